@@ -1,0 +1,61 @@
+"""The verbs: Lightning's through LightningCLI, the others as typed functions given to jsonargparse."""
+
+import logging
+import warnings
+from collections.abc import Callable
+
+import lightning.pytorch as pl
+import torch.distributed
+from jsonargparse import auto_cli, set_parsing_settings
+from lightning.pytorch.cli import LightningCLI
+from typing_extensions import override
+
+from acereason.data.rl import RLData  # noqa: F401  imported so that the YAML may use short class names
+from acereason.data.sft import SFTData  # noqa: F401
+from acereason.modules.base import QwenModule
+from acereason.modules.grpo import GRPOModule  # noqa: F401
+from acereason.modules.sft import SFTModule  # noqa: F401
+from acereason.recipe import recipe
+from acereason.rollouts.hf import HFEngine  # noqa: F401
+
+VERBS: dict[str, Callable[..., None]] = {"recipe": recipe}
+"""Verbs that need no Trainer in this process."""
+
+
+class AceReasonCLI(LightningCLI):
+    """LightningCLI with the verbs that this project supports."""
+
+    @override
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        return {name: skip for name, skip in LightningCLI.subcommands().items() if name in ("fit", "validate", "test")}
+
+
+def run_verb(args: list[str]) -> None:
+    """Parse and run `args`, the command line without the program's name."""
+    set_parsing_settings(omegaconf_absolute_to_relative_paths=True)  # ${key} sees the command line's overrides
+    _quiet()
+    if args and args[0] in VERBS:
+        auto_cli(VERBS[args[0]], args=args[1:], as_positional=False, parser_mode="omegaconf+", prog=f"run.py {args[0]}")
+        return
+    try:
+        AceReasonCLI(
+            QwenModule,
+            pl.LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,  # the model exists only after configure_model
+            parser_kwargs={"parser_mode": "omegaconf+"},
+            save_config_kwargs={"overwrite": True},
+            args=args,
+        )
+    finally:
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+def _quiet() -> None:
+    """Silence what Lightning and datasets say of every run and no reader can act on."""
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda record: not record.getMessage().startswith(("💡", "TPU", "HPU")))
+    for message in ("Checkpoint directory .* exists", ".*does not have many workers", ".*pre-optimization state", ".*LeafSpec"):
+        warnings.filterwarnings("ignore", message)

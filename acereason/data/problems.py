@@ -1,0 +1,154 @@
+r"""Where problems come from: files and Hub datasets through `datasets`, with declared fields, or a generator.
+
+Every source becomes rows with the columns `id`, `statement`, `answer` and `solution`.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from datasets import Dataset, load_dataset
+from datasets.exceptions import DatasetNotFoundError
+
+from acereason.data.arithmetic import Arithmetic
+from acereason.errors import UserError
+from acereason.rewards.math import last_boxed
+from acereason.types import Problem, Task
+
+_FORMATS = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}
+
+
+@dataclass
+class Fields:
+    """Which column holds what."""
+
+    statement: str = "problem"
+    """Column of the problem's text."""
+    answer: str | None = "answer"
+    """Column of the ground truth; null where rows have none (SFT)."""
+    answer_pattern: str | None = None
+    """Regular expression whose first group, searched in the answer column, is the ground truth; null takes the whole text."""
+    solution: str | None = None
+    """Column of a worked response for SFT; null: the response is the boxed answer alone."""
+    remove_pattern: str | None = None
+    """Regular expression whose matches are cut from the solution."""
+    id: str | None = None
+    """Column of a stable id; null numbers the rows."""
+
+
+MAPPINGS = {
+    "gsm8k": Fields("question", "answer", r"####\s*(\S.*?)\s*$", solution="answer", remove_pattern=r"<<.*?>>|\n*####.*"),  # openai/gsm8k
+    "math": Fields("problem", "answer"),  # MATH, MATH-500
+    "aime": Fields("problem", "answer", solution="solution"),
+    "acereason-math": Fields("problem", "answer"),  # nvidia/AceReason-Math
+    "acereason-sft": Fields("input", None, solution="output"),  # nvidia/AceReason-1.1-SFT
+}
+"""Fields of public datasets, by name."""
+
+
+@dataclass
+class Source:
+    """One source of problems: either `path` or `arithmetic`."""
+
+    path: str | None = None
+    """A .jsonl, .json or .parquet file, or the name of a dataset on the Hub."""
+    fields: str | Fields = "math"
+    """Name of a known mapping (gsm8k, math, aime, acereason-math, acereason-sft), or the columns."""
+    task: Task = "math"
+    """Which verifier judges."""
+    split: str = "train"
+    """Split of a Hub dataset; a file has only train."""
+    limit: int | None = None
+    """Take the first rows only; null takes all."""
+    arithmetic: Arithmetic | None = None
+    """Made-up problems instead of a path."""
+
+    def __post_init__(self) -> None:
+        if (self.path is None) == (self.arithmetic is None):
+            raise ValueError("a source needs either path or arithmetic")
+        if isinstance(self.fields, str) and self.fields not in MAPPINGS:
+            raise ValueError(f"fields: {self.fields!r} is no known mapping; there are {sorted(MAPPINGS)}")
+
+    def rows(self, key: str) -> Dataset:
+        """The raw rows. `key` names this source in errors."""
+        rows = Dataset.from_list(self.arithmetic.rows()) if self.arithmetic else _load(str(self.path), self.split, key)
+        rows = rows if self.limit is None else rows.select(range(min(self.limit, len(rows))))
+        if not len(rows):
+            raise UserError(f"{key}: {self.path} has no rows")
+        if missing := self._columns() - set(rows.column_names):
+            raise UserError(f"{key}.fields: {self.path} has no column {sorted(missing)[0]!r}; its columns are {sorted(rows.column_names)}")
+        return rows
+
+    def problem(self, row: dict[str, Any], index: int, name: str) -> Problem:
+        """One row as a problem; its answer is empty where the row has none."""
+        fields = self.mapping
+        answer = "" if fields.answer is None else _answer_of(row[fields.answer], fields.answer_pattern)
+        identity = index if fields.id is None else row[fields.id]
+        return Problem(id=f"{name}/{identity}", task=self.task, statement=str(row[fields.statement] or ""), answer=answer, source=name)
+
+    def solution(self, row: dict[str, Any], problem: Problem) -> str:
+        """The response that SFT learns; a box is added where it has none, so that the verifier finds an answer."""
+        fields = self.mapping
+        text = "" if fields.solution is None else str(row[fields.solution] or "")
+        if fields.remove_pattern:
+            text = re.sub(fields.remove_pattern, "", text)
+        boxed = last_boxed(text) is not None or not problem.answer
+        return text.strip() if boxed else f"{text.strip()}\n\\boxed{{{problem.answer}}}".strip()
+
+    @property
+    def mapping(self) -> Fields:
+        """The fields in use."""
+        if self.arithmetic:
+            return Fields("statement", "answer", solution="solution", id="id")
+        return MAPPINGS[self.fields] if isinstance(self.fields, str) else self.fields
+
+    def _columns(self) -> set[str]:
+        fields = self.mapping
+        return {column for column in (fields.statement, fields.answer, fields.solution, fields.id) if column is not None}
+
+
+BadRows = Literal["error", "exclude"]
+
+
+def refuse_bad_rows(bad: dict[str, str], total: int, key: str, bad_rows: BadRows) -> None:
+    """Report rows that can't be used ({row id: reason}): an error, or a printed list where the config excludes them."""
+    if not bad:
+        return
+    shown = ", ".join(f"{row} ({reason})" for row, reason in list(bad.items())[:10]) + (f" and {len(bad) - 10} more" if len(bad) > 10 else "")
+    if bad_rows == "error":
+        raise UserError(f"{key}: {len(bad)} of {total} rows can't be used: {shown}; mend them, or set data.bad_rows: exclude")
+    if len(bad) == total:
+        raise UserError(f"{key}: none of the {total} rows can be used: {shown}")
+    print(f"{key}: {len(bad)} of {total} rows excluded: {shown}", flush=True)
+
+
+def _load(path: str, split: str, key: str) -> Dataset:
+    suffix = Path(path).suffix
+    if suffix not in _FORMATS:
+        return _load_hub(path, split, key)
+    if not Path(path).is_file():
+        raise UserError(f"{key}.path: no file {path}")
+    try:
+        return load_dataset(_FORMATS[suffix], data_files=path, split="train")
+    except Exception as error:
+        cause = error.__cause__ or error
+        raise UserError(f"{key}.path: {path} can't be read as {_FORMATS[suffix]}: {str(cause).splitlines()[0]}") from error
+
+
+def _load_hub(name: str, split: str, key: str) -> Dataset:
+    try:
+        return load_dataset(name, split=split)
+    except (DatasetNotFoundError, ConnectionError, FileNotFoundError, ValueError) as error:
+        raise UserError(f"{key}.path: {name!r} is no .json, .jsonl or .parquet file, and the Hub gave none: {str(error).splitlines()[0]}") from error
+
+
+def _answer_of(value: Any, pattern: str | None) -> str:
+    """Ground truth as text; whole floats lose their point (AMC stores 142.0)."""
+    if value is None:
+        return ""
+    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    if pattern is None:
+        return text.strip()
+    found = re.search(pattern, text)
+    return found.group(1).strip() if found else ""

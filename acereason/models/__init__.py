@@ -1,0 +1,1 @@
+"""The Qwen2 backbone and its log-prob head."""

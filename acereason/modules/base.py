@@ -1,0 +1,161 @@
+"""What SFT and GRPO share: the Qwen backbone, and one update as a weighted sum of log-probs."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor
+from torch.distributed.tensor import DTensor
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
+from transformers import PreTrainedTokenizerBase, Qwen2Config
+
+from acereason.batching import MicroBatch, collate, pack, split_evenly
+from acereason.distributed import largest, total
+from acereason.errors import UserError
+from acereason.models.qwen import Backbone, Qwen, build_model, load_config, load_tokenizer, shard
+from acereason.objective import policy_loss
+from acereason.types import Sequence
+
+
+@dataclass
+class Schedule:
+    """Learning-rate factor as a pure function of the step: linear warm-up, then constant or cosine."""
+
+    warmup_steps: int = 0
+    """Updates over which the factor rises linearly to 1."""
+    decay_steps: int | None = None
+    """Updates, warm-up included, at whose end the cosine reaches `final`; null keeps 1."""
+    final: float = 0.0
+    """Factor at the end of the decay."""
+
+    def factor(self, step: int) -> float:
+        """Factor for the update after `step` updates."""
+        if step < self.warmup_steps:
+            return (step + 1) / self.warmup_steps
+        if self.decay_steps is None:
+            return 1.0
+        progress = min(1.0, (step - self.warmup_steps) / max(1, self.decay_steps - self.warmup_steps))
+        cosine = torch.tensor(progress * torch.pi).cos().item()
+        return self.final + (1 - self.final) * (1 + cosine) / 2
+
+
+class QwenModule(pl.LightningModule):
+    """A Qwen2 policy and its optimizer. One `training_step` is one update; optimization is manual, so that the loss can be
+    normalized by counts over all micro batches and ranks before any backward.
+
+    Args:
+        pretrained: Hub name or folder of the weights; null for random ones (`backbone.config`).
+        backbone: which model, and how it computes.
+        optimizer: built on the (sharded) parameters.
+        schedule: learning-rate factor over steps.
+        max_grad_norm: gradients are scaled down to this norm; null never clips.
+        micro_batch_tokens: tokens of a forward pass; changes memory and speed, never the result.
+        logprob_chunk: tokens whose [tokens, vocabulary] logits are held at a time.
+        seed: of random weights and of rollouts.
+    """
+
+    def __init__(
+        self,
+        pretrained: str | None = None,
+        backbone: Backbone = Backbone(),  # noqa: B008  read only
+        optimizer: OptimizerCallable = torch.optim.AdamW,
+        schedule: Schedule = Schedule(),  # noqa: B008  read only
+        max_grad_norm: float | None = 1.0,
+        micro_batch_tokens: int = 16384,
+        logprob_chunk: int = 512,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.pretrained, self.backbone = pretrained, backbone
+        self.build_optimizer, self.schedule, self.max_grad_norm = optimizer, schedule, max_grad_norm
+        self.micro_batch_tokens, self.logprob_chunk, self.seed = micro_batch_tokens, logprob_chunk, seed
+        self.model: Qwen | None = None
+        self.learning_rate = 0.0
+        """Before the schedule's factor; the optimizer's, until a stage sets its own."""
+        self.seconds: dict[str, float] = {}
+        """Wall seconds of each section of the current step."""
+
+    @cached_property
+    def config(self) -> Qwen2Config:
+        """The model's configuration, overrides applied."""
+        return load_config(self.pretrained, self.backbone)
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The model's tokenizer."""
+        return load_tokenizer(self.pretrained, self.backbone)
+
+    def configure_model(self) -> None:
+        """Build the model once; shard it where the strategy has a device mesh."""
+        if self.model is not None:
+            return
+        if self.device_mesh is None and self.trainer.world_size > 1:
+            raise UserError("trainer.strategy: several processes need ModelParallelStrategy (FSDP2), see conf/hardware/8gpu.yaml")
+        if self.device_mesh is None and self.backbone.compute_dtype != "float32":
+            raise UserError("model.backbone.compute_dtype: bfloat16 needs ModelParallelStrategy (FSDP2), see conf/hardware/1gpu.yaml")
+        self.model = build_model(self.config, self.pretrained, self.backbone, self.seed)
+        if self.device_mesh is not None:
+            shard(self.model, self.device_mesh["data_parallel"], self.backbone.compute_dtype)
+
+    def configure_optimizers(self) -> Optimizer:
+        """The optimizer; its learning rate is set before every update."""
+        optimizer = self.build_optimizer(self.model.parameters())
+        self.learning_rate = optimizer.param_groups[0]["lr"]
+        return optimizer
+
+    def update(self, sequences: list[Sequence], temperature: float = 1.0) -> dict[str, float]:
+        """One optimizer step on this rank's share of the batch: minus the sum of weight x log-prob over all response tokens.
+
+        Returns:
+            policy/loss, policy/entropy, policy/grad_norm, policy/lr and, where the engine gave log-probs, sync/logprob_gap,
+            over all ranks.
+        """
+        sums = torch.zeros(5, dtype=torch.float64, device=self.device)
+        for batch in self._micro_batches(sequences):
+            logprobs, entropy = self.model.token_logprobs(batch, temperature, self.logprob_chunk)
+            loss = policy_loss(logprobs, batch.weights)
+            self.manual_backward(loss * self.trainer.world_size)  # FSDP2 averages gradients over ranks, the objective sums
+            sums += _sums(loss, logprobs, entropy, batch)
+        loss, entropy, num_tokens, gap, compared = total(sums).tolist()
+        grad_norm, rate = self._optimizer_step()
+        metrics = {"policy/loss": loss, "policy/entropy": entropy / max(num_tokens, 1), "policy/grad_norm": grad_norm, "policy/lr": rate}
+        return metrics | ({"sync/logprob_gap": gap / compared} if compared else {})
+
+    @contextmanager
+    def section(self, name: str) -> Iterator[None]:
+        """Time a part of the step, for the log and for Lightning's profilers."""
+        start = time.perf_counter()
+        with self.trainer.profiler.profile(f"[acereason]{name}"):
+            yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+    def _micro_batches(self, sequences: list[Sequence]) -> Iterator[MicroBatch]:
+        """Packed micro batches, as many as the rank that needs the most: each is a collective under FSDP."""
+        needed = largest(len(pack([len(sequence.token_ids) for sequence in sequences], self.micro_batch_tokens)))
+        for part in split_evenly(sequences, self.micro_batch_tokens, max(needed, 1)):
+            yield collate(part, self.device)
+
+    def _optimizer_step(self) -> tuple[float, float]:
+        optimizer = self.optimizers()
+        rate = self.learning_rate * self.schedule.factor(self.trainer.global_step)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        norm = clip_grad_norm_(self.model.parameters(), self.max_grad_norm or float("inf"), error_if_nonfinite=True)
+        optimizer.step()
+        optimizer.zero_grad()
+        return (norm.full_tensor() if isinstance(norm, DTensor) else norm).item(), rate
+
+
+def _sums(loss: Tensor, logprobs: Tensor, entropy: Tensor, batch: MicroBatch) -> Tensor:
+    """[5] loss, entropy, tokens, |trainer - sampler log-prob|, tokens that have a sampler's log-prob."""
+    gap = (logprobs.detach() - batch.sampler_logprobs).abs()
+    compared = gap.isfinite()
+    parts = [loss.detach(), entropy.sum(), logprobs.numel(), gap[compared].sum(), compared.sum()]
+    return torch.stack([torch.as_tensor(part, dtype=torch.float64, device=logprobs.device) for part in parts])

@@ -1,0 +1,83 @@
+"""The objective as pure functions: group advantages (Eq. 2) and the token-level policy loss (Eq. 1).
+
+Strictly on-policy, one update a batch: the importance ratio is 1, so there is no old-log-prob pass, no clip and no KL term
+(section 3.2.1). What the paper leaves open is settled here and stated at each function.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from acereason.types import Group
+
+Normalize = Literal["group", "batch"]
+
+
+def group_advantages(rewards: Tensor, in_baseline: Tensor, ddof: int = 1, eps: float = 1e-6) -> Tensor:
+    """Eq. 2: (reward - mean) / (std + eps), with mean and std over the rollouts of one group that count as its baseline.
+
+    The paper gives neither ddof nor eps; these defaults are those of veRL, which it used. Equal rewards give exactly 0.
+
+    Args:
+        rewards: [G] floats.
+        in_baseline: [G] bool, which rewards enter mean and std.
+        ddof: 1 divides the variance by n - 1, 0 by n.
+        eps: added to the standard deviation.
+
+    Returns:
+        [G] advantages; all 0 where the baseline has no spread, or fewer than two rewards.
+    """
+    baseline = rewards[in_baseline]
+    if len(baseline) < 2 or bool((baseline == baseline[0]).all()):
+        return torch.zeros_like(rewards)
+    return (rewards - baseline.mean()) / (baseline.std(correction=ddof) + eps)
+
+
+def assign_advantages(groups: list[Group], ddof: int = 1) -> None:
+    """Write every rollout's advantage. A rollout whose verifier failed leaves loss and baseline: it has no reward to speak of."""
+    for group in groups:
+        for rollout in group.rollouts:
+            if rollout.reward is None:
+                rollout.in_loss = rollout.in_baseline = False
+        rewards = torch.tensor([rollout.reward or 0.0 for rollout in group.rollouts], dtype=torch.float64)
+        in_baseline = torch.tensor([rollout.in_baseline for rollout in group.rollouts])
+        for rollout, advantage in zip(group.rollouts, group_advantages(rewards, in_baseline, ddof).tolist(), strict=True):
+            rollout.advantage = advantage
+
+
+def loss_tokens(group: Group) -> int:
+    """Sum of |o_i| over the responses of a group that enter the loss."""
+    return sum(len(rollout.response.token_ids) for rollout in group.rollouts if rollout.in_loss)
+
+
+def token_weight(advantage: float, group_tokens: int, num_groups: int, num_tokens: int, normalize: Normalize) -> float:
+    """What a response token's log-prob is multiplied by in the objective: its advantage over the denominator.
+
+    `group` is Eq. 1 as written: 1 / sum |o_i| within a group, then the mean over the prompts that have tokens in the loss.
+    `batch` divides by all loss tokens of the step (veRL's token-mean). Both counts are over all ranks and micro batches, so
+    that neither changes the gradient.
+    """
+    denominator = group_tokens * num_groups if normalize == "group" else num_tokens
+    return advantage / denominator
+
+
+def policy_loss(logprobs: Tensor, weights: Tensor) -> Tensor:
+    """Eq. 1 as a loss: minus the weighted sum of log-probs. Its gradient is that of the ratio form at ratio 1.
+
+    SFT is the same with an advantage of 1 for every token.
+
+    Args:
+        logprobs: [N] log pi(token) at the sampling temperature.
+        weights: [N] from `token_weight`.
+    """
+    return -(logprobs * weights).sum()
+
+
+def entropy_of(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Temperature-adjusted entropy (section 4.5.2): of softmax(logits / T) over the full vocabulary, in nats.
+
+    The plain definition, for tests and small inputs; training gets the same from `acereason.models.head`.
+    """
+    logprobs = torch.log_softmax(logits.float() / temperature, dim=-1)
+    return -(logprobs.exp() * logprobs).sum(-1)

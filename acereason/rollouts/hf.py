@@ -1,0 +1,115 @@
+"""The embedded engine: transformers' `generate` on a second copy of the weights, in the trainer's own process.
+
+The default, for a CPU, a laptop and tests. It needs no server and no GPU, and it is slow on large models: use vLLM there.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig, LogitsProcessor, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
+
+from acereason.rollouts.engine import RolloutEngine
+from acereason.seeds import derive_seed
+from acereason.types import Group, Problem, Response, Rollout, Sampling, Verdict
+
+
+class HFEngine(RolloutEngine):
+    """Generates with transformers, `max_rows` responses at a time.
+
+    Args:
+        max_rows: responses generated together; whole groups, so at least one group.
+    """
+
+    def __init__(self, max_rows: int = 256) -> None:
+        self.max_rows = max_rows
+
+    def start(self, config: Qwen2Config, tokenizer: PreTrainedTokenizerBase, stop_ids: list[int], device: torch.device) -> None:
+        config = Qwen2Config.from_dict(config.to_dict())
+        config._attn_implementation = "sdpa"
+        with torch.random.fork_rng(devices=[]):
+            self.model = Qwen2ForCausalLM(config).to(device).eval()
+        self.tokenizer, self.stop_ids = tokenizer, stop_ids
+
+    def generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
+        at_once = max(1, self.max_rows // num_rollouts)
+        for start in range(0, len(problems), at_once):
+            yield from self._generate(problems[start : start + at_once], sampling, num_rollouts, seed)
+
+    @torch.inference_mode()
+    def _generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
+        seeds = [derive_seed(seed, problem.id, index) for problem in problems for index in range(num_rollouts)]
+        sampler = SeededSampler(sampling, seeds)
+        prompts = self._left_pad([problem.prompt_ids for problem in problems for _ in range(num_rollouts)])
+        settings = GenerationConfig(max_new_tokens=sampling.max_response_length, eos_token_id=self.stop_ids, pad_token_id=self.stop_ids[0], do_sample=False)
+        output = self.model.generate(**prompts, generation_config=settings, logits_processor=[sampler])
+        tokens = output[:, prompts["input_ids"].shape[1] :].tolist()
+        logprobs = torch.stack(sampler.logprobs, dim=1).tolist()
+        rollouts = [self._rollout(*row) for row in zip(tokens, logprobs, strict=True)]
+        for index, problem in enumerate(problems):
+            yield Group(problem, rollouts[index * num_rollouts : (index + 1) * num_rollouts])
+
+    def update_weights(self, named_tensors: Iterator[tuple[str, Tensor]], version: int) -> None:
+        self.policy_version = None
+        parameters = dict(self.model.named_parameters())  # tied weights appear once
+        with torch.no_grad():
+            for name, tensor in named_tensors:
+                if name not in parameters:
+                    raise RuntimeError(f"weight sync: the engine has no parameter {name}, or got it twice")
+                parameter = parameters.pop(name)
+                if parameter.shape != tensor.shape:
+                    raise RuntimeError(f"weight sync: {name} has shape {list(tensor.shape)}, the engine expects {list(parameter.shape)}")
+                parameter.copy_(tensor)
+        if parameters:
+            raise RuntimeError(f"weight sync: {len(parameters)} parameters never came, the first is {next(iter(parameters))}")
+        self.policy_version = version
+
+    def _left_pad(self, rows: list[list[int]]) -> dict[str, Tensor]:
+        width = max(map(len, rows))
+        ids = [[self.stop_ids[0]] * (width - len(row)) + row for row in rows]
+        mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
+        return {"input_ids": torch.tensor(ids, device=self.model.device), "attention_mask": torch.tensor(mask, device=self.model.device)}
+
+    def _rollout(self, tokens: list[int], logprobs: list[float]) -> Rollout:
+        end = next((i + 1 for i, token in enumerate(tokens) if token in self.stop_ids), None)
+        tokens, logprobs = tokens[:end], logprobs[:end]
+        text = self.tokenizer.decode(tokens, skip_special_tokens=True)
+        response = Response(tokens, logprobs, "length" if end is None else "stop", text)
+        return Rollout(response, Verdict("error", {"error": "not judged yet"}), reward=None)
+
+
+class SeededSampler(LogitsProcessor):
+    """Draws each row's next token by its own random numbers, and leaves `generate` only that token to choose.
+
+    One uniform number a token, through the inverse of the cumulative distribution: a row's draws depend on its seed and
+    its distribution alone, never on the rows beside it. `logprobs` collects each step's log-probs, [rows] each.
+    """
+
+    def __init__(self, sampling: Sampling, seeds: list[int]) -> None:
+        self.sampling = sampling
+        self.uniforms = torch.stack([self._uniforms(seed) for seed in seeds])
+        self.logprobs: list[Tensor] = []
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        logprobs = self._distribution(scores.double())
+        uniform = self.uniforms[:, len(self.logprobs), None].to(scores.device)
+        cumulative = logprobs.exp().cumsum(-1)
+        # scaled by the total, so that rounding never leaves the draw beyond the last token
+        token = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
+        self.logprobs.append(logprobs.gather(-1, token).squeeze(-1).float().cpu())
+        return torch.full_like(scores, -torch.inf).scatter_(-1, token, 0.0)
+
+    def _distribution(self, scores: Tensor) -> Tensor:
+        """[rows, V] log-probs at the sampling temperature, renormalized over the nucleus where top_p < 1."""
+        if self.sampling.temperature == 0:
+            return torch.full_like(scores, -torch.inf).scatter_(-1, scores.argmax(-1, keepdim=True), 0.0)
+        logprobs = torch.log_softmax(scores / self.sampling.temperature, dim=-1)
+        if self.sampling.top_p < 1:
+            ordered, order = logprobs.sort(dim=-1, descending=True)
+            mass_before = ordered.exp().cumsum(-1) - ordered.exp()
+            outside = (mass_before >= self.sampling.top_p).scatter(-1, order, mass_before >= self.sampling.top_p)
+            logprobs = torch.log_softmax(logprobs.masked_fill(outside, -torch.inf), dim=-1)
+        return logprobs
+
+    def _uniforms(self, seed: int) -> Tensor:
+        return torch.rand(self.sampling.max_response_length, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))

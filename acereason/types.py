@@ -1,0 +1,137 @@
+"""The data of one RL step: plain dataclasses, no behaviour beyond properties.
+
+Nothing heavy is imported here, so that verifier processes can load these types in milliseconds. The dataclasses are not
+frozen: Lightning refuses to move frozen ones between devices.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Task = Literal["math", "code"]
+
+
+@dataclass
+class Problem:
+    """One problem with its ground truth, and its prompt once templated and tokenized.
+
+    Example:
+        >>> Problem(id="gsm8k/0", task="math", statement="What is 2 + 3?", answer="5").answer
+        '5'
+    """
+
+    id: str
+    """Stable over runs: seeds, the easy filter and results refer to it."""
+    task: Task
+    """Which verifier judges the responses."""
+    statement: str
+    """The problem's text as its source gives it, before any template."""
+    answer: str
+    """Ground truth: for math, LaTeX without the box."""
+    source: str = ""
+    """Name of the source it came from."""
+    prompt_ids: list[int] = field(default_factory=list)
+    """[P] token ids of the templated prompt."""
+
+
+@dataclass
+class Response:
+    """What the engine generated for one prompt.
+
+    `token_ids` and `sampler_logprobs` have the same length; the stop token, where there is one, is the last of them.
+    """
+
+    token_ids: list[int]
+    sampler_logprobs: list[float]
+    """log-probability of each token under the sampler, at the sampling temperature."""
+    finish_reason: Literal["stop", "length"]
+    text: str
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the length budget ended it."""
+        return self.finish_reason == "length"
+
+
+@dataclass
+class Verdict:
+    """A verifier's judgement of one response. An error never becomes a reward of 0: its reward is None."""
+
+    status: Literal["correct", "wrong", "error"]
+    detail: dict[str, Any] = field(default_factory=dict)
+    """What was extracted, which path decided, seconds, and for an error what happened."""
+
+    @property
+    def reward(self) -> float | None:
+        """1.0 for correct, 0.0 for wrong, None for an error."""
+        return {"correct": 1.0, "wrong": 0.0, "error": None}[self.status]
+
+
+@dataclass
+class Rollout:
+    """A response with its verdict, and what the step makes of it."""
+
+    response: Response
+    verdict: Verdict
+    reward: float | None
+    """The verifier's reward, unless an overlong policy replaced it. None: the verifier failed."""
+    in_loss: bool = True
+    """Whether its tokens enter the loss and the token count."""
+    in_baseline: bool = True
+    """Whether its reward enters the group's mean and standard deviation."""
+    advantage: float = 0.0
+
+
+@dataclass
+class Group:
+    """The rollouts of one prompt (G of them in training, n in evaluation)."""
+
+    problem: Problem
+    rollouts: list[Rollout] = field(default_factory=list)
+
+    @property
+    def solved(self) -> bool:
+        """Whether every rollout is correct."""
+        return all(rollout.verdict.status == "correct" for rollout in self.rollouts)
+
+
+@dataclass
+class Sampling:
+    """How responses are drawn."""
+
+    temperature: float = 1.0
+    """Logits are divided by it. 0 is greedy."""
+    max_response_length: int = 8192
+    """Tokens, the stop token included; a response that reaches it is truncated."""
+    top_p: float = 1.0
+    """Nucleus mass. Training keeps 1.0: log-probs over a cut vocabulary are not the policy's."""
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0:
+            raise ValueError(f"temperature must be 0 (greedy) or more, not {self.temperature}")
+        if self.max_response_length < 1:
+            raise ValueError(f"max_response_length must be at least 1 token, not {self.max_response_length}")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must be in (0, 1], not {self.top_p}")
+
+
+@dataclass
+class Sequence:
+    """One row of a training batch: a prompt followed by a response, whose tokens share one weight in the loss.
+
+    Example:
+        prompt 5 tokens, response 3 tokens, advantage -0.5 -> token_ids [8], prompt_length 5, weight -0.5 / (tokens of its group)
+    """
+
+    token_ids: list[int]
+    """[P + R]"""
+    prompt_length: int
+    """P: these tokens are context only."""
+    weight: float
+    """What each response token's log-prob is multiplied by in the objective."""
+    sampler_logprobs: list[float] | None = None
+    """[R] the engine's log-probs, to compare with the trainer's."""
+
+    @property
+    def response_length(self) -> int:
+        """R"""
+        return len(self.token_ids) - self.prompt_length

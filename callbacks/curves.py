@@ -1,0 +1,80 @@
+"""The run's curves as a picture."""
+
+from pathlib import Path
+
+import lightning.pytorch as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from typing_extensions import override
+
+Curve = list[tuple[int, float]]
+
+_PANELS = {
+    "reward": {"reward/mean": "training reward"},
+    "entropy": {"policy/entropy": "entropy at temperature T"},
+    "response length": {"response/length_mean": "mean tokens"},
+    "truncated": {"response/truncated": "share of responses"},
+}
+
+
+class Curves(pl.Callback):
+    """Draws `curves.png` in the run's folder when training ends, from the run's own TensorBoard events.
+
+    Args:
+        title: above the picture; null takes the run's folder name.
+    """
+
+    def __init__(self, title: str | None = None) -> None:
+        self.title = title
+
+    @override
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.is_global_zero or trainer.logger is None:
+            return
+        trainer.logger.save()
+        curves = read_curves(Path(trainer.log_dir))
+        figure = draw(curves, list(getattr(trainer.datamodule, "stages", {})), self.title or Path(trainer.log_dir).name)
+        figure.savefig(Path(trainer.log_dir) / "curves.png", dpi=130)
+
+
+def read_curves(folder: Path) -> dict[str, Curve]:
+    """Every scalar of a run's TensorBoard events as (step, value); of steps written twice, by a resumed run, the later counts."""
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+    return {tag: sorted({event.step: event.value for event in events.Scalars(tag)}.items()) for tag in events.Tags()["scalars"]}
+
+
+def draw(curves: dict[str, Curve], stages: list[str], title: str) -> Figure:
+    """Four panels over steps, stages shaded, evaluations with their standard errors."""
+    figure = Figure(figsize=(11, 6.5), layout="constrained")
+    figure.suptitle(title)
+    for axes, (name, tags) in zip(figure.subplots(2, 2).flat, _PANELS.items(), strict=True):
+        _shade_stages(axes, curves.get("stage/index", []), stages if name == "reward" else [])
+        for tag, label in tags.items():
+            axes.plot(*_columns(curves.get(tag, [])), label=label, linewidth=1.2)
+        if name == "reward":
+            _draw_evaluations(axes, curves)
+            axes.legend(loc="lower right", fontsize=8)
+        axes.set(title=name, xlabel="step")
+        axes.grid(alpha=0.25)
+    return figure
+
+
+def _draw_evaluations(axes: Axes, curves: dict[str, Curve]) -> None:
+    for tag, curve in curves.items():
+        if tag.startswith("eval/") and tag.endswith("/avg"):
+            errors = dict(curves.get(tag.removesuffix("avg") + "stderr", []))
+            steps, values = _columns(curve)
+            axes.errorbar(steps, values, [errors.get(step, 0.0) for step in steps], fmt="o-", capsize=3, label=f"{tag.split('/')[1]} accuracy")
+
+
+def _shade_stages(axes: Axes, index: Curve, names: list[str]) -> None:
+    for stage in sorted({int(value) for _, value in index}):
+        steps = [step for step, value in index if int(value) == stage]
+        axes.axvspan(steps[0], steps[-1] + 1, color="0.5", alpha=0.06 + 0.08 * (stage % 2), linewidth=0)
+        if names:
+            axes.annotate(names[stage], (steps[0], 1.0), xycoords=("data", "axes fraction"), fontsize=7, va="top", rotation=90)
+
+
+def _columns(curve: Curve) -> tuple[list[int], list[float]]:
+    return [step for step, _ in curve], [value for _, value in curve]

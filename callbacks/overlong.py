@@ -1,0 +1,52 @@
+"""Overlong filtering: what becomes of a response that reaches its length budget."""
+
+import lightning.pytorch as pl
+from typing_extensions import override
+
+from acereason.data.curriculum import OverlongPolicy
+from acereason.hooks import RolloutCallback
+from acereason.types import Group, Rollout
+
+
+class Overlong(RolloutCallback):
+    """Masks or penalizes truncated responses, by stage.
+
+    "Should we mask the whole sample without assigning any reward (i.e., w/ overlong filtering) or should such overlong outputs be
+    penalized with a negative reward (i.e., w/o overlong filtering)?" (4.5.3): masking helps at 8K and 16K, is neutral at 24K,
+    and hurts at 32K. List it before callbacks that read rewards.
+
+    Args:
+        policy: for stages that name none. `mask`: a truncated response leaves the loss and its token count. `penalize`: its
+            reward becomes `reward` and it stays in everything. `soft`: DAPO's linear penalty (arXiv 2503.14476, Eq. 13): -1 at
+            the budget, rising to 0 over the `buffer` tokens before it.
+        in_baseline: under `mask`, whether its reward still counts in the group's mean and standard deviation; false reads
+            "without assigning any reward" to the letter.
+        reward: of a truncated response under `penalize`.
+        buffer: of `soft`, as a share of the response budget.
+    """
+
+    def __init__(self, policy: OverlongPolicy = "mask", in_baseline: bool = False, reward: float = 0.0, buffer: float = 0.2) -> None:
+        if not 0 < buffer <= 1:
+            raise ValueError(f"buffer must be a share of the response budget in (0, 1], not {buffer}")
+        self.policy, self.in_baseline, self.reward, self.buffer = policy, in_baseline, reward, buffer
+
+    @override
+    def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
+        policy = trainer.datamodule.stage.overlong or self.policy
+        for group in groups:
+            for rollout in group.rollouts:
+                self.apply(policy, rollout, module.sampling.max_response_length)
+
+    def apply(self, policy: OverlongPolicy, rollout: Rollout, budget: int) -> None:
+        """Change one rollout in place."""
+        if policy == "mask" and rollout.response.truncated:
+            rollout.in_loss, rollout.in_baseline = False, self.in_baseline
+        elif policy == "penalize" and rollout.response.truncated:
+            rollout.reward = self.reward
+        elif policy == "soft" and rollout.reward is not None:
+            rollout.reward += soft_penalty(len(rollout.response.token_ids), budget, self.buffer * budget)
+
+
+def soft_penalty(length: int, budget: int, buffer: float) -> float:
+    """0 up to `budget - buffer` tokens, then linearly down to -1 at the budget."""
+    return -min(1.0, max(0.0, (length - (budget - buffer)) / buffer))

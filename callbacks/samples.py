@@ -1,0 +1,64 @@
+"""Rollout texts with their verdicts, to read."""
+
+import json
+from pathlib import Path
+
+import lightning.pytorch as pl
+from lightning.pytorch.loggers import TensorBoardLogger
+from typing_extensions import override
+
+from acereason.distributed import rank
+from acereason.hooks import RolloutCallback
+from acereason.types import Group
+
+
+class Samples(RolloutCallback):
+    """Writes some of rank 0's rollouts to `samples.jsonl` in the run's folder and to TensorBoard's text tab.
+
+    List it after Overlong: it shows what became of each rollout.
+
+    Args:
+        every_n_steps: how often.
+        groups: groups each time.
+        rollouts: rollouts of each group.
+    """
+
+    def __init__(self, every_n_steps: int = 10, groups: int = 1, rollouts: int = 2) -> None:
+        self.every_n_steps, self.groups, self.rollouts = every_n_steps, groups, rollouts
+
+    @override
+    def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
+        if trainer.global_step % self.every_n_steps or rank() != 0:
+            return
+        rows = [row for group in groups[: self.groups] for row in self.rows(trainer.datamodule.plan.stage, trainer.global_step, group)]
+        with (Path(trainer.log_dir) / "samples.jsonl").open("a") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+        if isinstance(trainer.logger, TensorBoardLogger):
+            trainer.logger.experiment.add_text("rollouts", "\n\n---\n\n".join(map(_markdown, rows)), trainer.global_step)
+
+    def rows(self, stage: str, step: int, group: Group) -> list[dict]:
+        """What is written of a group."""
+        return [
+            {
+                "stage": stage,
+                "step": step,
+                "problem": group.problem.id,
+                "statement": group.problem.statement,
+                "answer": group.problem.answer,
+                "response": rollout.response.text,
+                "length": len(rollout.response.token_ids),
+                "finish_reason": rollout.response.finish_reason,
+                "status": rollout.verdict.status,
+                "detail": rollout.verdict.detail,
+                "reward": rollout.reward,
+                "in_loss": rollout.in_loss,
+            }
+            for rollout in group.rollouts[: self.rollouts]
+        ]
+
+
+def _markdown(row: dict) -> str:
+    """A fenced block: TensorBoard renders text as Markdown."""
+    fate = f"reward {row['reward']}" if row["in_loss"] else "masked"
+    head = f"**{row['problem']}** · {row['status']} · {fate} · {row['length']} tokens ({row['finish_reason']}) · answer `{row['answer']}`"
+    return f"{head}\n\n```\n{row['statement']}\n\n{row['response']}\n```"

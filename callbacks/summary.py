@@ -1,0 +1,84 @@
+"""The run in one file."""
+
+from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.utilities.types import STEP_OUTPUT
+from typing_extensions import override
+
+from acereason.files import write_json
+
+
+class Summary(pl.Callback):
+    """Keeps `summary.json` in the run's folder: each stage (an SFT run is one), each evaluation, and where the time went.
+
+    It is written when an evaluation ends and when training ends, and its counters are part of every checkpoint.
+    """
+
+    def __init__(self) -> None:
+        self.stages: dict[str, dict[str, Any]] = {}
+        self.evaluations: list[dict[str, Any]] = []
+        self.seconds: dict[str, float] = {}
+
+    @override
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int) -> None:
+        plan = getattr(trainer.datamodule, "plan", None)
+        self.record(plan.stage if plan else "sft", outputs)
+        if plan:
+            self.stages[plan.stage]["problems_left"] = len(trainer.datamodule.remaining())
+
+    def record(self, stage: str, metrics: dict[str, float]) -> None:
+        """Take in one step."""
+        entry = self.stages.setdefault(stage, {"steps": 0, "response_tokens": 0, "history": {}})
+        entry["steps"] += 1
+        entry["response_tokens"] += int(metrics["response/tokens"])
+        for name in ("policy/loss", "reward/mean", "policy/entropy", "response/truncated"):
+            if name in metrics:
+                entry["history"].setdefault(name, []).append(metrics[name])
+        for name in ("rollout", "reward", "train"):
+            self.seconds[name] = self.seconds.get(name, 0.0) + metrics.get(f"time/{name}", 0.0)
+
+    @override
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._record_evaluation(trainer, pl_module)
+
+    @override
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._record_evaluation(trainer, pl_module)
+
+    @override
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._write(trainer)
+
+    def summary(self) -> dict[str, Any]:
+        """What `summary.json` holds."""
+        return {"stages": {name: _stage_summary(entry) for name, entry in self.stages.items()}, "evaluations": self.evaluations, "seconds": self.seconds}
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return {"stages": self.stages, "evaluations": self.evaluations, "seconds": self.seconds}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.stages, self.evaluations, self.seconds = state_dict["stages"], state_dict["evaluations"], state_dict["seconds"]
+
+    def _record_evaluation(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        for name, accuracy in getattr(module, "accuracies", {}).items():
+            self.evaluations.append({"step": trainer.global_step, "benchmark": name, **asdict(accuracy)})
+        self._write(trainer)
+
+    def _write(self, trainer: pl.Trainer) -> None:
+        if trainer.is_global_zero:
+            write_json(Path(trainer.log_dir) / "summary.json", self.summary())
+
+
+def _stage_summary(entry: dict[str, Any]) -> dict[str, Any]:
+    """First and last are means over the stage's first and last tenth of steps."""
+    summary = {name: value for name, value in entry.items() if name != "history"}
+    for name, values in entry["history"].items():
+        tenth = max(1, len(values) // 10)
+        summary[name] = {"first": fmean(values[:tenth]), "last": fmean(values[-tenth:]), "mean": fmean(values)}
+    return summary
