@@ -12,7 +12,8 @@ from acereason.types import Sequence
 
 @dataclass
 class MicroBatch:
-    """Packed sequences: one row of N tokens, D documents whose positions restart at 0, and the M response tokens to predict.
+    """Packed sequences: one row of N tokens, D documents whose positions restart at 0, and the M response tokens to
+    predict.
 
     Example:
         two sequences, prompt 2 + response 2 and prompt 1 + response 1 -> N = 6, document_lengths [4, 2], M = 3,
@@ -40,7 +41,8 @@ class MicroBatch:
 def pack(lengths: Items[int], budget: int) -> list[list[int]]:
     """Best-fit decreasing: indices of `lengths` in bins whose lengths sum to at most `budget`.
 
-    Each item goes, longest first, into the fullest bin that still holds it. An item above the budget gets a bin of its own.
+    Each item goes, longest first, into the fullest bin that still holds it. An item above the budget gets a bin of its
+    own.
 
     Example:
         >>> pack([3, 4, 1], budget=4)
@@ -59,7 +61,8 @@ def pack(lengths: Items[int], budget: int) -> list[list[int]]:
 
 
 def split_evenly(sequences: list[Sequence], budget: int, num_bins: int) -> list[list[Sequence]]:
-    """The packed sequences in exactly `num_bins` lists, empty ones at the end: ranks must forward and backward in step."""
+    """The packed sequences in exactly `num_bins` lists, empty ones at the end: ranks must forward and backward in
+    step."""
     bins = [[sequences[index] for index in bin_] for bin_ in pack([len(s.token_ids) for s in sequences], budget)]
     return bins + [[] for _ in range(num_bins - len(bins))]
 
@@ -75,10 +78,16 @@ def collate(sequences: list[Sequence], device: torch.device | str = "cpu") -> Mi
         position_ids=_row([p for length in lengths for p in range(length)], device)[None],
         document_lengths=lengths,
         cu_seqlens=torch.tensor(starts, dtype=torch.int32, device=device),
-        predictors=_row([p - 1 for start, s in responses for p in range(start + s.prompt_length, start + len(s.token_ids))], device),
+        predictors=_row(
+            [p - 1 for start, s in responses for p in range(start + s.prompt_length, start + len(s.token_ids))], device
+        ),
         targets=_row([t for s in sequences for t in s.token_ids[s.prompt_length :]], device),
         weights=_row([s.weight for s in sequences for _ in range(s.response_length)], device, torch.float32),
-        sampler_logprobs=_row([lp for s in sequences for lp in s.sampler_logprobs or [float("nan")] * s.response_length], device, torch.float32),
+        sampler_logprobs=_row(
+            [lp for s in sequences for lp in s.sampler_logprobs or [float("nan")] * s.response_length],
+            device,
+            torch.float32,
+        ),
     )
 
 

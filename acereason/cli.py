@@ -56,6 +56,13 @@ def run_verb(args: list[str]) -> None:
 
 def _quiet() -> None:
     """Silence what Lightning and datasets say of every run and no reader can act on."""
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda record: not record.getMessage().startswith(("💡", "TPU", "HPU")))
-    for message in ("Checkpoint directory .* exists", ".*does not have many workers", ".*pre-optimization state", ".*LeafSpec"):
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
+        lambda record: not record.getMessage().startswith(("💡", "TPU", "HPU"))
+    )
+    for message in (
+        "Checkpoint directory .* exists",
+        ".*does not have many workers",
+        ".*pre-optimization state",
+        ".*LeafSpec",
+    ):
         warnings.filterwarnings("ignore", message)

@@ -56,7 +56,8 @@ class Accuracy:
 
 
 def accuracy(judged: list[Judged]) -> Accuracy:
-    """avg@n of the judged problems. Problems all of whose verdicts are errors leave the mean, and show in error_rate."""
+    """avg@n of the judged problems. Problems all of whose verdicts are errors leave the mean, and show in
+    error_rate."""
     shares = [row.correct / (row.responses - row.errors) for row in judged if row.responses > row.errors]
     responses = sum(row.responses for row in judged)
     return Accuracy(

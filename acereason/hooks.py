@@ -1,8 +1,8 @@
 """The one hook beyond Lightning's, and what a callback may rely on.
 
 A callback depends on nothing but: Lightning's hooks; `on_rollouts`; `trainer.datamodule.stage`, `.plan`, `.solved`;
-`module.sampling`, `.group_size`, `.learning_rate`, `.push_weights()`; and the metrics that `training_step` returns, which reach
-`on_train_batch_end` as `outputs`. Callbacks don't know each other: where order matters, the YAML states it.
+`module.sampling`, `.group_size`, `.learning_rate`, `.push_weights()`; and the metrics that `training_step` returns,
+which reach `on_train_batch_end` as `outputs`. Callbacks don't know each other: where order matters, the YAML states it.
 """
 
 import lightning.pytorch as pl
@@ -14,7 +14,8 @@ class RolloutCallback(pl.Callback):
     """A callback that sees each step's rollouts between their verdicts and their advantages."""
 
     def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
-        """Runs when every rollout of the step has its verdict. May change `reward`, `in_loss` and `in_baseline` in place.
+        """Runs when every rollout of the step has its verdict. May change `reward`, `in_loss` and `in_baseline` in
+        place.
 
         Args:
             groups: this rank's groups.

@@ -1,7 +1,7 @@
 """The objective as pure functions: group advantages (Eq. 2) and the token-level policy loss (Eq. 1).
 
-Strictly on-policy, one update a batch: the importance ratio is 1, so there is no old-log-prob pass, no clip and no KL term
-(section 3.2.1). What the paper leaves open is settled here and stated at each function.
+Strictly on-policy, one update a batch: the importance ratio is 1, so there is no old-log-prob pass, no clip and no KL
+term (section 3.2.1). What the paper leaves open is settled here and stated at each function.
 """
 
 from typing import Literal
@@ -15,7 +15,7 @@ Normalize = Literal["group", "batch"]
 
 
 def group_advantages(rewards: Tensor, in_baseline: Tensor, ddof: int = 1, eps: float = 1e-6) -> Tensor:
-    """Eq. 2: (reward - mean) / (std + eps), with mean and std over the rollouts of one group that count as its baseline.
+    """Eq. 2: (reward - mean) / (std + eps), with mean and std over the group's rollouts that count as its baseline.
 
     The paper gives neither ddof nor eps; these defaults are those of veRL, which it used. Equal rewards give exactly 0.
 
@@ -35,14 +35,15 @@ def group_advantages(rewards: Tensor, in_baseline: Tensor, ddof: int = 1, eps: f
 
 
 def assign_advantages(groups: list[Group], ddof: int = 1) -> None:
-    """Write every rollout's advantage. A rollout whose verifier failed leaves loss and baseline: it has no reward to speak of."""
+    """Write every rollout's advantage. Where the verifier failed there is no reward: it leaves loss and baseline."""
     for group in groups:
         for rollout in group.rollouts:
             if rollout.reward is None:
                 rollout.in_loss = rollout.in_baseline = False
         rewards = torch.tensor([rollout.reward or 0.0 for rollout in group.rollouts], dtype=torch.float64)
         in_baseline = torch.tensor([rollout.in_baseline for rollout in group.rollouts])
-        for rollout, advantage in zip(group.rollouts, group_advantages(rewards, in_baseline, ddof).tolist(), strict=True):
+        advantages = group_advantages(rewards, in_baseline, ddof).tolist()
+        for rollout, advantage in zip(group.rollouts, advantages, strict=True):
             rollout.advantage = advantage
 
 
@@ -54,9 +55,9 @@ def loss_tokens(group: Group) -> int:
 def token_weight(advantage: float, group_tokens: int, num_groups: int, num_tokens: int, normalize: Normalize) -> float:
     """What a response token's log-prob is multiplied by in the objective: its advantage over the denominator.
 
-    `group` is Eq. 1 as written: 1 / sum |o_i| within a group, then the mean over the prompts that have tokens in the loss.
-    `batch` divides by all loss tokens of the step (veRL's token-mean). Both counts are over all ranks and micro batches, so
-    that neither changes the gradient.
+    `group` is Eq. 1 as written: 1 / sum |o_i| within a group, then the mean over the prompts that have tokens in the
+    loss. `batch` divides by all loss tokens of the step (veRL's token-mean). Both counts are over all ranks and micro
+    batches, so that neither changes the gradient.
     """
     denominator = group_tokens * num_groups if normalize == "group" else num_tokens
     return advantage / denominator

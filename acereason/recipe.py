@@ -66,7 +66,8 @@ def _run_step(step: Step, folder: Path, number: str) -> None:
 
 
 def _run_logged(command: list[str], log: BinaryIO) -> int:
-    """Run a command, its output on screen and in the log. On a terminal it is given one too, so that progress bars work."""
+    """Run a command, its output on screen and in the log. On a terminal it is given one too, so that progress bars
+    work."""
     if sys.stdout.isatty():
         return os.waitstatus_to_exitcode(pty.spawn(command, lambda terminal: _tee(os.read(terminal, 65536), log)))
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:

@@ -119,7 +119,8 @@ class Sequence:
     """One row of a training batch: a prompt followed by a response, whose tokens share one weight in the loss.
 
     Example:
-        prompt 5 tokens, response 3 tokens, advantage -0.5 -> token_ids [8], prompt_length 5, weight -0.5 / (tokens of its group)
+        prompt 5 tokens, response 3 tokens, advantage -0.5 -> token_ids [8], prompt_length 5, weight -0.5 / (tokens of
+        its group)
     """
 
     token_ids: list[int]

@@ -39,9 +39,13 @@ class Curves(pl.Callback):
 
 
 def read_curves(folder: Path) -> dict[str, Curve]:
-    """Every scalar of a run's TensorBoard events as (step, value); of steps written twice, by a resumed run, the later counts."""
+    """Every scalar of a run's TensorBoard events as (step, value); of steps written twice, by a resumed run, the later
+    counts."""
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
-    return {tag: sorted({event.step: event.value for event in events.Scalars(tag)}.items()) for tag in events.Tags()["scalars"]}
+    return {
+        tag: sorted({event.step: event.value for event in events.Scalars(tag)}.items())
+        for tag in events.Tags()["scalars"]
+    }
 
 
 def draw(curves: dict[str, Curve], stages: list[str], title: str) -> Figure:
@@ -65,7 +69,14 @@ def _draw_evaluations(axes: Axes, curves: dict[str, Curve]) -> None:
         if tag.startswith("eval/") and tag.endswith("/avg"):
             errors = dict(curves.get(tag.removesuffix("avg") + "stderr", []))
             steps, values = _columns(curve)
-            axes.errorbar(steps, values, [errors.get(step, 0.0) for step in steps], fmt="o-", capsize=3, label=f"{tag.split('/')[1]} accuracy")
+            axes.errorbar(
+                steps,
+                values,
+                [errors.get(step, 0.0) for step in steps],
+                fmt="o-",
+                capsize=3,
+                label=f"{tag.split('/')[1]} accuracy",
+            )
 
 
 def _shade_stages(axes: Axes, index: Curve, names: list[str]) -> None:
@@ -73,7 +84,9 @@ def _shade_stages(axes: Axes, index: Curve, names: list[str]) -> None:
         steps = [step for step, value in index if int(value) == stage]
         axes.axvspan(steps[0], steps[-1] + 1, color="0.5", alpha=0.06 + 0.08 * (stage % 2), linewidth=0)
         if names:
-            axes.annotate(names[stage], (steps[0], 1.0), xycoords=("data", "axes fraction"), fontsize=7, va="top", rotation=90)
+            axes.annotate(
+                names[stage], (steps[0], 1.0), xycoords=("data", "axes fraction"), fontsize=7, va="top", rotation=90
+            )
 
 
 def _columns(curve: Curve) -> tuple[list[int], list[float]]:

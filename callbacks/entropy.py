@@ -9,8 +9,8 @@ from typing_extensions import override
 class EntropyMonitor(pl.Callback):
     """Warns in plain words when the temperature-adjusted entropy stays out of its band.
 
-    "Setting the training temperature such that the temperature-adjusted entropy remains around 0.3 typically leads to effective RL
-    training" (4.5.2).
+    "Setting the training temperature such that the temperature-adjusted entropy remains around 0.3 typically leads to
+    effective RL training" (4.5.2).
 
     Args:
         target: entropy in nats.
@@ -23,7 +23,9 @@ class EntropyMonitor(pl.Callback):
         self.steps_outside = 0
 
     @override
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+    ) -> None:
         entropy = outputs["policy/entropy"]
         self.steps_outside = 0 if abs(entropy - self.target) <= self.band else self.steps_outside + 1
         if self.steps_outside and self.steps_outside % self.patience == 0:
@@ -32,10 +34,11 @@ class EntropyMonitor(pl.Callback):
     def advice(self, entropy: float, temperature: float) -> str:
         """What the entropy says and what to try."""
         low = entropy < self.target
+        side, other = ("below", "higher") if low else ("above", "lower")
+        effect = "exploits and hardly explores" if low else "explores at the cost of reward"
         return (
-            f"entropy {entropy:.3f} has been {'below' if low else 'above'} {self.target:g} -/+ {self.band:g} for {self.steps_outside} steps at "
-            f"temperature {temperature:g}: the policy {'exploits and hardly explores' if low else 'explores at the cost of reward'}; "
-            f"try a {'higher' if low else 'lower'} temperature"
+            f"entropy {entropy:.3f} has been {side} {self.target:g} -/+ {self.band:g} for {self.steps_outside} steps "
+            f"at temperature {temperature:g}: the policy {effect}; try a {other} temperature"
         )
 
     @override

@@ -10,7 +10,8 @@ from acereason.models.qwen import export
 
 
 class Export(pl.Callback):
-    """Writes the policy to `export/` in the run's folder when training ends: what the next step's `pretrained` names."""
+    """Writes the policy to `export/` in the run's folder when training ends: what the next step's `pretrained`
+    names."""
 
     @override
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -11,21 +11,23 @@ from acereason.types import Group, Rollout
 class Overlong(RolloutCallback):
     """Masks or penalizes truncated responses, by stage.
 
-    "Should we mask the whole sample without assigning any reward (i.e., w/ overlong filtering) or should such overlong outputs be
-    penalized with a negative reward (i.e., w/o overlong filtering)?" (4.5.3): masking helps at 8K and 16K, is neutral at 24K,
-    and hurts at 32K. List it before callbacks that read rewards.
+    "Should we mask the whole sample without assigning any reward (i.e., w/ overlong filtering) or should such overlong
+    outputs be penalized with a negative reward (i.e., w/o overlong filtering)?" (4.5.3): masking helps at 8K and 16K,
+    is neutral at 24K, and hurts at 32K. List it before callbacks that read rewards.
 
     Args:
-        policy: for stages that name none. `mask`: a truncated response leaves the loss and its token count. `penalize`: its
-            reward becomes `reward` and it stays in everything. `soft`: DAPO's linear penalty (arXiv 2503.14476, Eq. 13): -1 at
-            the budget, rising to 0 over the `buffer` tokens before it.
-        in_baseline: under `mask`, whether its reward still counts in the group's mean and standard deviation; false reads
-            "without assigning any reward" to the letter.
+        policy: for stages that name none. `mask`: a truncated response leaves the loss and its token count.
+            `penalize`: its reward becomes `reward` and it stays in everything. `soft`: DAPO's linear penalty
+            (arXiv 2503.14476, Eq. 13): -1 at the budget, rising to 0 over the `buffer` tokens before it.
+        in_baseline: under `mask`, whether its reward still counts in the group's mean and standard deviation; false
+            reads "without assigning any reward" to the letter.
         reward: of a truncated response under `penalize`.
         buffer: of `soft`, as a share of the response budget.
     """
 
-    def __init__(self, policy: OverlongPolicy = "mask", in_baseline: bool = False, reward: float = 0.0, buffer: float = 0.2) -> None:
+    def __init__(
+        self, policy: OverlongPolicy = "mask", in_baseline: bool = False, reward: float = 0.0, buffer: float = 0.2
+    ) -> None:
         if not 0 < buffer <= 1:
             raise ValueError(f"buffer must be a share of the response budget in (0, 1], not {buffer}")
         self.policy, self.in_baseline, self.reward, self.buffer = policy, in_baseline, reward, buffer

@@ -9,7 +9,9 @@ class Progress(RichProgressBar):
     """Lightning's rich progress bar, with the curriculum's stage in front."""
 
     @override
-    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, int | str | float | dict[str, float]]:
+    def get_metrics(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
         metrics = super().get_metrics(trainer, pl_module)
         metrics.pop("v_num", None)
         plan = getattr(trainer.datamodule, "plan", None)

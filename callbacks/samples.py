@@ -30,11 +30,17 @@ class Samples(RolloutCallback):
     def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
         if trainer.global_step % self.every_n_steps or rank() != 0:
             return
-        rows = [row for group in groups[: self.groups] for row in self.rows(trainer.datamodule.plan.stage, trainer.global_step, group)]
+        rows = [
+            row
+            for group in groups[: self.groups]
+            for row in self.rows(trainer.datamodule.plan.stage, trainer.global_step, group)
+        ]
         with (Path(trainer.log_dir) / "samples.jsonl").open("a") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
         if isinstance(trainer.logger, TensorBoardLogger):
-            trainer.logger.experiment.add_text("rollouts", "\n\n---\n\n".join(map(_markdown, rows)), trainer.global_step)
+            trainer.logger.experiment.add_text(
+                "rollouts", "\n\n---\n\n".join(map(_markdown, rows)), trainer.global_step
+            )
 
     def rows(self, stage: str, step: int, group: Group) -> list[dict]:
         """What is written of a group."""
@@ -60,5 +66,6 @@ class Samples(RolloutCallback):
 def _markdown(row: dict) -> str:
     """A fenced block: TensorBoard renders text as Markdown."""
     fate = f"reward {row['reward']}" if row["in_loss"] else "masked"
-    head = f"**{row['problem']}** · {row['status']} · {fate} · {row['length']} tokens ({row['finish_reason']}) · answer `{row['answer']}`"
+    length = f"{row['length']} tokens ({row['finish_reason']})"
+    head = f"**{row['problem']}** · {row['status']} · {fate} · {length} · answer `{row['answer']}`"
     return f"{head}\n\n```\n{row['statement']}\n\n{row['response']}\n```"

@@ -13,7 +13,8 @@ from acereason.files import write_json
 
 
 class Summary(pl.Callback):
-    """Keeps `summary.json` in the run's folder: each stage (an SFT run is one), each evaluation, and where the time went.
+    """Keeps `summary.json` in the run's folder: each stage (an SFT run is one), each evaluation, and where the time
+    went.
 
     It is written when an evaluation ends and when training ends, and its counters are part of every checkpoint.
     """
@@ -24,7 +25,9 @@ class Summary(pl.Callback):
         self.seconds: dict[str, float] = {}
 
     @override
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+    ) -> None:
         plan = getattr(trainer.datamodule, "plan", None)
         self.record(plan.stage if plan else "sft", outputs)
         if plan:
@@ -55,7 +58,11 @@ class Summary(pl.Callback):
 
     def summary(self) -> dict[str, Any]:
         """What `summary.json` holds."""
-        return {"stages": {name: _stage_summary(entry) for name, entry in self.stages.items()}, "evaluations": self.evaluations, "seconds": self.seconds}
+        return {
+            "stages": {name: _stage_summary(entry) for name, entry in self.stages.items()},
+            "evaluations": self.evaluations,
+            "seconds": self.seconds,
+        }
 
     @override
     def state_dict(self) -> dict[str, Any]:
@@ -63,7 +70,11 @@ class Summary(pl.Callback):
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.stages, self.evaluations, self.seconds = state_dict["stages"], state_dict["evaluations"], state_dict["seconds"]
+        self.stages, self.evaluations, self.seconds = (
+            state_dict["stages"],
+            state_dict["evaluations"],
+            state_dict["seconds"],
+        )
 
     def _record_evaluation(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         for name, accuracy in getattr(module, "accuracies", {}).items():

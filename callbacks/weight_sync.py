@@ -10,8 +10,8 @@ from typing_extensions import override
 class WeightSync(pl.Callback):
     """Pushes the policy to the rollout engine before the first rollout and after every update.
 
-    "We ... strictly adhere to on-policy training by generating G = 8 or 16 rollouts ..., followed by a single policy gradient
-    update" (3.2.1). List it before callbacks that generate.
+    "We ... strictly adhere to on-policy training by generating G = 8 or 16 rollouts ..., followed by a single policy
+    gradient update" (3.2.1). List it before callbacks that generate.
     """
 
     @override
@@ -19,7 +19,9 @@ class WeightSync(pl.Callback):
         pl_module.push_weights()
 
     @override
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+    ) -> None:
         start = time.perf_counter()
         pl_module.push_weights()
         pl_module.log("sync/seconds", time.perf_counter() - start)

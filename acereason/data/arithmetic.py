@@ -4,7 +4,7 @@ Levels, each harder than the one before:
     1  one digit plus one digit            7+5
     2  two digits plus one digit           47+5
     3  two digits plus two digits          47+85
-    4  three two-digit numbers             47+85+16
+    4  three digits plus two digits        347+85
 """
 
 import random
@@ -15,7 +15,7 @@ from typing import Literal
 from acereason.errors import UserError
 from acereason.seeds import derive_seed
 
-_TERMS = {1: (1, 1), 2: (2, 1), 3: (2, 2), 4: (2, 2, 2)}
+_DIGITS = {1: (1, 1), 2: (2, 1), 3: (2, 2), 4: (3, 2)}
 
 
 @dataclass
@@ -28,29 +28,35 @@ class Arithmetic:
     """Number of problems, all different."""
     split: Literal["train", "heldout"] = "train"
     """The two never share a problem: a hash of the problem decides where it belongs, one in five is held out."""
+    mistakes: float = 0.0
+    """Share of the worked solutions whose first sum is off by one, and all that follows from it: an imperfect teacher.
+    Answers are always right."""
     seed: int = 0
     """Draws with other seeds may overlap within a split."""
 
     def __post_init__(self) -> None:
-        if unknown := set(self.levels) - set(_TERMS):
-            raise ValueError(f"arithmetic.levels: {sorted(unknown)} unknown; there are {sorted(_TERMS)}")
+        if unknown := set(self.levels) - set(_DIGITS):
+            raise ValueError(f"arithmetic.levels: {sorted(unknown)} unknown; there are {sorted(_DIGITS)}")
 
     def rows(self) -> list[dict]:
         """Rows with `id`, `statement`, `answer` and `solution`."""
         rows: dict[str, dict] = {}
-        for terms in self._draws():
+        for terms, slip in self._draws():
             statement = "+".join(map(str, terms))
             if split_of(statement) == self.split:
-                rows[statement] = {"id": statement, "statement": statement, "answer": str(sum(terms)), "solution": solution(terms)}
+                texts = {"statement": statement, "answer": str(sum(terms)), "solution": solution(terms, slip)}
+                rows[statement] = {"id": statement, **texts}
             if len(rows) == self.size:
                 return list(rows.values())
-        raise UserError(f"arithmetic.size: levels {self.levels} have only {len(rows)} different {self.split} problems, not {self.size}")
+        found = f"{len(rows)} different {self.split} problems"
+        raise UserError(f"arithmetic.size: levels {self.levels} have only {found}, not {self.size}")
 
-    def _draws(self) -> Iterator[list[int]]:
+    def _draws(self) -> Iterator[tuple[list[int], int]]:
         generator = random.Random(derive_seed("arithmetic", self.seed, self.split))
         for draw in range(100 * self.size):
-            digits = _TERMS[self.levels[draw % len(self.levels)]]
-            yield [generator.randrange(10 ** (n - 1), 10**n) for n in digits]
+            digits = _DIGITS[self.levels[draw % len(self.levels)]]
+            terms = [generator.randrange(10 ** (n - 1), 10**n) for n in digits]
+            yield terms, generator.choice([-1, 1]) if generator.random() < self.mistakes else 0
 
 
 def split_of(statement: str) -> str:
@@ -58,19 +64,19 @@ def split_of(statement: str) -> str:
     return "heldout" if derive_seed("split", statement) % 5 == 0 else "train"
 
 
-def solution(terms: list[int]) -> str:
-    r"""Worked steps, term by term: units, tens, their sum; then the boxed answer.
+def solution(terms: list[int], slip: int = 0) -> str:
+    r"""Worked steps for two terms: units, tens, their sum; then the boxed answer. `slip` is added to the first sum.
 
     Example:
         >>> print(solution([47, 85]))
-        7+5=12,40+80=120,132
+        7+5=12,4+8=12,120+12=132
         \boxed{132}
     """
-    total, steps = terms[0], []
-    for term in terms[1:]:
-        units, tens = (total % 10, term % 10), (total - total % 10, term - term % 10)
-        steps.append(f"{units[0]}+{units[1]}={sum(units)}")
-        if any(tens):
-            steps += [f"{tens[0]}+{tens[1]}={sum(tens)}", str(sum(units) + sum(tens))]
-        total += term
-    return ",".join(steps) + f"\n\\boxed{{{total}}}"
+    first, second = terms
+    units, tens = first % 10 + second % 10 + slip, first // 10 + second // 10
+    steps = [f"{first % 10}+{second % 10}={units}"]
+    if second >= 10:
+        steps.append(f"{first // 10}+{second // 10}={tens}")
+    if tens:
+        steps.append(f"{tens}0+{units}={10 * tens + units}")
+    return ",".join(steps) + f"\n\\boxed{{{10 * tens + units}}}"

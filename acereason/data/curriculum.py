@@ -1,7 +1,7 @@
 """The curriculum as data: stages, and the plan of each epoch as a pure function of the plan before it."""
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 OverlongPolicy = Literal["mask", "penalize", "soft"]
 
@@ -53,10 +53,6 @@ class Plan:
     """global_step at which the stage began."""
     epoch_start: int
     """global_step at which this epoch began."""
-
-    def state(self) -> dict[str, Any]:
-        """Plain values for a checkpoint."""
-        return asdict(self)
 
 
 def next_plan(stages: dict[str, Stage], previous: Plan | None, epoch: int, step: int) -> Plan | None:

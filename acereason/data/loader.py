@@ -12,8 +12,8 @@ class Loader(Generic[T]):
     """Hands out batches of items by index.
 
     It is sized on purpose: Lightning prefetches one batch of a loader without length, and a rollout made ahead of the
-    update before it would be one policy stale. The position is saved with every checkpoint; the order is the caller's, a
-    function of (seed, epoch), since Lightning may call `iter` more than once an epoch.
+    update before it would be one policy stale. The position is saved with every checkpoint; the order is the caller's,
+    a function of (seed, epoch), since Lightning may call `iter` more than once an epoch.
 
     Args:
         batches: the indices of each global batch.

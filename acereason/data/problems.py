@@ -28,7 +28,8 @@ class Fields:
     answer: str | None = "answer"
     """Column of the ground truth; null where rows have none (SFT)."""
     answer_pattern: str | None = None
-    """Regular expression whose first group, searched in the answer column, is the ground truth; null takes the whole text."""
+    """Regular expression whose first group, searched in the answer column, is the ground truth; null takes the whole
+    text."""
     solution: str | None = None
     """Column of a worked response for SFT; null: the response is the boxed answer alone."""
     remove_pattern: str | None = None
@@ -38,7 +39,9 @@ class Fields:
 
 
 MAPPINGS = {
-    "gsm8k": Fields("question", "answer", r"####\s*(\S.*?)\s*$", solution="answer", remove_pattern=r"<<.*?>>|\n*####.*"),  # openai/gsm8k
+    "gsm8k": Fields(
+        "question", "answer", r"####\s*(\S.*?)\s*$", solution="answer", remove_pattern=r"<<.*?>>|\n*####.*"
+    ),  # openai/gsm8k
     "math": Fields("problem", "answer"),  # MATH, MATH-500
     "aime": Fields("problem", "answer", solution="solution"),
     "acereason-math": Fields("problem", "answer"),  # nvidia/AceReason-Math
@@ -77,7 +80,8 @@ class Source:
         if not len(rows):
             raise UserError(f"{key}: {self.path} has no rows")
         if missing := self._columns() - set(rows.column_names):
-            raise UserError(f"{key}.fields: {self.path} has no column {sorted(missing)[0]!r}; its columns are {sorted(rows.column_names)}")
+            has = sorted(rows.column_names)
+            raise UserError(f"{key}.fields: {self.path} has no column {sorted(missing)[0]!r}; its columns are {has}")
         return rows
 
     def problem(self, row: dict[str, Any], index: int, name: str) -> Problem:
@@ -85,7 +89,13 @@ class Source:
         fields = self.mapping
         answer = "" if fields.answer is None else _answer_of(row[fields.answer], fields.answer_pattern)
         identity = index if fields.id is None else row[fields.id]
-        return Problem(id=f"{name}/{identity}", task=self.task, statement=str(row[fields.statement] or ""), answer=answer, source=name)
+        return Problem(
+            id=f"{name}/{identity}",
+            task=self.task,
+            statement=str(row[fields.statement] or ""),
+            answer=answer,
+            source=name,
+        )
 
     def solution(self, row: dict[str, Any], problem: Problem) -> str:
         """The response that SFT learns; a box is added where it has none, so that the verifier finds an answer."""
@@ -105,7 +115,9 @@ class Source:
 
     def _columns(self) -> set[str]:
         fields = self.mapping
-        return {column for column in (fields.statement, fields.answer, fields.solution, fields.id) if column is not None}
+        return {
+            column for column in (fields.statement, fields.answer, fields.solution, fields.id) if column is not None
+        }
 
 
 BadRows = Literal["error", "exclude"]
@@ -115,9 +127,13 @@ def refuse_bad_rows(bad: dict[str, str], total: int, key: str, bad_rows: BadRows
     """Report rows that can't be used ({row id: reason}): an error, or a printed list where the config excludes them."""
     if not bad:
         return
-    shown = ", ".join(f"{row} ({reason})" for row, reason in list(bad.items())[:10]) + (f" and {len(bad) - 10} more" if len(bad) > 10 else "")
+    shown = ", ".join(f"{row} ({reason})" for row, reason in list(bad.items())[:10]) + (
+        f" and {len(bad) - 10} more" if len(bad) > 10 else ""
+    )
     if bad_rows == "error":
-        raise UserError(f"{key}: {len(bad)} of {total} rows can't be used: {shown}; mend them, or set data.bad_rows: exclude")
+        raise UserError(
+            f"{key}: {len(bad)} of {total} rows can't be used: {shown}; mend them, or set data.bad_rows: exclude"
+        )
     if len(bad) == total:
         raise UserError(f"{key}: none of the {total} rows can be used: {shown}")
     print(f"{key}: {len(bad)} of {total} rows excluded: {shown}", flush=True)
@@ -133,14 +149,17 @@ def _load(path: str, split: str, key: str) -> Dataset:
         return load_dataset(_FORMATS[suffix], data_files=path, split="train")
     except Exception as error:
         cause = error.__cause__ or error
-        raise UserError(f"{key}.path: {path} can't be read as {_FORMATS[suffix]}: {str(cause).splitlines()[0]}") from error
+        raise UserError(
+            f"{key}.path: {path} can't be read as {_FORMATS[suffix]}: {str(cause).splitlines()[0]}"
+        ) from error
 
 
 def _load_hub(name: str, split: str, key: str) -> Dataset:
     try:
         return load_dataset(name, split=split)
     except (DatasetNotFoundError, ConnectionError, FileNotFoundError, ValueError) as error:
-        raise UserError(f"{key}.path: {name!r} is no .json, .jsonl or .parquet file, and the Hub gave none: {str(error).splitlines()[0]}") from error
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{key}.path: {name!r} is no .json, .jsonl or .parquet file; the Hub: {reason}") from error
 
 
 def _answer_of(value: Any, pattern: str | None) -> str:

@@ -9,22 +9,24 @@ from acereason.types import Problem
 
 @dataclass
 class Template:
-    """The prompt's text. The defaults are the released AceReason-Nemotron 1.1 model's: ChatML, its system prompt, and the
-    instructions of the paper's appendix A."""
+    """The prompt's text. The defaults are the released AceReason-Nemotron 1.1 model's: ChatML, its system prompt, and
+    the instructions of the paper's appendix A."""
 
     system: str = "You are a helpful and harmless assistant. You should think step-by-step."
     """System prompt."""
     math: str = "{statement}\n\nPlease place your final answer inside \\boxed{}."
     """Instruction for math problems; {statement} is the problem."""
     code: str = (
-        "{statement}\n\nWrite Python code to solve the problem. Please place the solution code in the following format:\n"
-        "```python\n# Your solution code here\n```"
+        "{statement}\n\nWrite Python code to solve the problem. "
+        "Please place the solution code in the following format:\n```python\n# Your solution code here\n```"
     )
     """Instruction for code problems."""
-    layout: str = "<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n<think>\n"
-    """The whole prompt; {system} and {user} (the instruction) are put in. What it ends with, an SFT response does not repeat."""
+    layout: str = (
+        "<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n<think>\n"
+    )
+    """The whole prompt; {system} and {user} (the instruction) are put in."""
     end: str = "<|im_end|>"
-    """Token that ends a response: SFT learns it, sampling stops at it (and at the tokenizer's own end-of-text token)."""
+    """Token that ends a response: SFT learns it; sampling stops at it, and at the tokenizer's own end-of-text token."""
 
     def render(self, problem: Problem) -> str:
         """The prompt's text. Placeholders are replaced, not formatted: statements are full of braces."""

@@ -1,6 +1,6 @@
 """The problems of reinforcement learning: each epoch its stage's remaining problems, and the benchmarks."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import lightning.pytorch as pl
@@ -41,8 +41,8 @@ class Benchmark:
 class RLData(pl.LightningDataModule):
     """Serves prompts stage by stage.
 
-    Each epoch is planned when Lightning asks for its loader (`Trainer(reload_dataloaders_every_n_epochs=1)`): which stage,
-    which problems are left, in which order. What decides that is saved with every checkpoint.
+    Each epoch is planned when Lightning asks for its loader (`Trainer(reload_dataloaders_every_n_epochs=1)`): which
+    stage, which problems are left, in which order. What decides that is saved with every checkpoint.
 
     Args:
         sources: where problems come from, by name.
@@ -66,35 +66,42 @@ class RLData(pl.LightningDataModule):
         super().__init__()
         self.sources, self.stages, self.benchmarks = sources, stages or {}, benchmarks or {}
         self.template, self.bad_rows, self.seed = template, bad_rows, seed
-        self.plan: Plan | None = None
+        self._plan: Plan | None = None
         self.solved: dict[str, int] = {}
         """Problem id -> the epoch in which every one of its rollouts was correct; it is left out of later epochs."""
         self._problems: dict[str, list[Problem]] = {}
         self._check_names()
 
     @property
+    def plan(self) -> Plan:
+        """What the current epoch trains on; an AttributeError before the first epoch."""
+        if self._plan is None:
+            raise AttributeError("no epoch has been planned yet")
+        return self._plan
+
+    @property
     def stage(self) -> Stage:
         """The stage of the current epoch."""
-        assert self.plan is not None
         return self.stages[self.plan.stage]
 
     @property
     def steps_left(self) -> int:
         """Updates until the current stage ends."""
-        assert self.plan is not None and self.trainer is not None
         return self.plan.stage_start + self.stage.steps - self.trainer.global_step
 
     @property
     def finished(self) -> bool:
         """Whether the last stage has had its steps."""
-        return self.plan is not None and self.plan.stage == list(self.stages)[-1] and self.steps_left <= 0
+        return self._plan is not None and self.plan.stage == list(self.stages)[-1] and self.steps_left <= 0
 
     def setup(self, stage: str) -> None:
         """Load, template, tokenize and check every source in use."""
         if stage == "fit" and not self.stages:
             raise UserError("data.stages: fit needs at least one stage")
         if stage == "fit" and self.trainer.reload_dataloaders_every_n_epochs != 1:
-            raise UserError("trainer.reload_dataloaders_every_n_epochs: must be 1, the curriculum decides every epoch anew")
+            raise UserError(
+                "trainer.reload_dataloaders_every_n_epochs: must be 1, the curriculum decides every epoch anew"
+            )
         used = [benchmark.source for benchmark in self.benchmarks.values()]
         trained = [name for entry in self.stages.values() for name in entry.sources] if stage == "fit" else []
         for name in dict.fromkeys([*trained, *used]):
@@ -102,14 +109,16 @@ class RLData(pl.LightningDataModule):
                 self._problems[name] = self._load(name)
 
     def train_dataloader(self) -> Loader[Problem]:
-        """This epoch's prompts; the last incomplete batch is left out unless it is the only one (the order changes by epoch)."""
+        """This epoch's prompts; the last incomplete batch is left out unless it is the only one (the order changes by
+        epoch)."""
         epoch, step = self.trainer.current_epoch, self.trainer.global_step
-        if self.plan is None or self.plan.epoch != epoch:
-            following = next_plan(self.stages, self.plan, epoch, step)
-            self.plan = following or self.plan
+        if self._plan is None or self._plan.epoch != epoch:
+            self._plan = next_plan(self.stages, self._plan, epoch, step) or self._plan
         problems = self.remaining()
         if not problems:
-            raise UserError(f"data.stages.{self.plan.stage}: every problem is solved and filtered out; add problems, or fewer steps")
+            raise UserError(
+                f"data.stages.{self.plan.stage}: every problem is solved and filtered out; add problems, or fewer steps"
+            )
         order = shuffled(range(len(problems)), self.seed, "order", self.plan.stage, self.plan.epoch)
         size = self.stage.prompts_per_step
         batches = [batch for batch in batched(order, size) if len(batch) == size] or [order]
@@ -128,7 +137,6 @@ class RLData(pl.LightningDataModule):
 
     def remaining(self) -> list[Problem]:
         """The current stage's problems without those solved in earlier epochs, where the stage filters."""
-        assert self.plan is not None
         problems = self.stage_problems()
         if not self.stage.easy_filter:
             return problems
@@ -136,11 +144,11 @@ class RLData(pl.LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """The plan and the solved set."""
-        return {"plan": self.plan.state() if self.plan else None, "solved": dict(self.solved)}
+        return {"plan": asdict(self._plan) if self._plan else None, "solved": dict(self.solved)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the plan and the solved set."""
-        self.plan = Plan(**state_dict["plan"]) if state_dict["plan"] else None
+        self._plan = Plan(**state_dict["plan"]) if state_dict["plan"] else None
         self.solved = state_dict["solved"]
 
     def _benchmark_loader(self, problems: list[Problem]) -> Loader[Problem]:
@@ -159,21 +167,38 @@ class RLData(pl.LightningDataModule):
 
     def _bad_rows(self, problems: list[Problem], longest: int, rewards: RewardPool) -> dict[str, str]:
         """{problem id: why it can't be used}"""
-        bad = {problem.id: reason for problem, reason in zip(problems, rewards.gold_problems(problems), strict=True) if reason}
+        bad = {
+            problem.id: reason
+            for problem, reason in zip(problems, rewards.gold_problems(problems), strict=True)
+            if reason
+        }
         for problem in problems:
             if len(problem.prompt_ids) > longest:
-                bad.setdefault(problem.id, f"a prompt of {len(problem.prompt_ids)} tokens where {longest} fit beside the response budget")
+                bad.setdefault(
+                    problem.id,
+                    f"a prompt of {len(problem.prompt_ids)} tokens where {longest} fit beside the response budget",
+                )
         return bad
 
     def _longest_prompt(self, name: str) -> int:
         """Tokens that the context leaves a prompt of this source beside the largest response budget in use."""
         module = self.trainer.lightning_module
-        budgets = {f"data.stages.{key}": entry.max_response_length for key, entry in self.stages.items() if name in entry.sources}
-        budgets |= {f"data.benchmarks.{key}": entry.max_response_length for key, entry in self.benchmarks.items() if entry.source == name}
+        budgets = {
+            f"data.stages.{key}": entry.max_response_length
+            for key, entry in self.stages.items()
+            if name in entry.sources
+        }
+        budgets |= {
+            f"data.benchmarks.{key}": entry.max_response_length
+            for key, entry in self.benchmarks.items()
+            if entry.source == name
+        }
         context = module.config.max_position_embeddings
         for key, budget in budgets.items():
             if (budget or module.sampling.max_response_length) >= context:
-                raise UserError(f"{key}.max_response_length: the model's context of {context} tokens leaves no room for a prompt")
+                raise UserError(
+                    f"{key}.max_response_length: the model's context of {context} tokens leaves no room for a prompt"
+                )
         return context - max(budget or module.sampling.max_response_length for budget in budgets.values())
 
     def _check_names(self) -> None:
@@ -181,4 +206,6 @@ class RLData(pl.LightningDataModule):
             (f"benchmarks.{name}.source", [entry.source]) for name, entry in self.benchmarks.items()
         ]:
             if unknown := [name for name in names if name not in self.sources]:
-                raise ValueError(f"data.{key}: no source {unknown[0]!r} under data.sources; there are {sorted(self.sources)}")
+                raise ValueError(
+                    f"data.{key}: no source {unknown[0]!r} under data.sources; there are {sorted(self.sources)}"
+                )

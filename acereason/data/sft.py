@@ -22,7 +22,8 @@ class SFTData(pl.LightningDataModule):
         max_length: longest prompt + response, tokens.
         heldout: sources whose loss `validate` measures, by name.
         template: the prompt's text.
-        bad_rows: what to do with rows that are longer, or whose response is empty: `error` or `exclude`, with their list.
+        bad_rows: what to do with rows that are longer, or whose response is empty: `error` or `exclude`, with their
+            list.
         seed: of the order of rows.
     """
 
@@ -46,9 +47,13 @@ class SFTData(pl.LightningDataModule):
     def setup(self, stage: str) -> None:
         """Load, template, tokenize and check the sources."""
         if stage == "fit" and self._rows is None:
-            self._rows = concatenate_datasets([self._load(f"data.sources.{name}", name, source) for name, source in self.sources.items()])
+            self._rows = concatenate_datasets(
+                [self._load(f"data.sources.{name}", name, source) for name, source in self.sources.items()]
+            )
         if not self._heldout:
-            self._heldout = {name: self._load(f"data.heldout.{name}", name, source) for name, source in self.heldout.items()}
+            self._heldout = {
+                name: self._load(f"data.heldout.{name}", name, source) for name, source in self.heldout.items()
+            }
 
     def train_dataloader(self) -> Loader[dict[str, Any]]:
         """This epoch's rows in an order that depends on (seed, epoch)."""
@@ -58,7 +63,10 @@ class SFTData(pl.LightningDataModule):
 
     def val_dataloader(self) -> list[Loader[dict[str, Any]]]:
         """One loader for each held-out source."""
-        return [Loader(batched(list(range(len(rows))), self.batch_size), rows.__getitem__) for rows in self._heldout.values()]
+        return [
+            Loader(batched(list(range(len(rows))), self.batch_size), rows.__getitem__)
+            for rows in self._heldout.values()
+        ]
 
     test_dataloader = val_dataloader
 

@@ -13,7 +13,15 @@ from transformers import AttentionInterface
 
 
 def documents_attention(
-    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, *, document_lengths: list[int], scaling: float, **_: Any
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    document_lengths: list[int],
+    scaling: float,
+    **_: Any,
 ) -> tuple[Tensor, None]:
     """Causal attention within each document.
 

@@ -7,10 +7,13 @@ from torch import Tensor
 
 
 class _ChunkedHead(torch.autograd.Function):
-    """Vocabulary projection, log-softmax and entropy by chunks of tokens; backward computes each chunk's logits again."""
+    """Vocabulary projection, log-softmax and entropy by chunks of tokens; backward computes each chunk's logits
+    again."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, temperature: float, chunk: int) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, temperature: float, chunk: int
+    ) -> tuple[Tensor, Tensor]:
         logprobs = hidden.new_empty(len(targets), dtype=torch.float32)
         entropy, log_normalizer = torch.empty_like(logprobs), torch.empty_like(logprobs)
         for rows in _chunks(len(targets), chunk):
@@ -25,7 +28,7 @@ class _ChunkedHead(torch.autograd.Function):
         return logprobs, entropy
 
     @staticmethod
-    def backward(ctx: Any, grad_logprobs: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad_logprobs: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         hidden, weight, targets, log_normalizer = ctx.saved_tensors
         grad_hidden = torch.empty_like(hidden)
         grad_weight = torch.zeros_like(weight, dtype=torch.float32) if ctx.needs_input_grad[1] else None
@@ -50,7 +53,9 @@ def _logits(hidden: Tensor, weight: Tensor, temperature: float) -> Tensor:
     return (hidden @ weight.T).float().div_(temperature)
 
 
-def chunked_logprobs(hidden: Tensor, weight: Tensor, targets: Tensor, temperature: float = 1.0, chunk: int = 512) -> tuple[Tensor, Tensor]:
+def chunked_logprobs(
+    hidden: Tensor, weight: Tensor, targets: Tensor, temperature: float = 1.0, chunk: int = 512
+) -> tuple[Tensor, Tensor]:
     """log softmax(hidden @ weight.T / T)[target] and the entropy of that distribution, for every row.
 
     Args:

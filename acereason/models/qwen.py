@@ -21,7 +21,7 @@ import acereason.models.attention  # noqa: F401  registers the "documents" atten
 from acereason.batching import MicroBatch
 from acereason.errors import UserError
 from acereason.files import atomic_folder
-from acereason.models.characters import CHARACTERS, character_tokenizer
+from acereason.models.bytes import BYTES, byte_tokenizer
 from acereason.models.head import chunked_logprobs
 
 
@@ -32,7 +32,7 @@ class Backbone:
     config: dict[str, Any] | None = None
     """Values of transformers' Qwen2Config for a model with random weights; only without `pretrained`."""
     tokenizer: str | None = None
-    """Hub name or folder; null takes the one beside the weights. `characters`: one token a character, for toys."""
+    """Hub name or folder; null takes the one beside the weights. `bytes`: one token a byte, for toys."""
     rope_theta: float | None = None
     """Base of the rotary embedding; null keeps the model's. The paper: 10,000 -> 1,000,000 (section 3.1.2)."""
     max_position_embeddings: int | None = None
@@ -66,12 +66,15 @@ class Qwen(Qwen2ForCausalLM):
 def load_config(pretrained: str | None, backbone: Backbone) -> Qwen2Config:
     """The model's configuration with the backbone's overrides applied."""
     if (pretrained is None) == (backbone.config is None):
-        raise UserError("model: give either pretrained (a Hub name or folder) or backbone.config (random weights), not both or neither")
-    config = Qwen2Config(**backbone.config) if backbone.config is not None else _from_hub(AutoConfig, pretrained, "model.pretrained")
+        raise UserError("model: give either pretrained (a Hub name or folder) or backbone.config (random weights)")
+    named = pretrained is not None
+    config = _from_hub(AutoConfig, pretrained, "model.pretrained") if named else Qwen2Config(**(backbone.config or {}))
     if config.model_type != "qwen2":
-        raise UserError(f"model.pretrained: {pretrained} is a {config.model_type} model; only qwen2 models (Qwen2, Qwen2.5) are supported")
+        raise UserError(
+            f"model.pretrained: {pretrained} is a {config.model_type} model; Qwen2 and Qwen2.5 are supported"
+        )
     if backbone.rope_theta is not None:
-        config.rope_parameters = {**config.rope_parameters, "rope_theta": backbone.rope_theta}
+        config.rope_parameters = {**(config.rope_parameters or {}), "rope_theta": backbone.rope_theta}
     if backbone.max_position_embeddings is not None:
         config.max_position_embeddings = backbone.max_position_embeddings
     config._attn_implementation = _attention(backbone.attention)
@@ -82,14 +85,23 @@ def load_tokenizer(pretrained: str | None, backbone: Backbone) -> PreTrainedToke
     """The tokenizer named by the backbone, else the one beside the weights."""
     name = backbone.tokenizer or pretrained
     if name is None:
-        raise UserError("model.backbone.tokenizer: name one (a Hub name, a folder, or `characters`); random weights bring none")
-    return character_tokenizer() if name == CHARACTERS else _from_hub(AutoTokenizer, name, "model.backbone.tokenizer")
+        raise UserError(
+            "model.backbone.tokenizer: name one (a Hub name, a folder, or `bytes`); random weights bring none"
+        )
+    return byte_tokenizer() if name == BYTES else _from_hub(AutoTokenizer, name, "model.backbone.tokenizer")
 
 
 def build_model(config: Qwen2Config, pretrained: str | None, backbone: Backbone, seed: int) -> Qwen:
     """The model on the CPU in float32: the named weights, or random ones that depend on the seed alone."""
     if pretrained is not None:
-        model = _from_hub(Qwen, pretrained, "model.pretrained", config=config, dtype=torch.float32, attn_implementation=config._attn_implementation)
+        model = _from_hub(
+            Qwen,
+            pretrained,
+            "model.pretrained",
+            config=config,
+            dtype=torch.float32,
+            attn_implementation=config._attn_implementation,
+        )
     else:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -119,7 +131,8 @@ def stream_weights(model: Qwen) -> Iterator[tuple[str, Tensor]]:
 
 
 def export(model: Qwen, tokenizer: PreTrainedTokenizerBase, folder: Path, is_writer: bool) -> None:
-    """Write a Hugging Face folder. Every rank gathers, `is_writer` alone keeps and writes; the folder appears whole or not at all."""
+    """Write a Hugging Face folder. Every rank gathers, `is_writer` alone keeps and writes; the folder appears whole or
+    not at all."""
     weights = {name: tensor.cpu().contiguous() for name, tensor in stream_weights(model) if is_writer}
     if not is_writer:
         return
@@ -133,7 +146,9 @@ def export(model: Qwen, tokenizer: PreTrainedTokenizerBase, folder: Path, is_wri
 
 def _attention(wanted: str) -> str:
     if wanted == "flash_attention_2" and not is_flash_attn_2_available():
-        raise UserError("model.backbone.attention: flash_attention_2 needs the package flash-attn (pip install acereason[flash-attn]); or set it to auto")
+        raise UserError(
+            "model.backbone.attention: flash_attention_2 needs the package flash-attn; install it or set auto"
+        )
     if wanted == "auto":
         return "flash_attention_2" if is_flash_attn_2_available() else "documents"
     return wanted
@@ -144,4 +159,6 @@ def _from_hub(loader: Any, name: str | None, key: str, **kwargs: Any) -> Any:
         return loader.from_pretrained(name, **kwargs)
     except OSError as error:
         reason = str(error).split("\n")[0]
-        raise UserError(f"{key}: {name!r} is neither a folder with a model nor a name that the Hub answers to ({reason})") from error
+        raise UserError(
+            f"{key}: {name!r} is neither a folder with a model nor a name that the Hub answers to ({reason})"
+        ) from error

@@ -46,8 +46,8 @@ class Schedule:
 
 
 class QwenModule(pl.LightningModule):
-    """A Qwen2 policy and its optimizer. One `training_step` is one update; optimization is manual, so that the loss can be
-    normalized by counts over all micro batches and ranks before any backward.
+    """A Qwen2 policy and its optimizer. One `training_step` is one update; optimization is manual, so that the loss can
+    be normalized by counts over all micro batches and ranks before any backward.
 
     Args:
         pretrained: Hub name or folder of the weights; null for random ones (`backbone.config`).
@@ -59,6 +59,8 @@ class QwenModule(pl.LightningModule):
         logprob_chunk: tokens whose [tokens, vocabulary] logits are held at a time.
         seed: of random weights and of rollouts.
     """
+
+    model: Qwen
 
     def __init__(
         self,
@@ -76,7 +78,6 @@ class QwenModule(pl.LightningModule):
         self.pretrained, self.backbone = pretrained, backbone
         self.build_optimizer, self.schedule, self.max_grad_norm = optimizer, schedule, max_grad_norm
         self.micro_batch_tokens, self.logprob_chunk, self.seed = micro_batch_tokens, logprob_chunk, seed
-        self.model: Qwen | None = None
         self.learning_rate = 0.0
         """Before the schedule's factor; the optimizer's, until a stage sets its own."""
         self.seconds: dict[str, float] = {}
@@ -94,12 +95,12 @@ class QwenModule(pl.LightningModule):
 
     def configure_model(self) -> None:
         """Build the model once; shard it where the strategy has a device mesh."""
-        if self.model is not None:
+        if hasattr(self, "model"):
             return
         if self.device_mesh is None and self.trainer.world_size > 1:
-            raise UserError("trainer.strategy: several processes need ModelParallelStrategy (FSDP2), see conf/hardware/8gpu.yaml")
+            raise UserError("trainer.strategy: several processes need FSDP2, see conf/hardware/8gpu.yaml")
         if self.device_mesh is None and self.backbone.compute_dtype != "float32":
-            raise UserError("model.backbone.compute_dtype: bfloat16 needs ModelParallelStrategy (FSDP2), see conf/hardware/1gpu.yaml")
+            raise UserError("model.backbone.compute_dtype: bfloat16 needs FSDP2, see conf/hardware/1gpu.yaml")
         self.model = build_model(self.config, self.pretrained, self.backbone, self.seed)
         if self.device_mesh is not None:
             shard(self.model, self.device_mesh["data_parallel"], self.backbone.compute_dtype)
@@ -111,21 +112,29 @@ class QwenModule(pl.LightningModule):
         return optimizer
 
     def update(self, sequences: list[Sequence], temperature: float = 1.0) -> dict[str, float]:
-        """One optimizer step on this rank's share of the batch: minus the sum of weight x log-prob over all response tokens.
+        """One optimizer step on this rank's share of the batch: minus the sum of weight x log-prob over all response
+        tokens.
 
         Returns:
-            policy/loss, policy/entropy, policy/grad_norm, policy/lr and, where the engine gave log-probs, sync/logprob_gap,
-            over all ranks.
+            policy/loss, policy/entropy, policy/grad_norm, policy/lr and, where the engine gave log-probs,
+            sync/logprob_gap, over all ranks.
         """
         sums = torch.zeros(5, dtype=torch.float64, device=self.device)
         for batch in self._micro_batches(sequences):
             logprobs, entropy = self.model.token_logprobs(batch, temperature, self.logprob_chunk)
             loss = policy_loss(logprobs, batch.weights)
-            self.manual_backward(loss * self.trainer.world_size)  # FSDP2 averages gradients over ranks, the objective sums
+            self.manual_backward(
+                loss * self.trainer.world_size
+            )  # FSDP2 averages gradients over ranks, the objective sums
             sums += _sums(loss, logprobs, entropy, batch)
         loss, entropy, num_tokens, gap, compared = total(sums).tolist()
         grad_norm, rate = self._optimizer_step()
-        metrics = {"policy/loss": loss, "policy/entropy": entropy / max(num_tokens, 1), "policy/grad_norm": grad_norm, "policy/lr": rate}
+        metrics = {
+            "policy/loss": loss,
+            "policy/entropy": entropy / max(num_tokens, 1),
+            "policy/grad_norm": grad_norm,
+            "policy/lr": rate,
+        }
         return metrics | ({"sync/logprob_gap": gap / compared} if compared else {})
 
     @contextmanager

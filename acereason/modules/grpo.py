@@ -54,7 +54,9 @@ class GRPOModule(QwenModule):
     def training_step(self, problems: list[Problem], batch_idx: int) -> dict[str, float]:
         """One step of the algorithm on this rank's share of the prompts."""
         self.seconds = {}
-        groups = self.rollout(problems, self.sampling, self.group_size, seed=derive_seed(self.seed, "rollout", self.trainer.global_step))
+        groups = self.rollout(
+            problems, self.sampling, self.group_size, seed=derive_seed(self.seed, "rollout", self.trainer.global_step)
+        )
         self.tell_callbacks(groups)
         assign_advantages(groups, self.ddof)
         with self.section("train"):
@@ -62,7 +64,8 @@ class GRPOModule(QwenModule):
         return self.log_step(metrics, groups)
 
     def rollout(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> list[Group]:
-        """Groups in the order of the problems, judged. Each group's rewards start while later groups are still generated."""
+        """Groups in the order of the problems, judged. Each group's rewards start while later groups are still
+        generated."""
         self._require_current_engine()
         pending = {}
         with self.section("rollout"):
@@ -117,17 +120,26 @@ class GRPOModule(QwenModule):
             self.engine.update_weights(stream_weights(self.model), version=self.trainer.global_step)
 
     def validation_step(self, problems: list[Problem], batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Responses to a benchmark's problems, judged. The seed does not depend on the step: policies meet the same draws."""
+        """Responses to a benchmark's problems, judged. The seed does not depend on the step: policies meet the same
+        draws."""
         name, benchmark = list(self.trainer.datamodule.benchmarks.items())[dataloader_idx]
-        groups = self.rollout(problems, benchmark.sampling, benchmark.n, seed=derive_seed(self.seed, "evaluation", name))
+        groups = self.rollout(
+            problems, benchmark.sampling, benchmark.n, seed=derive_seed(self.seed, "evaluation", name)
+        )
         self._judged.setdefault(name, []).extend(Judged.of(group) for group in groups)
 
     def on_validation_epoch_end(self) -> None:
         """avg@n and its standard error for each benchmark, over all ranks."""
         self.accuracies = {name: accuracy(gather(judged)) for name, judged in self._judged.items()}
         self._judged = {}
-        values = {f"eval/{name}/{key}": value for name, result in self.accuracies.items() for key, value in result.metrics().items()}
-        if self.trainer.sanity_checking:  # the accuracy before the first update; Lightning logs nothing of this pass itself
+        values = {
+            f"eval/{name}/{key}": value
+            for name, result in self.accuracies.items()
+            for key, value in result.metrics().items()
+        }
+        if (
+            self.trainer.sanity_checking
+        ):  # the accuracy before the first update; Lightning logs nothing of this pass itself
             self.trainer.logger and self.trainer.logger.log_metrics(values, step=0)
         else:
             self.log_dict(values)
@@ -151,4 +163,6 @@ class GRPOModule(QwenModule):
     def _require_current_engine(self) -> None:
         version, step = self.engine.policy_version, self.trainer.global_step
         if version != step:
-            raise RuntimeError(f"the engine holds policy version {version} but the trainer is at step {step}: list callbacks.WeightSync in the YAML")
+            raise RuntimeError(
+                f"the engine holds policy {version}, the trainer is at step {step}: list WeightSync in callbacks"
+            )

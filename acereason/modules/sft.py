@@ -18,7 +18,10 @@ class SFTModule(QwenModule):
         with self.section("train"):
             metrics = self.update(self.sequences(rows))
         metrics["response/tokens"] = total(torch.tensor(response_tokens(rows), device=self.device)).item()
-        metrics |= {"time/train": self.seconds["train"], "throughput/tokens_per_second": metrics["response/tokens"] / self.seconds["train"]}
+        metrics |= {
+            "time/train": self.seconds["train"],
+            "throughput/tokens_per_second": metrics["response/tokens"] / self.seconds["train"],
+        }
         self.log_dict(metrics)
         self.log_dict({"loss": metrics["policy/loss"]}, prog_bar=True, logger=False)
         return metrics
@@ -32,12 +35,18 @@ class SFTModule(QwenModule):
     def validation_step(self, rows: list[dict[str, Any]], batch_idx: int, dataloader_idx: int = 0) -> None:
         """Loss on held-out rows."""
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)
-        for batch in self._micro_batches([Sequence(row["token_ids"], row["prompt_length"], weight=1.0) for row in rows]):
+        for batch in self._micro_batches(
+            [Sequence(row["token_ids"], row["prompt_length"], weight=1.0) for row in rows]
+        ):
             logprobs, _ = self.model.token_logprobs(batch, 1.0, self.logprob_chunk)
-            sums += torch.stack([-logprobs.sum().double(), torch.tensor(logprobs.numel(), dtype=torch.float64, device=self.device)])
+            sums += torch.stack(
+                [-logprobs.sum().double(), torch.tensor(logprobs.numel(), dtype=torch.float64, device=self.device)]
+            )
         loss, num_tokens = total(sums).tolist()
         name = list(self.trainer.datamodule.heldout)[dataloader_idx]
-        self.log(f"eval/{name}/loss", loss / num_tokens, batch_size=int(num_tokens), on_epoch=True, add_dataloader_idx=False)
+        self.log(
+            f"eval/{name}/loss", loss / num_tokens, batch_size=int(num_tokens), on_epoch=True, add_dataloader_idx=False
+        )
 
     test_step = validation_step
 

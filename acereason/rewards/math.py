@@ -1,7 +1,7 @@
 r"""Math verdicts: the last `\boxed{}` of a response against the ground truth, by the library math-verify.
 
-Nothing here limits time or memory: `acereason.rewards.pool` runs it in processes that it can kill. math-verify's own time-outs
-are signals, which fail silently off the main thread, and are therefore switched off.
+Nothing here limits time or memory: `acereason.rewards.pool` runs it in processes that it can kill. math-verify's own
+time-outs are signals, which fail silently off the main thread, and are therefore switched off.
 """
 
 import re
@@ -98,4 +98,6 @@ def _parse(latex: str) -> list:
     from math_verify import LatexExtractionConfig, parse
 
     config = LatexExtractionConfig(boxed_match_priority=0)
-    return parse(rf"\boxed{{{latex}}}", [config], fallback_mode="no_fallback", parsing_timeout=None, raise_on_error=True)
+    return parse(
+        rf"\boxed{{{latex}}}", [config], fallback_mode="no_fallback", parsing_timeout=None, raise_on_error=True
+    )

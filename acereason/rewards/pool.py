@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import resource
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, TimeoutError
 from dataclasses import dataclass
 
@@ -57,21 +58,25 @@ class RewardPool:
             self._pool.join()
             self._pool = None
 
-    def _schedule(self, function, *args) -> "Future[Verdict]":  # type: ignore[no-untyped-def]
+    def _schedule(self, function: Callable[..., Verdict], *args: str) -> "Future[Verdict]":
         if self._pool is None:
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload(["acereason.rewards.math", "math_verify"])
             limit = int(self.settings.memory_gib * 2**30)
-            self._pool = ProcessPool(self.settings.workers, max_tasks=1000, context=context, initializer=_prepare_worker, initargs=(limit,))
+            self._pool = ProcessPool(
+                self.settings.workers, max_tasks=1000, context=context, initializer=_prepare_worker, initargs=(limit,)
+            )
         verdict: Future[Verdict] = Future()
         started = time.monotonic()
         task = self._pool.schedule(function, args=args, timeout=self.settings.timeout)
-        task.add_done_callback(lambda done: verdict.set_result(_verdict_of(done, self.settings.timeout, time.monotonic() - started)))
+        task.add_done_callback(
+            lambda done: verdict.set_result(_verdict_of(done, self.settings.timeout, time.monotonic() - started))
+        )
         return verdict
 
 
 def check_error_rate(groups: list[Group], limit: float) -> None:
-    """Stop the run when more than `limit` of the step's verdicts, over all ranks, are errors; show the first of them."""
+    """Stop the run when more than `limit` of the step's verdicts, over all ranks, are errors, and show some."""
     errors = [
         f"{group.problem.id}: {rollout.verdict.detail.get('error')}; response ends {rollout.response.text[-200:]!r}"
         for group in groups
@@ -82,7 +87,9 @@ def check_error_rate(groups: list[Group], limit: float) -> None:
     errors = gather(errors)
     if len(errors) > limit * count:
         shown = "\n  ".join(errors[:5])
-        raise RewardErrors(f"{len(errors)} of {count} verdicts of this step are errors, above rewards.max_error_rate {limit:g}:\n  {shown}")
+        raise RewardErrors(
+            f"{len(errors)} of {count} verdicts are errors, above rewards.max_error_rate {limit:g}:\n  {shown}"
+        )
 
 
 def judge(task: Task, text: str, answer: str) -> Verdict:

@@ -1,6 +1,7 @@
 """The embedded engine: transformers' `generate` on a second copy of the weights, in the trainer's own process.
 
-The default, for a CPU, a laptop and tests. It needs no server and no GPU, and it is slow on large models: use vLLM there.
+The default, for a CPU, a laptop and tests. It needs no server and no GPU, and it is slow on large models: use vLLM
+there.
 """
 
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
+from typing_extensions import override
 
 from acereason.rollouts.engine import RolloutEngine
 from acereason.seeds import derive_seed
@@ -24,13 +26,18 @@ class HFEngine(RolloutEngine):
     def __init__(self, max_rows: int = 256) -> None:
         self.max_rows = max_rows
 
-    def start(self, config: Qwen2Config, tokenizer: PreTrainedTokenizerBase, stop_ids: list[int], device: torch.device) -> None:
+    @override
+    def start(
+        self, config: Qwen2Config, tokenizer: PreTrainedTokenizerBase, stop_ids: list[int], device: torch.device
+    ) -> None:
         config = Qwen2Config.from_dict(config.to_dict())
         config._attn_implementation = "sdpa"
         with torch.random.fork_rng(devices=[]):
-            self.model = Qwen2ForCausalLM(config).to(device).eval()
+            self.model = Qwen2ForCausalLM(config).eval()
+        self.model.to(device)
         self.tokenizer, self.stop_ids = tokenizer, stop_ids
 
+    @override
     def generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
         at_once = max(1, self.max_rows // num_rollouts)
         for start in range(0, len(problems), at_once):
@@ -41,7 +48,12 @@ class HFEngine(RolloutEngine):
         seeds = [derive_seed(seed, problem.id, index) for problem in problems for index in range(num_rollouts)]
         sampler = SeededSampler(sampling, seeds)
         prompts = self._left_pad([problem.prompt_ids for problem in problems for _ in range(num_rollouts)])
-        settings = GenerationConfig(max_new_tokens=sampling.max_response_length, eos_token_id=self.stop_ids, pad_token_id=self.stop_ids[0], do_sample=False)
+        settings = GenerationConfig(
+            max_new_tokens=sampling.max_response_length,
+            eos_token_id=self.stop_ids,
+            pad_token_id=self.stop_ids[0],
+            do_sample=False,
+        )
         output = self.model.generate(**prompts, generation_config=settings, logits_processor=[sampler])
         tokens = output[:, prompts["input_ids"].shape[1] :].tolist()
         logprobs = torch.stack(sampler.logprobs, dim=1).tolist()
@@ -49,6 +61,7 @@ class HFEngine(RolloutEngine):
         for index, problem in enumerate(problems):
             yield Group(problem, rollouts[index * num_rollouts : (index + 1) * num_rollouts])
 
+    @override
     def update_weights(self, named_tensors: Iterator[tuple[str, Tensor]], version: int) -> None:
         self.policy_version = None
         parameters = dict(self.model.named_parameters())  # tied weights appear once
@@ -58,22 +71,27 @@ class HFEngine(RolloutEngine):
                     raise RuntimeError(f"weight sync: the engine has no parameter {name}, or got it twice")
                 parameter = parameters.pop(name)
                 if parameter.shape != tensor.shape:
-                    raise RuntimeError(f"weight sync: {name} has shape {list(tensor.shape)}, the engine expects {list(parameter.shape)}")
+                    raise RuntimeError(
+                        f"weight sync: {name} is {[*tensor.shape]}, the engine's is {[*parameter.shape]}"
+                    )
                 parameter.copy_(tensor)
         if parameters:
-            raise RuntimeError(f"weight sync: {len(parameters)} parameters never came, the first is {next(iter(parameters))}")
+            raise RuntimeError(f"weight sync: {len(parameters)} parameters never came, first {next(iter(parameters))}")
         self.policy_version = version
 
     def _left_pad(self, rows: list[list[int]]) -> dict[str, Tensor]:
         width = max(map(len, rows))
         ids = [[self.stop_ids[0]] * (width - len(row)) + row for row in rows]
         mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
-        return {"input_ids": torch.tensor(ids, device=self.model.device), "attention_mask": torch.tensor(mask, device=self.model.device)}
+        return {
+            "input_ids": torch.tensor(ids, device=self.model.device),
+            "attention_mask": torch.tensor(mask, device=self.model.device),
+        }
 
     def _rollout(self, tokens: list[int], logprobs: list[float]) -> Rollout:
         end = next((i + 1 for i, token in enumerate(tokens) if token in self.stop_ids), None)
         tokens, logprobs = tokens[:end], logprobs[:end]
-        text = self.tokenizer.decode(tokens, skip_special_tokens=True)
+        text = str(self.tokenizer.decode(tokens, skip_special_tokens=True))
         response = Response(tokens, logprobs, "length" if end is None else "stop", text)
         return Rollout(response, Verdict("error", {"error": "not judged yet"}), reward=None)
 
@@ -91,6 +109,7 @@ class SeededSampler(LogitsProcessor):
         self.logprobs: list[Tensor] = []
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Scores that leave only the drawn token; both arguments and the result [rows, ...], as transformers asks."""
         logprobs = self._distribution(scores.double())
         uniform = self.uniforms[:, len(self.logprobs), None].to(scores.device)
         cumulative = logprobs.exp().cumsum(-1)
@@ -112,4 +131,6 @@ class SeededSampler(LogitsProcessor):
         return logprobs
 
     def _uniforms(self, seed: int) -> Tensor:
-        return torch.rand(self.sampling.max_response_length, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        return torch.rand(
+            self.sampling.max_response_length, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
+        )
