@@ -3,15 +3,19 @@
 import logging
 import warnings
 from collections.abc import Callable
+from typing import NoReturn
 
+import datasets
 import lightning.pytorch as pl
 import torch.distributed
+import transformers
 from jsonargparse import auto_cli, set_parsing_settings
-from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from typing_extensions import override
 
 from acereason.data.rl import RLData  # noqa: F401  imported so that the YAML may use short class names
 from acereason.data.sft import SFTData  # noqa: F401
+from acereason.errors import UserError, plain
 from acereason.modules.base import QwenModule
 from acereason.modules.grpo import GRPOModule  # noqa: F401
 from acereason.modules.sft import SFTModule  # noqa: F401
@@ -22,8 +26,23 @@ VERBS: dict[str, Callable[..., None]] = {"recipe": recipe}
 """Verbs that need no Trainer in this process."""
 
 
+class Parser(LightningArgumentParser):
+    """Reports a mistake in one line instead of the whole usage."""
+
+    @override
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        raise UserError(plain(message)) from ex
+
+
 class AceReasonCLI(LightningCLI):
-    """LightningCLI with the verbs that this project supports."""
+    """LightningCLI with the verbs that this project supports, and errors for people."""
+
+    @override
+    def instantiate_classes(self) -> None:
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            raise UserError(plain(str(error))) from error
 
     @override
     @staticmethod
@@ -36,7 +55,8 @@ def run_verb(args: list[str]) -> None:
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)  # ${key} sees the command line's overrides
     _quiet()
     if args and args[0] in VERBS:
-        auto_cli(VERBS[args[0]], args=args[1:], as_positional=False, parser_mode="omegaconf+", prog=f"run.py {args[0]}")
+        verb = VERBS[args[0]]
+        auto_cli(verb, args=args[1:], as_positional=False, parser_mode="omegaconf+", parser_class=Parser)
         return
     try:
         AceReasonCLI(
@@ -44,6 +64,7 @@ def run_verb(args: list[str]) -> None:
             pl.LightningDataModule,
             subclass_mode_model=True,
             subclass_mode_data=True,
+            parser_class=Parser,
             auto_configure_optimizers=False,  # the model exists only after configure_model
             parser_kwargs={"parser_mode": "omegaconf+"},
             save_config_kwargs={"overwrite": True},
@@ -55,11 +76,14 @@ def run_verb(args: list[str]) -> None:
 
 
 def _quiet() -> None:
-    """Silence what Lightning and datasets say of every run and no reader can act on."""
+    """Silence what the libraries say of every run and no reader can act on."""
+    datasets.disable_progress_bars()
+    transformers.logging.disable_progress_bar()
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
         lambda record: not record.getMessage().startswith(("💡", "TPU", "HPU"))
     )
     for message in (
+        "LightningCLI's args parameter",
         "Checkpoint directory .* exists",
         ".*does not have many workers",
         ".*pre-optimization state",

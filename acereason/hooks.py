@@ -5,6 +5,8 @@ A callback depends on nothing but: Lightning's hooks; `on_rollouts`; `trainer.da
 which reach `on_train_batch_end` as `outputs`. Callbacks don't know each other: where order matters, the YAML states it.
 """
 
+from pathlib import Path
+
 import lightning.pytorch as pl
 
 from acereason.types import Group
@@ -20,3 +22,8 @@ class RolloutCallback(pl.Callback):
         Args:
             groups: this rank's groups.
         """
+
+
+def run_folder(trainer: pl.Trainer) -> Path:
+    """Where a run keeps its files. Every rank must call it, not only the one that writes: Lightning broadcasts it."""
+    return Path(trainer.log_dir)

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from typing_extensions import override
 
+from acereason.hooks import run_folder
+
 Curve = list[tuple[int, float]]
 
 _PANELS = {
@@ -30,12 +32,13 @@ class Curves(pl.Callback):
 
     @override
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not trainer.is_global_zero or trainer.logger is None:
-            return
-        trainer.logger.save()
-        curves = read_curves(Path(trainer.log_dir))
-        figure = draw(curves, list(getattr(trainer.datamodule, "stages", {})), self.title or Path(trainer.log_dir).name)
-        figure.savefig(Path(trainer.log_dir) / "curves.png", dpi=130)
+        folder = run_folder(trainer)
+        if trainer.is_global_zero and trainer.logger is not None:
+            trainer.logger.save()
+            figure = draw(
+                read_curves(folder), list(getattr(trainer.datamodule, "stages", {})), self.title or folder.name
+            )
+            figure.savefig(folder / "curves.png", dpi=130)
 
 
 def read_curves(folder: Path) -> dict[str, Curve]:

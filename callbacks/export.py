@@ -1,11 +1,10 @@
 """The trained policy as a Hugging Face folder."""
 
-from pathlib import Path
-
 import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_info
 from typing_extensions import override
 
+from acereason.hooks import run_folder
 from acereason.models.qwen import export
 
 
@@ -15,6 +14,6 @@ class Export(pl.Callback):
 
     @override
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        folder = Path(trainer.log_dir) / "export"
+        folder = run_folder(trainer) / "export"
         export(pl_module.model, pl_module.tokenizer, folder, is_writer=trainer.is_global_zero)
         rank_zero_info(f"exported to {folder}")

@@ -9,6 +9,11 @@ class Progress(RichProgressBar):
     """Lightning's rich progress bar, with the curriculum's stage in front."""
 
     @override
+    def _get_train_description(self, current_epoch: int) -> str:
+        # Lightning's own shows the last epoch of all, which a curriculum does not know: "Epoch 3/-2"
+        return f"epoch {current_epoch}"
+
+    @override
     def get_metrics(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:

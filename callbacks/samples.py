@@ -1,14 +1,12 @@
 """Rollout texts with their verdicts, to read."""
 
 import json
-from pathlib import Path
 
 import lightning.pytorch as pl
 from lightning.pytorch.loggers import TensorBoardLogger
 from typing_extensions import override
 
-from acereason.distributed import rank
-from acereason.hooks import RolloutCallback
+from acereason.hooks import RolloutCallback, run_folder
 from acereason.types import Group
 
 
@@ -28,14 +26,17 @@ class Samples(RolloutCallback):
 
     @override
     def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
-        if trainer.global_step % self.every_n_steps or rank() != 0:
+        if trainer.global_step % self.every_n_steps:
+            return
+        folder = run_folder(trainer)
+        if not trainer.is_global_zero:
             return
         rows = [
             row
             for group in groups[: self.groups]
             for row in self.rows(trainer.datamodule.plan.stage, trainer.global_step, group)
         ]
-        with (Path(trainer.log_dir) / "samples.jsonl").open("a") as file:
+        with (folder / "samples.jsonl").open("a") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
         if isinstance(trainer.logger, TensorBoardLogger):
             trainer.logger.experiment.add_text(

@@ -1,7 +1,6 @@
 """The run in one file."""
 
 from dataclasses import asdict
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -10,6 +9,7 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
 from acereason.files import write_json
+from acereason.hooks import run_folder
 
 
 class Summary(pl.Callback):
@@ -82,8 +82,9 @@ class Summary(pl.Callback):
         self._write(trainer)
 
     def _write(self, trainer: pl.Trainer) -> None:
+        folder = run_folder(trainer)
         if trainer.is_global_zero:
-            write_json(Path(trainer.log_dir) / "summary.json", self.summary())
+            write_json(folder / "summary.json", self.summary())
 
 
 def _stage_summary(entry: dict[str, Any]) -> dict[str, Any]:

@@ -34,9 +34,10 @@ class Arithmetic:
     seed: int = 0
     """Draws with other seeds may overlap within a split."""
 
-    def __post_init__(self) -> None:
+    def check(self, key: str) -> None:
+        """Raise a UserError for a value that can't work; `key` names this generator."""
         if unknown := set(self.levels) - set(_DIGITS):
-            raise ValueError(f"arithmetic.levels: {sorted(unknown)} unknown; there are {sorted(_DIGITS)}")
+            raise UserError(f"{key}.levels: {sorted(unknown)} unknown; there are {sorted(_DIGITS)}")
 
     def rows(self) -> list[dict]:
         """Rows with `id`, `statement`, `answer` and `solution`."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from acereason.errors import UserError
+
 OverlongPolicy = Literal["mask", "penalize", "soft"]
 
 
@@ -29,15 +31,20 @@ class Stage:
     learning_rate: float | None = None
     """Learning rate; null keeps the optimizer's."""
 
-    def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"steps must be at least 1, not {self.steps}")
-        if self.prompts_per_step < 1:
-            raise ValueError(f"prompts_per_step must be at least 1, not {self.prompts_per_step}")
+    def check(self, key: str) -> None:
+        """Raise a UserError for a value that can't work; `key` names this stage."""
+        for name in ("steps", "prompts_per_step", "max_response_length"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"{key}.{name}: must be at least 1, not {value}")
         if self.group_size is not None and self.group_size < 2:
-            raise ValueError(f"group_size must be at least 2, not {self.group_size}: a group of one has no baseline")
+            raise UserError(
+                f"{key}.group_size: must be at least 2, not {self.group_size}: a group of one has no baseline"
+            )
+        if self.temperature is not None and self.temperature <= 0:
+            raise UserError(f"{key}.temperature: must be above 0, not {self.temperature}")
         if not self.sources:
-            raise ValueError("sources: name at least one source")
+            raise UserError(f"{key}.sources: name at least one of data.sources")
 
 
 @dataclass

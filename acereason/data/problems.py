@@ -12,7 +12,7 @@ from datasets import Dataset, load_dataset
 from datasets.exceptions import DatasetNotFoundError
 
 from acereason.data.arithmetic import Arithmetic
-from acereason.errors import UserError
+from acereason.errors import UserError, first_line
 from acereason.rewards.math import last_boxed
 from acereason.types import Problem, Task
 
@@ -67,14 +67,18 @@ class Source:
     arithmetic: Arithmetic | None = None
     """Made-up problems instead of a path."""
 
-    def __post_init__(self) -> None:
+    def check(self, key: str) -> None:
+        """Raise a UserError for a value that can't work; `key` names this source."""
         if (self.path is None) == (self.arithmetic is None):
-            raise ValueError("a source needs either path or arithmetic")
+            raise UserError(f"{key}: give either path or arithmetic, and null for the other")
         if isinstance(self.fields, str) and self.fields not in MAPPINGS:
-            raise ValueError(f"fields: {self.fields!r} is no known mapping; there are {sorted(MAPPINGS)}")
+            raise UserError(f"{key}.fields: {self.fields!r} is no known mapping; there are {sorted(MAPPINGS)}")
+        if self.arithmetic:
+            self.arithmetic.check(f"{key}.arithmetic")
 
     def rows(self, key: str) -> Dataset:
         """The raw rows. `key` names this source in errors."""
+        self.check(key)
         rows = Dataset.from_list(self.arithmetic.rows()) if self.arithmetic else _load(str(self.path), self.split, key)
         rows = rows if self.limit is None else rows.select(range(min(self.limit, len(rows))))
         if not len(rows):
@@ -136,7 +140,9 @@ def refuse_bad_rows(bad: dict[str, str], total: int, key: str, bad_rows: BadRows
         )
     if len(bad) == total:
         raise UserError(f"{key}: none of the {total} rows can be used: {shown}")
-    print(f"{key}: {len(bad)} of {total} rows excluded: {shown}", flush=True)
+    print(
+        f"{key}: {len(bad)} of {total} rows excluded", *(f"  {row}: {reason}" for row, reason in bad.items()), sep="\n"
+    )
 
 
 def _load(path: str, split: str, key: str) -> Dataset:
@@ -149,16 +155,14 @@ def _load(path: str, split: str, key: str) -> Dataset:
         return load_dataset(_FORMATS[suffix], data_files=path, split="train")
     except Exception as error:
         cause = error.__cause__ or error
-        raise UserError(
-            f"{key}.path: {path} can't be read as {_FORMATS[suffix]}: {str(cause).splitlines()[0]}"
-        ) from error
+        raise UserError(f"{key}.path: {path} can't be read as {_FORMATS[suffix]}: {first_line(cause)}") from error
 
 
 def _load_hub(name: str, split: str, key: str) -> Dataset:
     try:
         return load_dataset(name, split=split)
     except (DatasetNotFoundError, ConnectionError, FileNotFoundError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise UserError(f"{key}.path: {name!r} is no .json, .jsonl or .parquet file; the Hub: {reason}") from error
 
 

@@ -70,7 +70,7 @@ class RLData(pl.LightningDataModule):
         self.solved: dict[str, int] = {}
         """Problem id -> the epoch in which every one of its rollouts was correct; it is left out of later epochs."""
         self._problems: dict[str, list[Problem]] = {}
-        self._check_names()
+        self._check()
 
     @property
     def plan(self) -> Plan:
@@ -201,11 +201,13 @@ class RLData(pl.LightningDataModule):
                 )
         return context - max(budget or module.sampling.max_response_length for budget in budgets.values())
 
-    def _check_names(self) -> None:
+    def _check(self) -> None:
+        for name, entry in self.stages.items():
+            entry.check(f"data.stages.{name}")
         for key, names in [(f"stages.{name}.sources", entry.sources) for name, entry in self.stages.items()] + [
             (f"benchmarks.{name}.source", [entry.source]) for name, entry in self.benchmarks.items()
         ]:
             if unknown := [name for name in names if name not in self.sources]:
-                raise ValueError(
+                raise UserError(
                     f"data.{key}: no source {unknown[0]!r} under data.sources; there are {sorted(self.sources)}"
                 )

@@ -19,9 +19,9 @@ class _ChunkedHead(torch.autograd.Function):
         for rows in _chunks(len(targets), chunk):
             logits = _logits(hidden[rows], weight, temperature)
             log_normalizer[rows] = logits.logsumexp(-1)
-            logprobs[rows] = logits.gather(-1, targets[rows, None]).squeeze(-1) - log_normalizer[rows]
-            probs = (logits - log_normalizer[rows, None]).exp_()
-            entropy[rows] = log_normalizer[rows] - probs.mul_(logits).sum(-1)
+            everything = logits.sub_(log_normalizer[rows, None])  # [chunk, V] log-probs
+            logprobs[rows] = everything.gather(-1, targets[rows, None]).squeeze(-1)
+            entropy[rows] = -everything.exp().mul_(everything).sum(-1)
         ctx.save_for_backward(hidden, weight, targets, log_normalizer)
         ctx.temperature, ctx.chunk = temperature, chunk
         ctx.mark_non_differentiable(entropy)

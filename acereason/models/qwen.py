@@ -19,7 +19,7 @@ from transformers.utils import is_flash_attn_2_available
 
 import acereason.models.attention  # noqa: F401  registers the "documents" attention
 from acereason.batching import MicroBatch
-from acereason.errors import UserError
+from acereason.errors import UserError, first_line
 from acereason.files import atomic_folder
 from acereason.models.bytes import BYTES, byte_tokenizer
 from acereason.models.head import chunked_logprobs
@@ -158,7 +158,7 @@ def _from_hub(loader: Any, name: str | None, key: str, **kwargs: Any) -> Any:
     try:
         return loader.from_pretrained(name, **kwargs)
     except OSError as error:
-        reason = str(error).split("\n")[0]
+        reason = first_line(error)
         raise UserError(
             f"{key}: {name!r} is neither a folder with a model nor a name that the Hub answers to ({reason})"
         ) from error

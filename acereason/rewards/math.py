@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from acereason.types import Verdict
 
-_INTEGER_OR_DECIMAL = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d{1,30})(?:\.\d{1,30})?|[+-]?\.\d{1,30}")
+_INTEGER_OR_DECIMAL = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d{1,30})(?:\.\d{1,30})?|[+-]?\.\d{1,30}", re.ASCII)
 _MAX_ANSWER = 2000
 """Characters; a longer box is no final answer and costs the parser minutes."""
 

@@ -1,0 +1,110 @@
+import json
+
+import pytest
+from datasets import Dataset
+
+from acereason.data.arithmetic import Arithmetic
+from acereason.data.problems import Fields, Source, refuse_bad_rows
+from acereason.errors import UserError
+
+GSM8K = {
+    "question": "Natalia sold clips ... altogether?",
+    "answer": "She sold 48/2 = <<48/2=24>>24 clips in May.\nAltogether <<48+24=72>>72.\n#### 1,072",
+}
+
+
+def write(path, rows) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def only(source: Source):
+    (row,) = source.rows("data.sources.s")
+    problem = source.problem(row, 0, "s")
+    return problem, source.solution(row, problem)
+
+
+def test_gsm8k(tmp_path):
+    problem, solution = only(Source(write(tmp_path / "f.jsonl", [GSM8K]), "gsm8k"))
+    assert (problem.id, problem.statement, problem.answer) == ("s/0", GSM8K["question"], "1,072")
+    assert solution == "She sold 48/2 = 24 clips in May.\nAltogether 72.\n\\boxed{1,072}"
+
+
+def test_math_without_a_solution_learns_the_boxed_answer(tmp_path):
+    row = {"problem": "Find x.", "answer": r"\frac{1}{2}", "type": "Algebra"}
+    problem, solution = only(Source(write(tmp_path / "f.jsonl", [row]), "math"))
+    assert problem.answer == r"\frac{1}{2}"
+    assert solution == r"\boxed{\frac{1}{2}}"
+
+
+def test_aime_from_a_json_list_keeps_the_box_it_has(tmp_path):
+    (tmp_path / "f.json").write_text(json.dumps([{"problem": "p", "answer": "60", "solution": r"so \boxed{060}. ~Lucas"}]))
+    problem, solution = only(Source(str(tmp_path / "f.json"), "aime"))
+    assert (problem.answer, solution) == ("60", r"so \boxed{060}. ~Lucas")
+
+
+def test_acereason_sft_has_responses_and_no_answers(tmp_path):
+    row = {"category": "math", "source": "x", "input": "Find x.", "output": "<think>\n...</think> It is 3."}
+    problem, solution = only(Source(write(tmp_path / "f.jsonl", [row]), "acereason-sft"))
+    assert (problem.statement, problem.answer, solution) == ("Find x.", "", "<think>\n...</think> It is 3.")
+
+
+def test_own_columns_from_parquet(tmp_path):
+    Dataset.from_list([{"q": "1+1", "a": 142.0, "uid": "x7"}]).to_parquet(tmp_path / "f.parquet")
+    problem, _ = only(Source(str(tmp_path / "f.parquet"), Fields("q", "a", id="uid")))
+    assert (problem.id, problem.answer) == ("s/x7", "142")
+
+
+def test_arithmetic_and_limit():
+    rows = Source(arithmetic=Arithmetic([1], 10), limit=3).rows("k")
+    assert len(rows) == 3
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (Source("nosuch.jsonl"), r"data\.sources\.s\.path: no file nosuch\.jsonl"),
+        (Source(), "give either path or arithmetic"),
+        (Source("x.jsonl", arithmetic=Arithmetic()), "give either path or arithmetic"),
+        (Source("x.jsonl", fields="gsm9k"), r"data\.sources\.s\.fields: 'gsm9k' is no known mapping"),
+    ],
+)
+def test_mistakes_name_the_key(source, message):
+    with pytest.raises(UserError, match=message):
+        source.rows("data.sources.s")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("", "can't be read as json"), ("{bad", "can't be read as json"), ("[]", "")]
+)
+def test_files_that_are_no_data(tmp_path, text, message):
+    (tmp_path / "f.json").write_text(text)
+    with pytest.raises(UserError, match=message):
+        Source(str(tmp_path / "f.json")).rows("data.sources.s")
+
+
+def test_a_column_that_is_not_there(tmp_path):
+    path = write(tmp_path / "f.jsonl", [{"question": "q", "answer": "1"}])
+    with pytest.raises(UserError, match=r"has no column 'problem'; its columns are \['answer', 'question'\]"):
+        Source(path).rows("data.sources.s")
+
+
+def test_a_row_without_an_answer_has_an_empty_one(tmp_path):
+    path = write(tmp_path / "f.jsonl", [{"problem": "q", "answer": None}, {"problem": "q", "answer": "1"}])
+    source = Source(path)
+    assert [source.problem(row, i, "s").answer for i, row in enumerate(source.rows("k"))] == ["", "1"]
+
+
+class TestBadRows:
+    def test_an_error_lists_them(self):
+        bad = {f"s/{n}": "no answer" for n in range(12)}
+        with pytest.raises(UserError, match=r"12 of 20 rows.*s/9 \(no answer\) and 2 more; .*data\.bad_rows: exclude"):
+            refuse_bad_rows(bad, 20, "data.sources.s", "error")
+
+    def test_excluding_prints_all_of_them(self, capsys):
+        refuse_bad_rows({f"s/{n}": "no answer" for n in range(12)}, 20, "data.sources.s", "exclude")
+        assert capsys.readouterr().out.count("no answer") == 12
+
+    def test_excluding_everything_is_an_error(self):
+        with pytest.raises(UserError, match="none of the 1 rows"):
+            refuse_bad_rows({"s/0": "no answer"}, 1, "data.sources.s", "exclude")
