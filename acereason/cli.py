@@ -52,27 +52,33 @@ class AceReasonCLI(LightningCLI):
 
 def run_verb(args: list[str]) -> None:
     """Parse and run `args`, the command line without the program's name."""
-    set_parsing_settings(omegaconf_absolute_to_relative_paths=True)  # ${key} sees the command line's overrides
     _quiet()
     if args and args[0] in VERBS:
         verb = VERBS[args[0]]
         auto_cli(verb, args=args[1:], as_positional=False, parser_mode="omegaconf+", parser_class=Parser)
         return
     try:
-        AceReasonCLI(
-            QwenModule,
-            pl.LightningDataModule,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            parser_class=Parser,
-            auto_configure_optimizers=False,  # the model exists only after configure_model
-            parser_kwargs={"parser_mode": "omegaconf+"},
-            save_config_kwargs={"overwrite": True},
-            args=args,
-        )
+        lightning_cli(args)
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+
+
+def lightning_cli(args: list[str], run: bool = True) -> AceReasonCLI:
+    """Parse a command line of Lightning's and instantiate what it names; run it unless told otherwise."""
+    set_parsing_settings(omegaconf_absolute_to_relative_paths=True)  # ${key} sees the command line's overrides
+    return AceReasonCLI(
+        QwenModule,
+        pl.LightningDataModule,
+        subclass_mode_model=True,
+        subclass_mode_data=True,
+        parser_class=Parser,
+        auto_configure_optimizers=False,  # the model exists only after configure_model
+        parser_kwargs={"parser_mode": "omegaconf+"},
+        save_config_kwargs={"overwrite": True},
+        args=args,
+        run=run,
+    )
 
 
 def _quiet() -> None:

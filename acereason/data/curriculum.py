@@ -8,6 +8,17 @@ from acereason.errors import UserError
 OverlongPolicy = Literal["mask", "penalize", "soft"]
 
 
+CALLBACK_OF = {
+    "max_response_length": "Curriculum",
+    "group_size": "Curriculum",
+    "temperature": "Curriculum",
+    "learning_rate": "Curriculum",
+    "overlong": "Overlong",
+    "easy_filter": "EasyFilter",
+}
+"""The callback that puts a stage's setting in force."""
+
+
 @dataclass
 class Stage:
     """One entry of the curriculum. What is null is the model's own setting."""
@@ -45,6 +56,12 @@ class Stage:
             raise UserError(f"{key}.temperature: must be above 0, not {self.temperature}")
         if not self.sources:
             raise UserError(f"{key}.sources: name at least one of data.sources")
+
+    def check_callbacks(self, key: str, listed: set[str]) -> None:
+        """Raise a UserError for a setting that no listed callback would put in force."""
+        for name, callback in CALLBACK_OF.items():
+            if getattr(self, name) and callback not in listed:
+                raise UserError(f"{key}.{name}: needs {callback} in trainer.callbacks")
 
 
 @dataclass

@@ -96,12 +96,8 @@ class RLData(pl.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Load, template, tokenize and check every source in use."""
-        if stage == "fit" and not self.stages:
-            raise UserError("data.stages: fit needs at least one stage")
-        if stage == "fit" and self.trainer.reload_dataloaders_every_n_epochs != 1:
-            raise UserError(
-                "trainer.reload_dataloaders_every_n_epochs: must be 1, the curriculum decides every epoch anew"
-            )
+        if stage == "fit":
+            self._check_trainer()
         used = [benchmark.source for benchmark in self.benchmarks.values()]
         trained = [name for entry in self.stages.values() for name in entry.sources] if stage == "fit" else []
         for name in dict.fromkeys([*trained, *used]):
@@ -200,6 +196,15 @@ class RLData(pl.LightningDataModule):
                     f"{key}.max_response_length: the model's context of {context} tokens leaves no room for a prompt"
                 )
         return context - max(budget or module.sampling.max_response_length for budget in budgets.values())
+
+    def _check_trainer(self) -> None:
+        if not self.stages:
+            raise UserError("data.stages: fit needs at least one stage")
+        if self.trainer.reload_dataloaders_every_n_epochs != 1:
+            raise UserError("trainer.reload_dataloaders_every_n_epochs: must be 1, every epoch is planned anew")
+        listed = {base.__name__ for callback in self.trainer.callbacks for base in type(callback).__mro__}
+        for name, entry in self.stages.items():
+            entry.check_callbacks(f"data.stages.{name}", listed)
 
     def _check(self) -> None:
         for name, entry in self.stages.items():

@@ -23,8 +23,8 @@ def test_a_value_that_cannot_be_written_leaves_the_old_file(tmp_path):
 def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     with atomic_folder(tmp_path / "out") as target:
         (target / "old").touch()
-    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "out") as target:
-        (target / "new").touch()
-        raise RuntimeError
+    with pytest.raises(FileExistsError), atomic_folder(tmp_path / "out") as target:
+        (target / "new").mkdir()
+        (target / "new").mkdir()
     assert os.listdir(tmp_path) == ["out"]
     assert os.listdir(tmp_path / "out") == ["old"]

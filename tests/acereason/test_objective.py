@@ -16,9 +16,7 @@ from acereason.objective import (
 ALL = torch.ones(4, dtype=torch.bool)
 
 
-@pytest.mark.parametrize(
-    ("ddof", "expected"), [(1, [1.5, -0.5, -0.5, -0.5]), (0, [1.7321, -0.5774, -0.5774, -0.5774])]
-)
+@pytest.mark.parametrize(("ddof", "expected"), [(1, [1.5, -0.5, -0.5, -0.5]), (0, [1.7321, -0.5774, -0.5774, -0.5774])])
 def test_one_of_four_correct(ddof, expected):  # A1
     advantages = group_advantages(torch.tensor([1.0, 0, 0, 0]), ALL, ddof)
     assert advantages.tolist() == pytest.approx(expected, abs=1e-4)

@@ -38,7 +38,9 @@ def test_math_without_a_solution_learns_the_boxed_answer(tmp_path):
 
 
 def test_aime_from_a_json_list_keeps_the_box_it_has(tmp_path):
-    (tmp_path / "f.json").write_text(json.dumps([{"problem": "p", "answer": "60", "solution": r"so \boxed{060}. ~Lucas"}]))
+    (tmp_path / "f.json").write_text(
+        json.dumps([{"problem": "p", "answer": "60", "solution": r"so \boxed{060}. ~Lucas"}])
+    )
     problem, solution = only(Source(str(tmp_path / "f.json"), "aime"))
     assert (problem.answer, solution) == ("60", r"so \boxed{060}. ~Lucas")
 
@@ -75,7 +77,8 @@ def test_mistakes_name_the_key(source, message):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("", "can't be read as json"), ("{bad", "can't be read as json"), ("[]", "")]
+    ("text", "message"),
+    [("", "can't be read as json"), ("{bad", "can't be read as json"), ("[]", "no rows|can't be read")],
 )
 def test_files_that_are_no_data(tmp_path, text, message):
     (tmp_path / "f.json").write_text(text)

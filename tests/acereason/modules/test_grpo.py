@@ -1,0 +1,94 @@
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import pytest
+from fakes import BACKBONE, group, problem, rollout
+
+from acereason.hooks import RolloutCallback
+from acereason.modules.grpo import GRPOModule
+from acereason.objective import assign_advantages
+from acereason.rollouts.hf import HFEngine
+from acereason.types import Group, Sampling
+
+
+def module(**settings) -> GRPOModule:
+    return GRPOModule(HFEngine(), backbone=BACKBONE, **settings)
+
+
+def test_weights_of_a_step_by_hand():
+    """Two prompts; the masked response leaves the loss. Eq. 1: advantage / (tokens of the group x number of groups)."""
+    groups = [
+        group(rollout("correct", 2), rollout("wrong", 6)),
+        group(rollout("correct", 1), rollout("correct", 1), rollout("wrong", 2), rollout("wrong", 9, truncated=True)),
+    ]
+    groups[1].rollouts[3].in_loss = groups[1].rollouts[3].in_baseline = False
+    assign_advantages(groups)
+    sequences = module().sequences(groups)
+    a, b = 0.5**0.5, 1 / 3**0.5  # (1 - 1/2) / std([1, 0]) and (1 - 2/3) / std([1, 1, 0])
+    expected = [a / 8 / 2, -a / 8 / 2, b / 4 / 2, b / 4 / 2, -2 * b / 4 / 2]
+    assert [s.weight for s in sequences] == pytest.approx(expected, abs=1e-5)
+    assert [s.response_length for s in sequences] == [2, 6, 1, 1, 2]
+    batch = module(normalize="batch").sequences(groups)
+    assert [s.weight for s in batch] == pytest.approx([a / 12, -a / 12, b / 12, b / 12, -2 * b / 12], abs=1e-5)
+
+
+def test_a_group_without_tokens_is_no_group():
+    """A prompt whose every response is masked is left out of the mean over prompts."""
+    masked = group(rollout("wrong", 5, truncated=True), rollout("wrong", 5, truncated=True))
+    for each in masked.rollouts:
+        each.in_loss = each.in_baseline = False
+    groups = [group(rollout("correct", 1), rollout("wrong", 1)), masked]
+    assign_advantages(groups)
+    assert [s.weight for s in module().sequences(groups)] == pytest.approx([0.5**0.5 / 2, -(0.5**0.5) / 2], abs=1e-5)
+
+
+def test_callbacks_see_the_rollouts_in_their_order():
+    order = []
+
+    class Watch(RolloutCallback):
+        def __init__(self, name):
+            self.name = name
+
+        def on_rollouts(self, trainer, module, groups):
+            order.append((self.name, len(groups)))
+
+    trainer = SimpleNamespace(callbacks=[Watch("a"), object(), Watch("b")])
+    GRPOModule.tell_callbacks(SimpleNamespace(trainer=trainer, rewards=module().rewards), [group(rollout())])
+    assert order == [("a", 1), ("b", 1)]
+
+
+class Backwards(HFEngine):
+    """Yields its groups in reverse order, as a streaming engine may."""
+
+    policy_version = 3
+
+    def generate(self, problems, sampling, num_rollouts, seed):
+        for each in reversed(problems):
+            yield Group(each, [rollout("error") for _ in range(num_rollouts)])
+
+
+def test_groups_come_back_in_the_problems_order_and_judged():
+    stand_in = SimpleNamespace(
+        engine=Backwards(),
+        rewards=module().rewards,
+        _require_current_engine=lambda: None,
+        section=lambda name: nullcontext(),
+    )
+    problems = [problem(name=name, answer="seven") for name in "abc"]
+    groups = GRPOModule.rollout(stand_in, problems, Sampling(), 2, seed=0)
+    assert [each.problem.id for each in groups] == ["a", "b", "c"]
+    assert [r.verdict.status for each in groups for r in each.rollouts] == ["wrong"] * 6  # "seven" is not in a box
+    assert groups[0].rollouts[0].reward == 0.0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"group_size": 1}, "group_size must be at least 2, not 1"),
+        ({"sampling": Sampling(top_p=0.9)}, "top_p must be 1"),
+        ({"sampling": Sampling(temperature=0)}, "temperature above 0"),
+    ],
+)
+def test_settings_that_cannot_train_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        module(**settings)

@@ -1,0 +1,70 @@
+"""Every YAML that is shipped loads and builds what it names, with and without the hardware files."""
+
+from pathlib import Path
+
+import pytest
+
+import callbacks  # noqa: F401  the YAML names them
+from acereason.cli import Parser, lightning_cli
+from acereason.modules.grpo import GRPOModule
+from acereason.modules.sft import SFTModule
+from acereason.recipe import recipe
+
+HARDWARE = sorted(Path("conf/hardware").glob("*.yaml"))
+FITS = [Path("conf/debug.yaml"), *sorted(path for path in Path("conf").glob("*/*.yaml") if path not in HARDWARE)]
+RECIPES = sorted(path for path in Path("conf").glob("*.yaml") if path not in FITS)
+
+
+def build(tmp_path, *paths: Path):
+    """What `fit` builds of these files, on whatever accelerator is here."""
+    here = ["--trainer.accelerator=cpu", "--trainer.devices=1", "--trainer.strategy=auto", "--trainer.logger=false"]
+    configs = [f"--config={path}" for path in paths]
+    return lightning_cli([*configs, *here, f"--trainer.default_root_dir={tmp_path}"], run=False)
+
+
+@pytest.mark.parametrize("path", FITS, ids=str)
+def test_a_config_builds(tmp_path, path):
+    cli = build(tmp_path, path)
+    assert isinstance(cli.model, SFTModule if "sft" in str(path) else GRPOModule)
+    assert cli.datamodule.seed == cli.model.seed == cli.config.seed_everything
+
+
+@pytest.mark.parametrize("hardware", HARDWARE, ids=str)
+@pytest.mark.parametrize("path", [path for path in FITS if "qwen" in str(path)], ids=str)
+def test_a_config_builds_with_hardware(tmp_path, path, hardware):
+    cli = build(tmp_path, path, hardware)
+    assert cli.model.backbone.compute_dtype == "bfloat16"
+    assert cli.model.backbone.gradient_checkpointing  # what the first file says is kept
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=str)
+def test_a_recipe_loads_and_its_steps_exist(path):
+    parser = Parser(parser_mode="omegaconf+")
+    parser.add_argument("--config", action="config")
+    parser.add_function_arguments(recipe)
+    steps = parser.instantiate(parser.parse_args([f"--config={path}"])).steps
+    assert [Path(step.config).exists() for step in steps] == [True] * len(steps)
+
+
+def test_the_papers_values():
+    """Stages, budgets, overlong policies and denominators of the shipped RL config (3.2.3, 4.5.3)."""
+    data = lightning_cli(["--config=conf/rl/qwen2.5-math-7b.yaml", "--trainer.logger=false"], run=False).datamodule
+    assert [(name, s.max_response_length, s.overlong) for name, s in data.stages.items()] == [
+        ("math_8k", 8192, "mask"),
+        ("math_16k", 16384, "mask"),
+        ("math_24k", 24576, "mask"),
+        ("code_24k", 24576, "mask"),
+        ("code_32k", 32768, "penalize"),
+        ("math_32k", 32768, "penalize"),
+    ]
+    assert {s.prompts_per_step for s in data.stages.values()} == {128}
+    assert [name for name, s in data.stages.items() if s.easy_filter] == ["code_32k"]
+    benchmark = data.benchmarks["aime24"]
+    assert (benchmark.temperature, benchmark.top_p, benchmark.max_response_length) == (0.6, 0.95, 32768)
+
+
+@pytest.mark.parametrize("path", [*FITS, *HARDWARE, *RECIPES], ids=str)
+def test_a_file_says_first_how_it_is_run(path):
+    first = path.read_text().splitlines()[0]
+    assert first.startswith("# ")
+    assert str(path) in first

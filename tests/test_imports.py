@@ -1,0 +1,61 @@
+"""Arrows go down only, and heavy or optional parts stay at the edge."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LAYERS = [
+    ["run", "callbacks"],
+    ["acereason.cli"],
+    ["acereason.modules", "acereason.hooks"],
+    ["acereason.data", "acereason.rollouts", "acereason.evaluation", "acereason.metrics"],
+    ["acereason.rewards", "acereason.models"],
+    ["acereason.batching", "acereason.objective", "acereason.recipe"],
+    ["acereason.distributed", "acereason.files", "acereason.seeds", "acereason.errors", "acereason.types"],
+]
+FILES = [Path("run.py"), *Path("acereason").rglob("*.py"), *Path("callbacks").rglob("*.py")]
+
+
+def imports(path: Path) -> set[str]:
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return names | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+
+
+def layer(module: str) -> int | None:
+    for index, prefixes in enumerate(LAYERS):
+        if any(module == prefix or module.startswith(f"{prefix}.") for prefix in prefixes):
+            return index
+    return None
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_arrows_go_down(path):
+    module = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+    if module == "acereason":
+        return
+    assert layer(module) is not None, f"{module} belongs to no layer"
+    upward = {name for name in imports(path) if layer(name) is not None and layer(name) < layer(module)}
+    assert not upward
+
+
+@pytest.mark.parametrize("path", Path("callbacks").glob("[!_]*.py"), ids=str)
+def test_callbacks_do_not_know_each_other(path):
+    assert not {name for name in imports(path) if name.startswith("callbacks")}
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_optional_packages_stay_at_the_edge(path):
+    allowed = {"vllm": "acereason/rollouts/vllm.py"}
+    for name in imports(path):
+        assert allowed.get(name.split(".")[0], str(path)) == str(path)
+
+
+def test_verifier_processes_stay_light():
+    code = (
+        "import acereason.rewards.math, sys; print(sorted({'torch', 'lightning', 'transformers'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

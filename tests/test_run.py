@@ -1,0 +1,181 @@
+"""The whole path through run.py, on conf/debug.yaml."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import run
+from callbacks.curves import read_curves
+
+NAMES = {
+    *("reward/mean", "reward/std", "reward/correct", "reward/error_rate", "reward/zero_variance"),
+    *("response/length_mean", "response/length_max", "response/truncated", "response/tokens"),
+    *("policy/loss", "policy/entropy", "policy/temperature", "policy/grad_norm", "policy/lr"),
+    *("sync/seconds", "sync/logprob_gap", "time/rollout", "time/reward", "time/train", "time/step"),
+    *("throughput/tokens_per_second", "stage/index", "stage/epoch", "stage/remaining", "stage/filtered"),
+    *("eval/heldout/avg", "eval/heldout/stderr"),
+}
+
+
+def same_weights(first: Path, second: Path, tolerance: float = 0.0) -> None:
+    mine, theirs = (load_file(folder / "export/model.safetensors") for folder in (first, second))
+    assert mine.keys() == theirs.keys()
+    for name in mine:
+        torch.testing.assert_close(mine[name], theirs[name], atol=tolerance, rtol=0)
+
+
+def metrics(folder: Path) -> dict:
+    """Every curve but the clock's."""
+    clocks = ("time/", "throughput/", "sync/seconds")
+    return {tag: curve for tag, curve in read_curves(folder).items() if not tag.startswith(clocks)}
+
+
+def test_the_debug_run_leaves_what_it_promises(debug_run):
+    folder = debug_run()
+    curves = read_curves(folder)
+    assert curves.keys() >= NAMES
+    assert [step for step, _ in curves["policy/loss"]] == list(range(9))
+    assert [value for _, value in curves["stage/index"]] == [0] * 4 + [1] * 5
+    assert [value for _, value in curves["stage/epoch"]] == [0, 0, 1, 1, 0, 0, 1, 1, 2]  # 20 problems, 8 a step
+    assert max(value for _, value in curves["sync/logprob_gap"]) < 1e-5
+    assert min(value for _, value in curves["policy/grad_norm"]) > 0  # it learns something
+    assert [value for _, value in curves["response/length_max"]] == [8.0] * 4 + [16.0] * 5
+
+    summary = json.loads((folder / "summary.json").read_text())
+    assert {name: stage["steps"] for name, stage in summary["stages"].items()} == {"short": 4, "long": 5}
+    assert [(e["step"], e["benchmark"], e["n"], e["problems"]) for e in summary["evaluations"]] == [
+        (0, "heldout", 2, 8),
+        (5, "heldout", 2, 8),
+    ]
+    assert summary["seconds"].keys() == {"rollout", "reward", "train"}
+    samples = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in samples[::2]] == list(range(9))
+    for name in ("config.yaml", "curves.png", "export/model.safetensors", "checkpoints/last.ckpt"):
+        assert (folder / name).exists()
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(debug_run):
+    first, again = debug_run(name="first"), debug_run(name="again")
+    other = debug_run("--seed_everything=1", name="other")
+    assert metrics(first) == metrics(again)
+    assert metrics(first) != metrics(other)
+    same_weights(first, again)
+
+
+def test_micro_batches_do_not_change_the_run(debug_run):
+    small, large = (
+        debug_run("--model.micro_batch_tokens=1", name="s"),
+        debug_run("--model.micro_batch_tokens=9999", name="l"),
+    )
+    for tag in ("policy/loss", "policy/grad_norm", "policy/entropy", "response/tokens"):
+        assert dict(metrics(small)[tag]) == pytest.approx(dict(metrics(large)[tag]), rel=1e-4)
+    same_weights(small, large, tolerance=1e-3)  # nine steps of AdamW at 1e-2 amplify rounding
+
+
+def test_any_value_can_be_overridden(debug_run):
+    folder = debug_run("--data.stages.long.steps=1", "--model.group_size=3", "--trainer.num_sanity_val_steps=0")
+    assert [value for _, value in read_curves(folder)["stage/index"]] == [0] * 4 + [1]
+    assert sum(1 for _ in (folder / "samples.jsonl").open()) == 5 * 2
+    (zero_variance, *_) = (value for _, value in read_curves(folder)["reward/zero_variance"])
+    assert zero_variance == 1.0
+
+
+def test_without_any_recipe_callback_plain_grpo_is_left(debug_run, tmp_path):
+    stages = {"only": {"sources": ["sums"], "steps": 3, "prompts_per_step": 4}}
+    callbacks = [{"class_path": "WeightSync"}, {"class_path": "Export"}]
+    overlay = {"data": {"init_args": {"stages": stages}}, "trainer": {"callbacks": callbacks}}
+    (tmp_path / "plain.yaml").write_text(json.dumps(overlay))
+    folder = debug_run(f"--config={tmp_path / 'plain.yaml'}", "--model.sampling.max_response_length=8")
+    assert [step for step, _ in read_curves(folder)["policy/loss"]] == [0, 1, 2]
+    assert (folder / "export/config.json").exists()
+
+
+def test_without_weight_sync_the_first_rollout_refuses(debug_run):
+    listed = [{"class_path": name} for name in ("Curriculum", "Overlong", "EasyFilter")]
+    with pytest.raises(RuntimeError, match="the engine holds policy None, the trainer is at step 0: list WeightSync"):
+        debug_run(f"--trainer.callbacks={json.dumps(listed)}")
+
+
+def test_validate_evaluates_without_training(debug_run, tmp_path):
+    args = [f"--trainer.logger.save_dir={tmp_path}", "--trainer.logger.name=v"]
+    run.main(["validate", "--config=conf/debug.yaml", *args])
+    (evaluation,) = json.loads((tmp_path / "v/summary.json").read_text())["evaluations"]
+    assert (evaluation["benchmark"], evaluation["problems"]) == ("heldout", 8)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["--model.group_size=1"], "group_size must be at least 2, not 1"),
+        (["--model.groupsize=4"], "model: Option 'groupsize' is not accepted"),
+        (["--data.stages.short.steps=0"], "data.stages.short.steps: must be at least 1, not 0"),
+        (["--data.stages.short.step=3"], "Option 'step' is not accepted"),
+        (["--data.stages.short.sources=[x]"], "data.stages.short.sources: no source 'x' under data.sources"),
+        (["--data.stages.short.max_response_length=64"], "data.stages.short.max_response_length: the model's context"),
+        (["--model.sampling.top_p=0.9"], "top_p must be 1"),
+        (["--trainer.reload_dataloaders_every_n_epochs=0"], "trainer.reload_dataloaders_every_n_epochs: must be 1"),
+        (['--trainer.callbacks=[{"class_path": "Curriculum"}]'], "data.stages.short.overlong: needs Overlong in"),
+        (["--config=nosuch.yaml"], "config: File does not exist"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(debug_run, capsys, overrides, message):
+    with pytest.raises(SystemExit) as exit_:
+        debug_run(*overrides)
+    assert exit_.value.code == 2
+    error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(error) == 1
+    assert message in error[0]
+
+
+def test_a_mistake_shows_no_traceback():
+    done = subprocess.run([sys.executable, "run.py", "fit", "--config=nosuch.yaml"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: config: File does not exist")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "can't be read"),
+        ([{"problem": "1+1"}], "has no column 'answer'"),
+        (
+            [{"problem": "1+1", "answer": "2"}, {"problem": "2", "answer": None}],
+            "1 of 2 rows can't be used: bad/1 (no answer)",
+        ),
+        ([{"problem": "1+1", "answer": r"\frac{1}{"}], "bad/0 (unparsable answer"),
+        ([{"problem": "1+" * 50, "answer": "3"}], "bad/0 (a prompt of 102 tokens where 56 fit"),
+    ],
+)
+def test_bad_data_is_one_line_and_status_2(debug_run, tmp_path, capsys, rows, message):
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    overlay = tmp_path / "overlay.yaml"
+    sources = {"bad": {"path": str(tmp_path / "rows.jsonl")}, "sums": {"arithmetic": {"levels": [1], "size": 8}}}
+    overlay.write_text(json.dumps({"data": {"init_args": {"sources": sources, "benchmarks": {}}}}))
+    with pytest.raises(SystemExit) as exit_:
+        debug_run(f"--config={overlay}", "--data.stages.short.sources=[bad]")
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_sft_learns_and_its_export_feeds_rl(tmp_path):
+    """The quickstart in small: SFT lowers the loss, RL starts from its export."""
+    logger = ["--trainer.logger.save_dir", str(tmp_path)]
+    small = ["--data.sources.worked.arithmetic.size=640", "--trainer.max_epochs=2"]
+    run.main(["fit", "--config=conf/quickstart/sft.yaml", *logger, *small])
+    loss = json.loads((tmp_path / "sft/summary.json").read_text())["stages"]["sft"]["policy/loss"]
+    assert loss["first"] > 5
+    assert loss["last"] < 3.5
+    assert [step for step, _ in read_curves(tmp_path / "sft")["eval/heldout/loss"]] == [9, 19]
+
+    short = [
+        f"--data.stages.{name}.steps=1" for name in ("math_24", "math_32", "math_40", "more_40", "more_48", "math_48")
+    ]
+    pretrained = ["--model.pretrained", str(tmp_path / "sft/export"), "--trainer.num_sanity_val_steps=0"]
+    run.main(["fit", "--config=conf/quickstart/rl.yaml", *logger, *short, *pretrained])
+    assert len(json.loads((tmp_path / "rl/summary.json").read_text())["stages"]) == 6
