@@ -61,7 +61,8 @@ def draw(curves: dict[str, Curve], stages: list[str], title: str) -> Figure:
             axes.plot(*_columns(curves.get(tag, [])), label=label, linewidth=1.2)
         if name == "reward":
             _draw_evaluations(axes, curves)
-            axes.legend(loc="lower right", fontsize=8)
+            axes.legend(loc="upper left", fontsize=8)
+            axes.set_ylim(top=1.05)
         axes.set(title=name, xlabel="step")
         axes.grid(alpha=0.25)
     return figure
@@ -87,9 +88,7 @@ def _shade_stages(axes: Axes, index: Curve, names: list[str]) -> None:
         steps = [step for step, value in index if int(value) == stage]
         axes.axvspan(steps[0], steps[-1] + 1, color="0.5", alpha=0.06 + 0.08 * (stage % 2), linewidth=0)
         if names:
-            axes.annotate(
-                names[stage], (steps[0], 1.0), xycoords=("data", "axes fraction"), fontsize=7, va="top", rotation=90
-            )
+            axes.annotate(names[stage], (steps[0], 0.02), xycoords=("data", "axes fraction"), fontsize=7, rotation=90)
 
 
 def _columns(curve: Curve) -> tuple[list[int], list[float]]:

@@ -1,0 +1,12 @@
+.PHONY: check test test-all
+
+check:  ## lint, format and types
+	ruff check .
+	ruff format --check .
+	mypy
+
+test:  ## the fast tests, a few minutes
+	python -m pytest
+
+test-all:  ## with the slow ones
+	python -m pytest -m "not gpu and not vllm"
