@@ -36,6 +36,10 @@ class MicroBatch:
     """[M] float32, each token's weight in the objective."""
     sampler_logprobs: Tensor
     """[M] float32, NaN where the engine gave none."""
+    first_tenth: Tensor
+    """[M] bool, tokens in the first tenth of their response (at least one token)."""
+    last_tenth: Tensor
+    """[M] bool, tokens in its last tenth."""
 
 
 def pack(lengths: Items[int], budget: int) -> list[list[int]]:
@@ -73,6 +77,9 @@ def collate(sequences: list[Sequence], device: torch.device | str = "cpu") -> Mi
     lengths = [len(sequence.token_ids) for sequence in sequences]
     starts = [0, *torch.tensor(lengths).cumsum(0).tolist()]
     responses = list(zip(starts, sequences, strict=False))
+    places = [
+        (i, s.response_length - 1 - i, -(-s.response_length // 10)) for s in sequences for i in range(s.response_length)
+    ]
     return MicroBatch(
         input_ids=_row([t for s in sequences for t in s.token_ids], device)[None],
         position_ids=_row([p for length in lengths for p in range(length)], device)[None],
@@ -88,6 +95,8 @@ def collate(sequences: list[Sequence], device: torch.device | str = "cpu") -> Mi
             device,
             torch.float32,
         ),
+        first_tenth=_row([before < tenth for before, _, tenth in places], device, torch.bool),
+        last_tenth=_row([after < tenth for _, after, tenth in places], device, torch.bool),
     )
 
 

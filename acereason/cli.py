@@ -1,8 +1,10 @@
 """The verbs: Lightning's through LightningCLI, the others as typed functions given to jsonargparse."""
 
+import itertools
 import logging
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 import datasets
@@ -11,16 +13,19 @@ import torch.distributed
 import transformers
 from jsonargparse import auto_cli, set_parsing_settings
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 from typing_extensions import override
 
 from acereason.data.rl import RLData  # noqa: F401  imported so that the YAML may use short class names
 from acereason.data.sft import SFTData  # noqa: F401
 from acereason.errors import UserError, plain
+from acereason.hooks import newest_checkpoint, planned_folder
 from acereason.modules.base import QwenModule
 from acereason.modules.grpo import GRPOModule  # noqa: F401
 from acereason.modules.sft import SFTModule  # noqa: F401
 from acereason.recipe import recipe
 from acereason.rollouts.hf import HFEngine  # noqa: F401
+from acereason.trainer import Trainer
 
 VERBS: dict[str, Callable[..., None]] = {"recipe": recipe}
 """Verbs that need no Trainer in this process."""
@@ -44,10 +49,49 @@ class AceReasonCLI(LightningCLI):
         except ValueError as error:
             raise UserError(plain(str(error))) from error
 
+    def before_fit(self) -> None:
+        """Settle where the run starts: `last` and `auto` name the newest checkpoint of the run's folder."""
+        config = self.config_init["fit"]
+        config["weights_only"] = True  # our checkpoints hold plain data alone
+        config["ckpt_path"] = start_of(planned_folder(self.trainer), config.get("ckpt_path"))
+
     @override
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        return {name: skip for name, skip in LightningCLI.subcommands().items() if name in ("fit", "validate", "test")}
+        lightnings = {name: LightningCLI.subcommands()[name] for name in ("fit", "validate", "test")}
+        return lightnings | {"calibrate": {"model", "datamodule"}}
+
+
+def start_of(folder: Path, ckpt_path: str | None) -> str | None:
+    """The checkpoint that a fit resumes from, or None; a run that starts anew first moves an old one out of its folder.
+
+    Args:
+        folder: the run's.
+        ckpt_path: a path; `last`, the newest of a run that exists; `auto`, the same if there is one; None: start anew.
+    """
+    newest = newest_checkpoint(folder)
+    if ckpt_path == "last" and not folder.exists():
+        raise UserError(f"ckpt_path: there is no run in {folder} to resume; leave ckpt_path out to start one")
+    if ckpt_path in ("last", "auto") and newest is not None:
+        rank_zero_info(f"resuming from {newest}")
+        return str(newest)
+    if ckpt_path in (None, "last", "auto"):
+        _set_aside(folder)
+        return None
+    if not Path(str(ckpt_path)).exists():
+        raise UserError(f"ckpt_path: no checkpoint {ckpt_path}; `last` takes the newest of {folder}")
+    return ckpt_path
+
+
+@rank_zero_only
+def _set_aside(folder: Path) -> None:
+    """Nothing is lost: an earlier run in the same folder is renamed."""
+    if folder.exists() and any(folder.iterdir()):
+        number = next(n for n in itertools.count(1) if not folder.with_name(f"{folder.name}~{n}").exists())
+        folder.rename(folder.with_name(f"{folder.name}~{number}"))
+        rank_zero_info(
+            f"the earlier run in {folder} is now {folder.name}~{number}; to resume a run, give --ckpt_path last"
+        )
 
 
 def run_verb(args: list[str]) -> None:
@@ -70,6 +114,7 @@ def lightning_cli(args: list[str], run: bool = True) -> AceReasonCLI:
     return AceReasonCLI(
         QwenModule,
         pl.LightningDataModule,
+        trainer_class=Trainer,
         subclass_mode_model=True,
         subclass_mode_data=True,
         parser_class=Parser,
@@ -87,6 +132,9 @@ def _quiet() -> None:
     transformers.logging.disable_progress_bar()
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
         lambda record: not record.getMessage().startswith(("💡", "TPU", "HPU"))
+    )
+    logging.getLogger("lightning.pytorch.trainer.connectors.checkpoint_connector").addFilter(
+        lambda record: not record.getMessage().startswith("`weights_only`")
     )
     for message in (
         "LightningCLI's args parameter",

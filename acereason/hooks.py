@@ -1,29 +1,70 @@
-"""The one hook beyond Lightning's, and what a callback may rely on.
+"""The hooks beyond Lightning's, and what a callback may rely on.
 
-A callback depends on nothing but: Lightning's hooks; `on_rollouts`; `trainer.datamodule.stage`, `.plan`, `.solved`;
-`module.sampling`, `.group_size`, `.learning_rate`, `.push_weights()`; and the metrics that `training_step` returns,
-which reach `on_train_batch_end` as `outputs`. Callbacks don't know each other: where order matters, the YAML states it.
+A callback depends on nothing but: Lightning's hooks; the hooks below; `trainer.datamodule.stages`, `.plan`, `.stage`,
+`.stage_ended` and `.problems`; `module.sampling`, `.group_size`, `.learning_rate`, `.push_weights()`, `.evaluate()` and
+`.rollout()`; and the metrics that `training_step` returns, which reach `on_train_batch_end` as `outputs`. Callbacks
+don't know each other: where order matters, the YAML states it.
+
+Whatever a callback does at the end of a step it does in `on_train_batch_end`: checkpoint callbacks come last there, so
+that a checkpoint is a boundary between steps.
 """
 
 from pathlib import Path
 
 import lightning.pytorch as pl
 
-from acereason.types import Group
+from acereason.evaluation import Accuracy
+from acereason.types import Group, Problem
 
 
 class RolloutCallback(pl.Callback):
-    """A callback that sees each step's rollouts between their verdicts and their advantages."""
+    """A callback that takes part in what a step trains on."""
+
+    def select_problems(
+        self, trainer: pl.Trainer, module: pl.LightningModule, problems: list[Problem]
+    ) -> list[Problem]:
+        """Runs when an epoch is planned, and again when a run resumes inside it: must then answer the same.
+
+        Args:
+            problems: the stage's, without those that callbacks before this one left out.
+
+        Returns:
+            those that the epoch goes on with, in the same order.
+        """
+        return problems
 
     def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
-        """Runs when every rollout of the step has its verdict. May change `reward`, `in_loss` and `in_baseline` in
-        place.
+        """Runs when every rollout of the step has its verdict. May change `reward`, `in_loss` and `in_baseline`.
 
         Args:
             groups: this rank's groups.
         """
 
+    def on_evaluation(self, trainer: pl.Trainer, module: pl.LightningModule, accuracies: dict[str, Accuracy]) -> None:
+        """Runs when benchmarks have been evaluated, with their results by name."""
+
+
+def planned_folder(trainer: pl.Trainer) -> Path:
+    """Where a run is going to keep its files, before its processes know each other."""
+    logger = trainer.logger
+    return Path((logger and (logger.log_dir or logger.save_dir)) or trainer.default_root_dir)
+
 
 def run_folder(trainer: pl.Trainer) -> Path:
     """Where a run keeps its files. Every rank must call it, not only the one that writes: Lightning broadcasts it."""
     return Path(trainer.log_dir)
+
+
+CHECKPOINTS = "checkpoints"
+"""Folder of checkpoints in a run's folder; their names begin with step-NNNNNN."""
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The run's checkpoint of most steps; of one step, that of a stage's end."""
+    found = (folder / CHECKPOINTS).glob("step-*.ckpt")
+    return max(found, key=lambda path: (step_of(path), "-end-of-" in path.name), default=None)
+
+
+def step_of(checkpoint: Path) -> int:
+    """Updates behind a checkpoint, from its name."""
+    return int(checkpoint.name.removesuffix(".ckpt").split("-")[1])

@@ -35,11 +35,12 @@ class Step:
 
 
 def recipe(steps: list[Step], folder: str = "runs/recipe") -> None:
-    """Run the steps in order. A finished step is skipped; a failed one stops the recipe.
+    """Run the steps in order. A finished step is skipped; a failed one stops the recipe; a fit that was killed, or has
+    failed, resumes from its newest checkpoint.
 
     Args:
         steps: the runs.
-        folder: where each step leaves NAME.log and, once finished, NAME.done.json.
+        folder: where each step leaves NAME.log, and NAME.started.json or, once finished, NAME.done.json.
     """
     if not steps:
         raise UserError("steps: a recipe needs at least one step")
@@ -51,18 +52,21 @@ def recipe(steps: list[Step], folder: str = "runs/recipe") -> None:
 
 def _run_step(step: Step, folder: Path, number: str) -> None:
     mark, log = folder / f"{step.name}.done.json", folder / f"{step.name}.log"
+    started = folder / f"{step.name}.started.json"
     if mark.exists():
         if json.loads(mark.read_text()) != asdict(step):
             raise UserError(f"steps.{step.name}: changed since it finished; delete {mark} to run it again")
         print(f"== step {step.name} ({number}): finished before, skipped", flush=True)
         return
-    print(f"== step {step.name} ({number}): run.py {shlex.join(step.arguments())}", flush=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    resumes = step.verb == "fit" and started.exists() and json.loads(started.read_text()) == asdict(step)
+    arguments = step.arguments() + (["--ckpt_path", "auto"] if resumes else [])
+    print(f"== step {step.name} ({number}): run.py {shlex.join(arguments)}", flush=True)
+    write_json(started, asdict(step))
     with log.open("ab") as file:
-        status = _run_logged([sys.executable, str(_RUN), *step.arguments()], file)
+        status = _run_logged([sys.executable, str(_RUN), *arguments], file)
     if status:
         raise UserError(f"step {step.name} failed with status {status}; its log is {log}")
-    write_json(mark, asdict(step))
+    started.replace(mark)
 
 
 def _run_logged(command: list[str], log: BinaryIO) -> int:

@@ -29,6 +29,8 @@ class Problem:
     """Ground truth: for math, LaTeX without the box."""
     source: str = ""
     """Name of the source it came from."""
+    difficulty: float | None = None
+    """As its source rates it; a stage may take a range."""
     prompt_ids: list[int] = field(default_factory=list)
     """[P] token ids of the templated prompt."""
 
@@ -89,9 +91,19 @@ class Group:
     rollouts: list[Rollout] = field(default_factory=list)
 
     @property
+    def correct(self) -> int:
+        """Correct rollouts."""
+        return sum(rollout.verdict.status == "correct" for rollout in self.rollouts)
+
+    @property
+    def pass_rate(self) -> float:
+        """Share of correct rollouts; one whose verifier failed is not correct."""
+        return self.correct / len(self.rollouts)
+
+    @property
     def solved(self) -> bool:
         """Whether every rollout is correct."""
-        return all(rollout.verdict.status == "correct" for rollout in self.rollouts)
+        return self.correct == len(self.rollouts)
 
 
 @dataclass

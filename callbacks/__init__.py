@@ -1,27 +1,33 @@
 """The recipe: one callback, one sentence of the paper, one entry in the YAML."""
 
-from callbacks.checkpoint import StepCheckpoint
+from callbacks.checkpoints import Checkpoints
 from callbacks.curriculum import Curriculum
 from callbacks.curves import Curves
 from callbacks.easy_filter import EasyFilter
 from callbacks.entropy import EntropyMonitor
+from callbacks.evaluation import Evaluation
 from callbacks.export import Export
 from callbacks.overlong import Overlong
+from callbacks.plateau import Plateau
 from callbacks.progress import Progress
 from callbacks.samples import Samples
 from callbacks.summary import Summary
+from callbacks.temperature import TemperatureController
 from callbacks.weight_sync import WeightSync
 
 __all__ = [
+    "Checkpoints",
     "Curriculum",
     "Curves",
     "EasyFilter",
     "EntropyMonitor",
+    "Evaluation",
     "Export",
     "Overlong",
+    "Plateau",
     "Progress",
     "Samples",
-    "StepCheckpoint",
     "Summary",
+    "TemperatureController",
     "WeightSync",
 ]

@@ -7,11 +7,13 @@ from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
-from acereason.data.rl import RLData
+from acereason.hooks import RolloutCallback, run_folder
+from acereason.types import Problem
 
 
-class Curriculum(pl.Callback):
-    """Puts each stage's settings in force: temperature, response budget, group size, learning rate.
+class Curriculum(RolloutCallback):
+    """Puts each stage's settings in force when its first epoch is planned: temperature, response budget, group size,
+    learning rate, and the policy that it starts from. List it first.
 
     "We begin with math-only RL using a stage-wise response length extension from 8K to 16K, and then to 24K. Next, we
     apply code-only RL with response lengths of 24K and 32K. Finally, ... math-only RL with a 32K response length
@@ -23,17 +25,22 @@ class Curriculum(pl.Callback):
 
     @override
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        if stage == "fit":
-            self._sampling, self._group_size = pl_module.sampling, pl_module.group_size
+        self._sampling, self._group_size = pl_module.sampling, pl_module.group_size
 
     @override
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._learning_rate = pl_module.learning_rate
-        self._enter(trainer, pl_module)
-
-    @override
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._enter(trainer, pl_module)
+    def select_problems(
+        self, trainer: pl.Trainer, module: pl.LightningModule, problems: list[Problem]
+    ) -> list[Problem]:
+        data, plan = trainer.datamodule, trainer.datamodule.plan
+        if plan.stage == self._stage:
+            return problems
+        if self._stage is None:
+            self._learning_rate = module.learning_rate
+        self._stage = plan.stage
+        if data.stage.start_from == "best" and plan.stage_start == trainer.global_step:
+            self._load_best(trainer, module)
+        self._apply(trainer, module)
+        return problems
 
     @override
     def on_train_batch_end(
@@ -41,28 +48,22 @@ class Curriculum(pl.Callback):
     ) -> None:
         plan = trainer.datamodule.plan
         index = list(trainer.datamodule.stages).index(plan.stage)
-        pl_module.log_dict({"stage/index": float(index), "stage/epoch": float(plan.stage_epoch)})
+        pl_module.record({"stage/index": float(index), "stage/epoch": float(plan.stage_epoch)})
 
-    def _enter(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        data, plan, stage = trainer.datamodule, trainer.datamodule.plan, trainer.datamodule.stage
-        if plan.stage == self._stage:
-            return
-        self._stage = plan.stage
+    def _apply(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        stages, stage = trainer.datamodule.stages, trainer.datamodule.stage
         own = {"temperature": stage.temperature, "max_response_length": stage.max_response_length}
         module.sampling = replace(self._sampling, **{name: value for name, value in own.items() if value is not None})
         module.group_size = stage.group_size or self._group_size
         module.learning_rate = stage.learning_rate or self._learning_rate
-        rank_zero_info(self.announcement(data, module))
+        rank_zero_info(
+            f"stage {self._stage} ({list(stages).index(self._stage) + 1} of {len(stages)}): responses of up to "
+            f"{module.sampling.max_response_length:,} tokens at temperature {module.sampling.temperature:g}, "
+            f"learning rate {module.learning_rate:g}"
+        )
 
-    def announcement(self, data: RLData, module: pl.LightningModule) -> str:
-        """What begins, in one line."""
-        stage, sampling = data.stage, module.sampling
-        number, prompts = (
-            list(data.stages).index(data.plan.stage) + 1,
-            min(stage.prompts_per_step, len(data.remaining())),
-        )
-        return (
-            f"stage {data.plan.stage} ({number} of {len(data.stages)}): {stage.steps} steps of {prompts} prompts "
-            f"x {module.group_size} rollouts, up to {sampling.max_response_length} tokens "
-            f"at temperature {sampling.temperature:g}, learning rate {module.learning_rate:g}"
-        )
+    def _load_best(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        names = list(trainer.datamodule.stages)
+        folder = run_folder(trainer) / "exports" / f"best-of-{names[names.index(self._stage) - 1]}"
+        module.restart_from(folder)
+        rank_zero_info(f"stage {self._stage} starts from {folder}")

@@ -21,7 +21,7 @@ _PANELS = {
 
 
 class Curves(pl.Callback):
-    """Draws `curves.png` in the run's folder when training ends, from the run's own TensorBoard events.
+    """Draws `curves.png` in the run's folder when an epoch ends, from the run's own TensorBoard events.
 
     Args:
         title: above the picture; null takes the run's folder name.
@@ -31,7 +31,7 @@ class Curves(pl.Callback):
         self.title = title
 
     @override
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         folder = run_folder(trainer)
         if trainer.is_global_zero and trainer.logger is not None:
             trainer.logger.save()

@@ -18,19 +18,26 @@ class Overlong(RolloutCallback):
     Args:
         policy: for stages that name none. `mask`: a truncated response leaves the loss and its token count.
             `penalize`: its reward becomes `reward` and it stays in everything. `soft`: DAPO's linear penalty
-            (arXiv 2503.14476, Eq. 13): -1 at the budget, rising to 0 over the `buffer` tokens before it.
+            (arXiv 2503.14476, Eq. 13), added to the reward: 0 until `buffer` tokens before the budget, -`factor` at it.
         in_baseline: under `mask`, whether its reward still counts in the group's mean and standard deviation; false
             reads "without assigning any reward" to the letter.
         reward: of a truncated response under `penalize`.
         buffer: of `soft`, as a share of the response budget.
+        factor: of `soft`, the penalty at the budget.
     """
 
     def __init__(
-        self, policy: OverlongPolicy = "mask", in_baseline: bool = False, reward: float = 0.0, buffer: float = 0.2
+        self,
+        policy: OverlongPolicy = "mask",
+        in_baseline: bool = False,
+        reward: float = 0.0,
+        buffer: float = 0.2,
+        factor: float = 1.0,
     ) -> None:
         if not 0 < buffer <= 1:
             raise ValueError(f"buffer must be a share of the response budget in (0, 1], not {buffer}")
-        self.policy, self.in_baseline, self.reward, self.buffer = policy, in_baseline, reward, buffer
+        self.policy, self.in_baseline, self.reward = policy, in_baseline, reward
+        self.buffer, self.factor = buffer, factor
 
     @override
     def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
@@ -46,9 +53,9 @@ class Overlong(RolloutCallback):
         elif policy == "penalize" and rollout.response.truncated:
             rollout.reward = self.reward
         elif policy == "soft" and rollout.reward is not None:
-            rollout.reward += soft_penalty(len(rollout.response.token_ids), budget, self.buffer * budget)
+            rollout.reward += soft_penalty(len(rollout.response.token_ids), budget, self.buffer * budget, self.factor)
 
 
-def soft_penalty(length: int, budget: int, buffer: float) -> float:
-    """0 up to `budget - buffer` tokens, then linearly down to -1 at the budget."""
-    return -min(1.0, max(0.0, (length - (budget - buffer)) / buffer))
+def soft_penalty(length: int, budget: int, buffer: float, factor: float = 1.0) -> float:
+    """0 up to `budget - buffer` tokens, then linearly down: -factor at the budget, and on at the same slope."""
+    return -factor * max(0.0, (length - (budget - buffer)) / buffer)

@@ -6,6 +6,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.loggers import TensorBoardLogger
 from typing_extensions import override
 
+from acereason.files import write_atomically
 from acereason.hooks import RolloutCallback, run_folder
 from acereason.types import Group
 
@@ -23,6 +24,13 @@ class Samples(RolloutCallback):
 
     def __init__(self, every_n_steps: int = 10, groups: int = 1, rollouts: int = 2) -> None:
         self.every_n_steps, self.groups, self.rollouts = every_n_steps, groups, rollouts
+
+    @override
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        path = run_folder(trainer) / "samples.jsonl"
+        if trainer.is_global_zero and path.exists():  # a resumed run takes these steps again
+            lines = path.read_text().splitlines(keepends=True)
+            write_atomically(path, "".join(line for line in lines if _step_of(line) < trainer.global_step))
 
     @override
     def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
@@ -62,6 +70,11 @@ class Samples(RolloutCallback):
             }
             for rollout in group.rollouts[: self.rollouts]
         ]
+
+
+def _step_of(line: str) -> float:
+    """The step of a row; infinite for a line that a kill cut short."""
+    return json.loads(line)["step"] if line.endswith("}\n") else float("inf")
 
 
 def _markdown(row: dict) -> str:

@@ -8,15 +8,16 @@ import lightning.pytorch as pl
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
+from acereason.evaluation import Accuracy
 from acereason.files import write_json
-from acereason.hooks import run_folder
+from acereason.hooks import RolloutCallback, run_folder
 
 
-class Summary(pl.Callback):
+class Summary(RolloutCallback):
     """Keeps `summary.json` in the run's folder: each stage (an SFT run is one), each evaluation, and where the time
     went.
 
-    It is written when an evaluation ends and when training ends, and its counters are part of every checkpoint.
+    It is written after every evaluation and every epoch, and its counters are part of every checkpoint.
     """
 
     def __init__(self) -> None:
@@ -31,7 +32,7 @@ class Summary(pl.Callback):
         plan = getattr(trainer.datamodule, "plan", None)
         self.record(plan.stage if plan else "sft", outputs)
         if plan:
-            self.stages[plan.stage]["problems_left"] = len(trainer.datamodule.remaining())
+            self.stages[plan.stage]["problems_left"] = len(trainer.datamodule.problems)
 
     def record(self, stage: str, metrics: dict[str, float]) -> None:
         """Take in one step."""
@@ -45,15 +46,13 @@ class Summary(pl.Callback):
             self.seconds[name] = self.seconds.get(name, 0.0) + metrics.get(f"time/{name}", 0.0)
 
     @override
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._record_evaluation(trainer, pl_module)
+    def on_evaluation(self, trainer: pl.Trainer, module: pl.LightningModule, accuracies: dict[str, Accuracy]) -> None:
+        for name, accuracy in accuracies.items():
+            self.evaluations.append({"step": trainer.global_step, "benchmark": name, **asdict(accuracy)})
+        self._write(trainer)
 
     @override
-    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._record_evaluation(trainer, pl_module)
-
-    @override
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._write(trainer)
 
     def summary(self) -> dict[str, Any]:
@@ -75,11 +74,6 @@ class Summary(pl.Callback):
             state_dict["evaluations"],
             state_dict["seconds"],
         )
-
-    def _record_evaluation(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        for name, accuracy in getattr(module, "accuracies", {}).items():
-            self.evaluations.append({"step": trainer.global_step, "benchmark": name, **asdict(accuracy)})
-        self._write(trainer)
 
     def _write(self, trainer: pl.Trainer) -> None:
         folder = run_folder(trainer)

@@ -46,7 +46,14 @@ def group(*rollouts: Rollout, name: str = "p") -> Group:
 
 def fake_trainer(**attributes) -> SimpleNamespace:
     """What callbacks see of a trainer."""
-    defaults = {"global_step": 0, "is_global_zero": True, "callbacks": [], "logger": None, "world_size": 1}
+    defaults = {
+        "global_step": 0,
+        "is_global_zero": True,
+        "callbacks": [],
+        "logger": None,
+        "loggers": [],
+        "world_size": 1,
+    }
     return SimpleNamespace(**defaults | attributes)
 
 
@@ -57,10 +64,7 @@ class FakeModule:
         self.__dict__.update(attributes)
         self.logged: dict[str, float] = {}
 
-    def log(self, name: str, value: float) -> None:
-        self.logged[name] = value
-
-    def log_dict(self, values: dict[str, float]) -> None:
+    def record(self, values: dict[str, float]) -> None:
         self.logged |= values
 
 

@@ -10,9 +10,10 @@ import pytest
 LAYERS = [
     ["run", "callbacks"],
     ["acereason.cli"],
+    ["acereason.trainer"],
     ["acereason.modules", "acereason.hooks"],
     ["acereason.data", "acereason.rollouts", "acereason.evaluation", "acereason.metrics"],
-    ["acereason.rewards", "acereason.models"],
+    ["acereason.rewards", "acereason.models", "acereason.calibration"],
     ["acereason.batching", "acereason.objective", "acereason.recipe"],
     ["acereason.distributed", "acereason.files", "acereason.seeds", "acereason.errors", "acereason.types"],
 ]

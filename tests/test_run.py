@@ -3,11 +3,9 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-import torch
-from safetensors.torch import load_file
+from comparing import metrics, same_weights
 
 import run
 from callbacks.curves import read_curves
@@ -22,41 +20,32 @@ NAMES = {
 }
 
 
-def same_weights(first: Path, second: Path, tolerance: float = 0.0) -> None:
-    mine, theirs = (load_file(folder / "export/model.safetensors") for folder in (first, second))
-    assert mine.keys() == theirs.keys()
-    for name in mine:
-        torch.testing.assert_close(mine[name], theirs[name], atol=tolerance, rtol=0)
-
-
-def metrics(folder: Path) -> dict:
-    """Every curve but the clock's."""
-    clocks = ("time/", "throughput/", "sync/seconds")
-    return {tag: curve for tag, curve in read_curves(folder).items() if not tag.startswith(clocks)}
-
-
 def test_the_debug_run_leaves_what_it_promises(debug_run):
     folder = debug_run()
     curves = read_curves(folder)
     assert curves.keys() >= NAMES
-    assert [step for step, _ in curves["policy/loss"]] == list(range(9))
-    assert [value for _, value in curves["stage/index"]] == [0] * 4 + [1] * 5
-    assert [value for _, value in curves["stage/epoch"]] == [0, 0, 1, 1, 0, 0, 1, 1, 2]  # 20 problems, 8 a step
+    assert [step for step, _ in curves["policy/loss"]] == list(range(12))
+    assert [value for _, value in curves["stage/index"]] == [0] * 4 + [1] * 4 + [2] * 4
+    assert [value for _, value in curves["stage/epoch"]] == [0, 0, 1, 1] * 3  # 20 problems, 8 a step; 10, 5 a step
     assert max(value for _, value in curves["sync/logprob_gap"]) < 1e-5
     assert min(value for _, value in curves["policy/grad_norm"]) > 0  # it learns something
-    assert [value for _, value in curves["response/length_max"]] == [8.0] * 4 + [16.0] * 5
+    assert [value for _, value in curves["response/length_max"]] == [8.0] * 4 + [16.0] * 8
+    assert [value for _, value in curves["policy/lr"]] == pytest.approx([1e-2] * 8 + [1e-3] * 4)
+    assert [curves["policy/temperature"][step][1] for step in (0, 4)] == pytest.approx([1.0, 0.9])
 
     summary = json.loads((folder / "summary.json").read_text())
-    assert {name: stage["steps"] for name, stage in summary["stages"].items()} == {"short": 4, "long": 5}
+    assert {name: stage["steps"] for name, stage in summary["stages"].items()} == {"short": 4, "long": 4, "rest": 4}
     assert [(e["step"], e["benchmark"], e["n"], e["problems"]) for e in summary["evaluations"]] == [
-        (0, "heldout", 2, 8),
-        (5, "heldout", 2, 8),
+        (step, "heldout", 2, 8) for step in (0, 2, 4, 6, 8, 10, 12)
     ]
     assert summary["seconds"].keys() == {"rollout", "reward", "train"}
     samples = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in samples[::2]] == list(range(9))
-    for name in ("config.yaml", "curves.png", "export/model.safetensors", "checkpoints/last.ckpt"):
+    assert [row["step"] for row in samples[::2]] == list(range(12))
+    for name in ("config.yaml", "curves.png", "filtered.jsonl", "export/model.safetensors"):
         assert (folder / name).exists()
+    assert {path.name for path in (folder / "exports").iterdir()} == {"short", "long", "best-of-long", "rest"}
+    ends = ["step-000004-end-of-short.ckpt", "step-000008-end-of-long.ckpt", "step-000012-end-of-rest.ckpt"]
+    assert sorted(path.name for path in (folder / "checkpoints").glob("*end-of*")) == ends
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(debug_run):
@@ -64,7 +53,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(debug_run):
     other = debug_run("--seed_everything=1", name="other")
     assert metrics(first) == metrics(again)
     assert metrics(first) != metrics(other)
-    same_weights(first, again)
+    same_weights(first / "export", again / "export")
 
 
 def test_micro_batches_do_not_change_the_run(debug_run):
@@ -74,13 +63,13 @@ def test_micro_batches_do_not_change_the_run(debug_run):
     )
     for tag in ("policy/loss", "policy/grad_norm", "policy/entropy", "response/tokens"):
         assert dict(metrics(small)[tag]) == pytest.approx(dict(metrics(large)[tag]), rel=1e-4)
-    same_weights(small, large, tolerance=1e-3)  # nine steps of AdamW at 1e-2 amplify rounding
+    same_weights(small / "export", large / "export", tolerance=1e-3)  # eight steps of AdamW at 1e-2 amplify rounding
 
 
 def test_any_value_can_be_overridden(debug_run):
-    folder = debug_run("--data.stages.long.steps=1", "--model.group_size=3", "--trainer.num_sanity_val_steps=0")
-    assert [value for _, value in read_curves(folder)["stage/index"]] == [0] * 4 + [1]
-    assert sum(1 for _ in (folder / "samples.jsonl").open()) == 5 * 2
+    folder = debug_run("--data.stages.long.steps=1", "--data.stages.rest.epochs=1", "--model.group_size=3")
+    assert [value for _, value in read_curves(folder)["stage/index"]] == [0] * 4 + [1] + [2] * 2
+    assert sum(1 for _ in (folder / "samples.jsonl").open()) == 7 * 2
     (zero_variance, *_) = (value for _, value in read_curves(folder)["reward/zero_variance"])
     assert zero_variance == 1.0
 
@@ -96,7 +85,7 @@ def test_without_any_recipe_callback_plain_grpo_is_left(debug_run, tmp_path):
 
 
 def test_without_weight_sync_the_first_rollout_refuses(debug_run):
-    listed = [{"class_path": name} for name in ("Curriculum", "Overlong", "EasyFilter")]
+    listed = [{"class_path": name} for name in ("Curriculum", "Overlong", "EasyFilter", "Plateau")]
     with pytest.raises(RuntimeError, match="the engine holds policy None, the trainer is at step 0: list WeightSync"):
         debug_run(f"--trainer.callbacks={json.dumps(listed)}")
 
@@ -115,9 +104,9 @@ def test_validate_evaluates_without_training(debug_run, tmp_path):
         (["--model.groupsize=4"], "model: Option 'groupsize' is not accepted"),
         (["--data.stages.short.steps=0"], "data.stages.short.steps: must be at least 1, not 0"),
         (["--data.stages.short.step=3"], "Option 'step' is not accepted"),
-        (["--data.stages.short.sources=[x]"], "data.stages.short.sources: no source 'x' under data.sources"),
+        (["--data.stages.short.sources=[x]"], "data.stages.short.sources: no 'x' under data.sources"),
         (["--data.stages.short.max_response_length=64"], "data.stages.short.max_response_length: the model's context"),
-        (["--model.sampling.top_p=0.9"], "top_p must be 1"),
+        (["--model.sampling.top_p=0.9"], "sampling.top_p: must be 1 under strict_on_policy"),
         (["--trainer.reload_dataloaders_every_n_epochs=0"], "trainer.reload_dataloaders_every_n_epochs: must be 1"),
         (['--trainer.callbacks=[{"class_path": "Curriculum"}]'], "data.stages.short.overlong: needs Overlong in"),
         (["--config=nosuch.yaml"], "config: File does not exist"),
@@ -155,8 +144,9 @@ def test_a_mistake_shows_no_traceback():
 def test_bad_data_is_one_line_and_status_2(debug_run, tmp_path, capsys, rows, message):
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     overlay = tmp_path / "overlay.yaml"
-    sources = {"bad": {"path": str(tmp_path / "rows.jsonl")}, "sums": {"arithmetic": {"levels": [1], "size": 8}}}
-    overlay.write_text(json.dumps({"data": {"init_args": {"sources": sources, "benchmarks": {}}}}))
+    sums = {"arithmetic": {"levels": [1], "size": 8}}
+    sources = {"bad": {"path": str(tmp_path / "rows.jsonl")}, "sums": sums, "heldout": sums}
+    overlay.write_text(json.dumps({"data": {"init_args": {"sources": sources}}}))
     with pytest.raises(SystemExit) as exit_:
         debug_run(f"--config={overlay}", "--data.stages.short.sources=[bad]")
     assert exit_.value.code == 2
@@ -179,3 +169,13 @@ def test_sft_learns_and_its_export_feeds_rl(tmp_path):
     pretrained = ["--model.pretrained", str(tmp_path / "sft/export"), "--trainer.num_sanity_val_steps=0"]
     run.main(["fit", "--config=conf/quickstart/rl.yaml", *logger, *short, *pretrained])
     assert len(json.loads((tmp_path / "rl/summary.json").read_text())["stages"]) == 6
+
+
+def test_stages_in_one_run_equal_two_runs_chained_through_a_checkpoint(debug_run, tmp_path):
+    whole = debug_run(name="whole")
+    short = {"sources": ["sums"], "steps": 4, "prompts_per_step": 8, "max_response_length": 8, "overlong": "soft"}
+    first = debug_run(f"--data.stages={json.dumps({'short': short})}", name="first")
+    same_weights(whole / "exports/short", first / "export")
+    second = debug_run(f"--ckpt_path={first}/checkpoints/step-000004-end-of-short.ckpt", name="second")
+    same_weights(whole / "export", second / "export")
+    assert metrics(second, since=4) == metrics(whole, since=4)

@@ -40,24 +40,24 @@ class Arithmetic:
             raise UserError(f"{key}.levels: {sorted(unknown)} unknown; there are {sorted(_DIGITS)}")
 
     def rows(self) -> list[dict]:
-        """Rows with `id`, `statement`, `answer` and `solution`."""
+        """Rows with `id`, `statement`, `answer`, `solution` and `level`."""
         rows: dict[str, dict] = {}
-        for terms, slip in self._draws():
+        for level, terms, slip in self._draws():
             statement = "+".join(map(str, terms))
             if split_of(statement) == self.split:
                 texts = {"statement": statement, "answer": str(sum(terms)), "solution": solution(terms, slip)}
-                rows[statement] = {"id": statement, **texts}
+                rows[statement] = {"id": statement, "level": level, **texts}
             if len(rows) == self.size:
                 return list(rows.values())
         found = f"{len(rows)} different {self.split} problems"
         raise UserError(f"arithmetic.size: levels {self.levels} have only {found}, not {self.size}")
 
-    def _draws(self) -> Iterator[tuple[list[int], int]]:
+    def _draws(self) -> Iterator[tuple[int, list[int], int]]:
         generator = random.Random(derive_seed("arithmetic", self.seed, self.split))
         for draw in range(100 * self.size):
-            digits = _DIGITS[self.levels[draw % len(self.levels)]]
-            terms = [generator.randrange(10 ** (n - 1), 10**n) for n in digits]
-            yield terms, generator.choice([-1, 1]) if generator.random() < self.mistakes else 0
+            level = self.levels[draw % len(self.levels)]
+            terms = [generator.randrange(10 ** (n - 1), 10**n) for n in _DIGITS[level]]
+            yield level, terms, generator.choice([-1, 1]) if generator.random() < self.mistakes else 0
 
 
 def split_of(statement: str) -> str:

@@ -15,6 +15,8 @@ CALLBACK_OF = {
     "learning_rate": "Curriculum",
     "overlong": "Overlong",
     "easy_filter": "EasyFilter",
+    "screen": "EasyFilter",
+    "monitor": "Plateau",
 }
 """The callback that puts a stage's setting in force."""
 
@@ -23,10 +25,15 @@ CALLBACK_OF = {
 class Stage:
     """One entry of the curriculum. What is null is the model's own setting."""
 
-    sources: list[str]
-    """Names under data.sources whose problems this stage trains on."""
-    steps: int
-    """Updates in this stage."""
+    sources: list[str] | dict[str, float]
+    """Names under data.sources whose problems this stage trains on; or each with the share of its problems, above 0 and
+    up to 1, that an epoch draws anew."""
+    steps: int | None = None
+    """Updates in this stage; null: `epochs` ends it."""
+    epochs: int | None = None
+    """Passes over the problems that are left; null: `steps` ends it. With both, whichever comes first."""
+    difficulty: tuple[float, float] | None = None
+    """Lowest and highest difficulty of a problem, both included; null takes all."""
     max_response_length: int | None = None
     """Response budget, tokens."""
     group_size: int | None = None
@@ -39,23 +46,50 @@ class Stage:
     """What becomes of truncated responses; null leaves it to callbacks.Overlong."""
     easy_filter: bool = False
     """From its second epoch on, leave out problems whose every rollout was correct the epoch before (3.2.3)."""
+    screen: float | None = None
+    """Before its first step, roll out every problem once with the policy that starts it, and leave out those with at
+    least this share of correct rollouts; 1.0: those that every rollout solves (3.2.3, math stages 3 and 4)."""
     learning_rate: float | None = None
     """Learning rate; null keeps the optimizer's."""
+    monitor: str | None = None
+    """Benchmark whose avg tells the stage's best policy."""
+    patience: int | None = None
+    """Evaluations in a row without a better `monitor` that end the stage early; null: never."""
+    start_from: Literal["last", "best"] = "last"
+    """`last` goes on with policy and optimizer as they are; `best` with the policy that was best by the previous
+    stage's `monitor`, and a fresh optimizer."""
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """{source: share of its problems in an epoch}"""
+        return self.sources if isinstance(self.sources, dict) else dict.fromkeys(self.sources, 1.0)
 
     def check(self, key: str) -> None:
         """Raise a UserError for a value that can't work; `key` names this stage."""
-        for name in ("steps", "prompts_per_step", "max_response_length"):
+        for name in ("steps", "epochs", "prompts_per_step", "max_response_length", "patience"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UserError(f"{key}.{name}: must be at least 1, not {value}")
-        if self.group_size is not None and self.group_size < 2:
-            raise UserError(
-                f"{key}.group_size: must be at least 2, not {self.group_size}: a group of one has no baseline"
-            )
-        if self.temperature is not None and self.temperature <= 0:
-            raise UserError(f"{key}.temperature: must be above 0, not {self.temperature}")
-        if not self.sources:
-            raise UserError(f"{key}.sources: name at least one of data.sources")
+        mistakes = {
+            "steps: give steps or epochs, or the stage never ends": self.steps is None and self.epochs is None,
+            "sources: name at least one of data.sources": not self.sources,
+            f"group_size: must be at least 2, not {self.group_size}: a group of one has no baseline": (
+                self.group_size is not None and self.group_size < 2
+            ),
+            f"temperature: must be above 0, not {self.temperature}": (
+                self.temperature is not None and self.temperature <= 0
+            ),
+            f"screen: must be above 0 and at most 1, not {self.screen}": (
+                self.screen is not None and not 0 < self.screen <= 1
+            ),
+            "patience: needs a benchmark in monitor": self.patience is not None and self.monitor is None,
+        }
+        for message, made in mistakes.items():
+            if made:
+                raise UserError(f"{key}.{message}")
+        for source, share in self.shares.items():
+            if not 0 < share <= 1:
+                raise UserError(f"{key}.sources.{source}: a share is above 0 and at most 1, not {share}")
 
     def check_callbacks(self, key: str, listed: set[str]) -> None:
         """Raise a UserError for a setting that no listed callback would put in force."""
@@ -77,16 +111,25 @@ class Plan:
     """global_step at which the stage began."""
     epoch_start: int
     """global_step at which this epoch began."""
+    stopped: bool = False
+    """Whether the stage's stop rule has ended it before its steps and epochs are over."""
 
 
-def next_plan(stages: dict[str, Stage], previous: Plan | None, epoch: int, step: int) -> Plan | None:
+def first_plan(stages: dict[str, Stage]) -> Plan:
+    """The plan of a run's first epoch."""
+    return Plan(next(iter(stages)), epoch=0, stage_epoch=0, stage_start=0, epoch_start=0)
+
+
+def next_plan(stages: dict[str, Stage], previous: Plan, epoch: int, step: int) -> Plan | None:
     """The plan of the epoch that starts at global step `step`, or None when the last stage is done."""
-    names = list(stages)
-    if previous is None:
-        return Plan(names[0], epoch, stage_epoch=0, stage_start=step, epoch_start=step)
-    if step - previous.stage_start < stages[previous.stage].steps:
+    if not stage_over(stages[previous.stage], previous, step, epochs=previous.stage_epoch + 1):
         return Plan(previous.stage, epoch, previous.stage_epoch + 1, previous.stage_start, epoch_start=step)
+    names = list(stages)
     following = names[names.index(previous.stage) + 1 :]
-    if not following:
-        return None
-    return Plan(following[0], epoch, stage_epoch=0, stage_start=step, epoch_start=step)
+    return Plan(following[0], epoch, stage_epoch=0, stage_start=step, epoch_start=step) if following else None
+
+
+def stage_over(stage: Stage, plan: Plan, step: int, epochs: int) -> bool:
+    """Whether the plan's stage has ended at global step `step`, after so many whole epochs of it."""
+    enough_steps = stage.steps is not None and step - plan.stage_start >= stage.steps
+    return plan.stopped or enough_steps or (stage.epochs is not None and epochs >= stage.epochs)

@@ -36,6 +36,8 @@ class Fields:
     """Regular expression whose matches are cut from the solution."""
     id: str | None = None
     """Column of a stable id; null numbers the rows."""
+    difficulty: str | None = None
+    """Column whose first number rates the problem ("Level 5" is 5); null where rows are not rated."""
 
 
 MAPPINGS = {
@@ -99,6 +101,7 @@ class Source:
             statement=str(row[fields.statement] or ""),
             answer=answer,
             source=name,
+            difficulty=None if fields.difficulty is None else _number_in(row[fields.difficulty]),
         )
 
     def solution(self, row: dict[str, Any], problem: Problem) -> str:
@@ -114,14 +117,13 @@ class Source:
     def mapping(self) -> Fields:
         """The fields in use."""
         if self.arithmetic:
-            return Fields("statement", "answer", solution="solution", id="id")
+            return Fields("statement", "answer", solution="solution", id="id", difficulty="level")
         return MAPPINGS[self.fields] if isinstance(self.fields, str) else self.fields
 
     def _columns(self) -> set[str]:
         fields = self.mapping
-        return {
-            column for column in (fields.statement, fields.answer, fields.solution, fields.id) if column is not None
-        }
+        columns = (fields.statement, fields.answer, fields.solution, fields.id, fields.difficulty)
+        return {column for column in columns if column is not None}
 
 
 BadRows = Literal["error", "exclude"]
@@ -175,3 +177,8 @@ def _answer_of(value: Any, pattern: str | None) -> str:
         return text.strip()
     found = re.search(pattern, text)
     return found.group(1).strip() if found else ""
+
+
+def _number_in(value: Any) -> float | None:
+    found = re.search(r"-?\d+(\.\d+)?", str(value))
+    return float(found.group()) if found else None

@@ -5,16 +5,16 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from acereason.data.curriculum import Plan, Stage, next_plan
+from acereason.calibration import Calibration
+from acereason.data.curriculum import Plan, Stage, first_plan, next_plan, stage_over
 from acereason.data.loader import Loader, batched
+from acereason.data.loading import load_problems, longest_prompt, unusable
 from acereason.data.problems import BadRows, Source, refuse_bad_rows
 from acereason.data.prompts import Template
+from acereason.distributed import world_size
 from acereason.errors import UserError
-from acereason.rewards.pool import RewardPool
 from acereason.seeds import shuffled
 from acereason.types import Problem, Sampling
-
-_EVALUATED_AT_ONCE = 128
 
 
 @dataclass
@@ -47,7 +47,7 @@ class RLData(pl.LightningDataModule):
     Args:
         sources: where problems come from, by name.
         stages: the curriculum, in order.
-        benchmarks: what `validate` and `test` measure, by name.
+        benchmarks: what Evaluation, `validate` and `test` measure, by name.
         template: the prompt's text.
         bad_rows: what to do with rows without an answer, with an unparsable one, or with a prompt beyond the context:
             `error` stops with their list; `exclude` prints the list and goes on.
@@ -67,9 +67,12 @@ class RLData(pl.LightningDataModule):
         self.sources, self.stages, self.benchmarks = sources, stages or {}, benchmarks or {}
         self.template, self.bad_rows, self.seed = template, bad_rows, seed
         self._plan: Plan | None = None
-        self.solved: dict[str, int] = {}
-        """Problem id -> the epoch in which every one of its rollouts was correct; it is left out of later epochs."""
         self._problems: dict[str, list[Problem]] = {}
+        self._epoch_steps = 0
+        self.calibration: Calibration
+        """Set by `calibrate`."""
+        self.problems: list[Problem] = []
+        """What the current epoch draws from: the stage's problems without those that callbacks left out."""
         self._check()
 
     @property
@@ -85,117 +88,129 @@ class RLData(pl.LightningDataModule):
         return self.stages[self.plan.stage]
 
     @property
-    def steps_left(self) -> int:
-        """Updates until the current stage ends."""
-        return self.plan.stage_start + self.stage.steps - self.trainer.global_step
+    def stage_ended(self) -> bool:
+        """Whether the stage has had its last step."""
+        step = self.trainer.global_step
+        passed = step - self.plan.epoch_start >= self._epoch_steps
+        return stage_over(self.stage, self.plan, step, self.plan.stage_epoch + passed)
 
     @property
     def finished(self) -> bool:
-        """Whether the last stage has had its steps."""
-        return self._plan is not None and self.plan.stage == list(self.stages)[-1] and self.steps_left <= 0
+        """Whether the last stage has had its last step."""
+        return self._plan is not None and self.plan.stage == list(self.stages)[-1] and self.stage_ended
 
     def setup(self, stage: str) -> None:
         """Load, template, tokenize and check every source in use."""
         if stage == "fit":
             self._check_trainer()
-        used = [benchmark.source for benchmark in self.benchmarks.values()]
-        trained = [name for entry in self.stages.values() for name in entry.sources] if stage == "fit" else []
-        for name in dict.fromkeys([*trained, *used]):
+        measured = [benchmark.source for benchmark in self.benchmarks.values()]
+        trained = [name for entry in self.stages.values() for name in entry.sources]
+        if stage == "predict":
+            used = list(self.stages[self.calibration.stage].sources)
+        else:
+            used = trained + measured if stage == "fit" else measured
+        for name in dict.fromkeys(used):
             if name not in self._problems:
                 self._problems[name] = self._load(name)
 
     def train_dataloader(self) -> Loader[Problem]:
         """This epoch's prompts; the last incomplete batch is left out unless it is the only one (the order changes by
         epoch)."""
-        epoch, step = self.trainer.current_epoch, self.trainer.global_step
-        if self._plan is None or self._plan.epoch != epoch:
-            self._plan = next_plan(self.stages, self._plan, epoch, step) or self._plan
-        problems = self.remaining()
-        if not problems:
+        self._plan_epoch(self.trainer.current_epoch, self.trainer.global_step)
+        self.problems = self.trainer.lightning_module.select_problems(self.problems_of(self.plan.stage))
+        if not self.problems:
             raise UserError(
                 f"data.stages.{self.plan.stage}: every problem is solved and filtered out; add problems, or fewer steps"
             )
-        order = shuffled(range(len(problems)), self.seed, "order", self.plan.stage, self.plan.epoch)
-        size = self.stage.prompts_per_step
-        batches = [batch for batch in batched(order, size) if len(batch) == size] or [order]
-        steps_left = self.plan.stage_start + self.stage.steps - self.plan.epoch_start
-        return Loader(batches[:steps_left], problems.__getitem__)
+        batches = self._batches(self._drawn())
+        self._epoch_steps = len(batches)
+        return Loader(batches, self.problems.__getitem__)
 
-    def val_dataloader(self) -> list[Loader[Problem]]:
-        """One loader for each benchmark."""
-        return [self._benchmark_loader(self._problems[benchmark.source]) for benchmark in self.benchmarks.values()]
+    def val_dataloader(self) -> list[Loader[None]]:
+        """One batch without content: GRPOModule.evaluate takes the benchmarks' problems itself. No loader while
+        training, where the Evaluation callback evaluates."""
+        return [] if self.trainer.state.fn == "fit" else [Loader([[0] * world_size()], lambda _: None)]
 
     test_dataloader = val_dataloader
 
-    def stage_problems(self) -> list[Problem]:
-        """All problems of the current stage."""
-        return [problem for name in self.stage.sources for problem in self._problems[name]]
+    def predict_dataloader(self) -> Loader[float]:
+        """`calibrate`: each temperature is a batch."""
+        temperatures = self.calibration.temperatures
+        return Loader([[i] * world_size() for i in range(len(temperatures))], temperatures.__getitem__)
 
-    def remaining(self) -> list[Problem]:
-        """The current stage's problems without those solved in earlier epochs, where the stage filters."""
-        problems = self.stage_problems()
-        if not self.stage.easy_filter:
+    def calibration_problems(self) -> list[Problem]:
+        """The sample of a stage's problems that `calibrate` rolls out."""
+        name = self.calibration.stage
+        return shuffled(self.problems_of(name), self.seed, "calibrate", name)[: self.calibration.problems]
+
+    def problems_of(self, name: str) -> list[Problem]:
+        """All problems of a stage, before any callback leaves some out."""
+        stage = self.stages[name]
+        problems = [problem for source in stage.sources for problem in self._problems[source]]
+        if stage.difficulty is None:
             return problems
-        return [problem for problem in problems if self.solved.get(problem.id, self.plan.epoch) >= self.plan.epoch]
+        low, high = stage.difficulty
+        if unrated := [problem.id for problem in problems if problem.difficulty is None]:
+            raise UserError(
+                f"data.stages.{name}.difficulty: {len(unrated)} problems have none, first {unrated[0]}; name its "
+                "column in the source's fields.difficulty"
+            )
+        return [problem for problem in problems if low <= (problem.difficulty or 0.0) <= high]
+
+    def benchmark_problems(self, name: str) -> list[Problem]:
+        """The problems of a benchmark."""
+        return self._problems[self.benchmarks[name].source]
+
+    def count_problems(self, name: str) -> int:
+        """Problems of an epoch of the named stage, before any callback leaves some out."""
+        problems = self.problems_of(name)
+        counts = {source: sum(problem.source == source for problem in problems) for source in self.stages[name].shares}
+        return sum(max(1, round(share * counts[source])) for source, share in self.stages[name].shares.items())
 
     def state_dict(self) -> dict[str, Any]:
-        """The plan and the solved set."""
-        return {"plan": asdict(self._plan) if self._plan else None, "solved": dict(self.solved)}
+        """The plan."""
+        return {"plan": asdict(self._plan) if self._plan else None}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the plan and the solved set."""
+        """Restore the plan."""
         self._plan = Plan(**state_dict["plan"]) if state_dict["plan"] else None
-        self.solved = state_dict["solved"]
+        if self._plan and self._plan.stage not in self.stages:
+            raise UserError(f"data.stages: the checkpoint is in stage {self._plan.stage!r}, which is not among them")
 
-    def _benchmark_loader(self, problems: list[Problem]) -> Loader[Problem]:
-        return Loader(batched(list(range(len(problems))), _EVALUATED_AT_ONCE), problems.__getitem__)
+    def _plan_epoch(self, epoch: int, step: int) -> None:
+        if self._plan is None:
+            self._plan = first_plan(self.stages)
+        elif self._plan.epoch != epoch:
+            self._plan = next_plan(self.stages, self._plan, epoch, step) or self._plan
+
+    def _drawn(self) -> list[int]:
+        """Indices into `problems` in this epoch's order, each source at its share."""
+        order = shuffled(range(len(self.problems)), self.seed, "order", self.plan.stage, self.plan.epoch)
+        by_source = {name: [i for i in order if self.problems[i].source == name] for name in self.stage.shares}
+        kept = {i for name, share in self.stage.shares.items() for i in _share(by_source[name], share)}
+        return [i for i in order if i in kept]
+
+    def _batches(self, order: list[int]) -> list[list[int]]:
+        size, plan = self.stage.prompts_per_step, self.plan
+        batches = [batch for batch in batched(order, size) if len(batch) == size] or [order]
+        if self.stage.steps is None:
+            return batches
+        return batches[: plan.stage_start + self.stage.steps - plan.epoch_start]
 
     def _load(self, name: str) -> list[Problem]:
-        source, key = self.sources[name], f"data.sources.{name}"
-        rows = source.rows(key)
-        problems = [source.problem(row, index, name) for index, row in enumerate(rows)]
-        tokenizer = self.trainer.lightning_module.tokenizer
-        for problem in problems:
-            problem.prompt_ids = self.template.encode_prompt(problem, tokenizer)
-        bad = self._bad_rows(problems, self._longest_prompt(name), self.trainer.lightning_module.rewards)
+        module, key = self.trainer.lightning_module, f"data.sources.{name}"
+        problems = load_problems(self.sources[name], name, self.template, module.tokenizer, key)
+        longest = longest_prompt(self.budgets(name, module.sampling), module.config.max_position_embeddings)
+        bad = unusable(problems, longest, module.rewards)
         refuse_bad_rows(bad, len(problems), key, self.bad_rows)
         return [problem for problem in problems if problem.id not in bad]
 
-    def _bad_rows(self, problems: list[Problem], longest: int, rewards: RewardPool) -> dict[str, str]:
-        """{problem id: why it can't be used}"""
-        bad = {
-            problem.id: reason
-            for problem, reason in zip(problems, rewards.gold_problems(problems), strict=True)
-            if reason
-        }
-        for problem in problems:
-            if len(problem.prompt_ids) > longest:
-                bad.setdefault(
-                    problem.id,
-                    f"a prompt of {len(problem.prompt_ids)} tokens where {longest} fit beside the response budget",
-                )
-        return bad
-
-    def _longest_prompt(self, name: str) -> int:
-        """Tokens that the context leaves a prompt of this source beside the largest response budget in use."""
-        module = self.trainer.lightning_module
-        budgets = {
-            f"data.stages.{key}": entry.max_response_length
-            for key, entry in self.stages.items()
-            if name in entry.sources
-        }
-        budgets |= {
-            f"data.benchmarks.{key}": entry.max_response_length
-            for key, entry in self.benchmarks.items()
-            if entry.source == name
-        }
-        context = module.config.max_position_embeddings
-        for key, budget in budgets.items():
-            if (budget or module.sampling.max_response_length) >= context:
-                raise UserError(
-                    f"{key}.max_response_length: the model's context of {context} tokens leaves no room for a prompt"
-                )
-        return context - max(budget or module.sampling.max_response_length for budget in budgets.values())
+    def budgets(self, source: str, sampling: Sampling) -> dict[str, int]:
+        """{YAML key: response budget} of the stages and benchmarks that use a source."""
+        stages = {f"data.stages.{key}": entry for key, entry in self.stages.items() if source in entry.sources}
+        benchmarks = {f"data.benchmarks.{k}": entry for k, entry in self.benchmarks.items() if entry.source == source}
+        used = stages | benchmarks
+        return {key: entry.max_response_length or sampling.max_response_length for key, entry in used.items()}
 
     def _check_trainer(self) -> None:
         if not self.stages:
@@ -209,10 +224,20 @@ class RLData(pl.LightningDataModule):
     def _check(self) -> None:
         for name, entry in self.stages.items():
             entry.check(f"data.stages.{name}")
-        for key, names in [(f"stages.{name}.sources", entry.sources) for name, entry in self.stages.items()] + [
-            (f"benchmarks.{name}.source", [entry.source]) for name, entry in self.benchmarks.items()
-        ]:
-            if unknown := [name for name in names if name not in self.sources]:
-                raise UserError(
-                    f"data.{key}: no source {unknown[0]!r} under data.sources; there are {sorted(self.sources)}"
-                )
+            self._require(f"stages.{name}.sources", list(entry.sources), "sources", self.sources)
+            monitored = [entry.monitor] if entry.monitor else []
+            self._require(f"stages.{name}.monitor", monitored, "benchmarks", self.benchmarks)
+        for name, benchmark in self.benchmarks.items():
+            self._require(f"benchmarks.{name}.source", [benchmark.source], "sources", self.sources)
+        for before, (name, entry) in zip([None, *self.stages.values()], self.stages.items(), strict=False):
+            if entry.start_from == "best" and (before is None or before.monitor is None):
+                raise UserError(f"data.stages.{name}.start_from: best needs a monitor in the stage before it")
+
+    def _require(self, key: str, names: list[str], where: str, known: dict[str, Any]) -> None:
+        for name in names:
+            if name not in known:
+                raise UserError(f"data.{key}: no {name!r} under data.{where}; there are {sorted(known)}")
+
+
+def _share(items: list[int], share: float) -> list[int]:
+    return items[: max(1, round(share * len(items)))]

@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 import torch
 from huggingface_hub import save_torch_state_dict
+from safetensors.torch import load_file
 from torch import Tensor
+from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
@@ -128,6 +130,19 @@ def stream_weights(model: Qwen) -> Iterator[tuple[str, Tensor]]:
         if tied and name == "lm_head.weight":
             continue
         yield name, tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def load_weights(model: Qwen, folder: Path) -> None:
+    """Replace the weights of a model, sharded or not, by those of an exported folder. Every rank must call it."""
+    weights: dict[str, Any] = {
+        name: tensor for file in sorted(folder.glob("*.safetensors")) for name, tensor in load_file(file).items()
+    }
+    if not weights:
+        raise UserError(f"{folder}: no exported policy there")
+    options = StateDictOptions(full_state_dict=True, strict=False)  # tied weights are stored once
+    result = set_model_state_dict(model, weights, options=options)
+    if result.unexpected_keys:
+        raise UserError(f"{folder}: exported from another model, {result.unexpected_keys[0]} has no place in this one")
 
 
 def export(model: Qwen, tokenizer: PreTrainedTokenizerBase, folder: Path, is_writer: bool) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
@@ -18,7 +19,7 @@ from transformers import PreTrainedTokenizerBase, Qwen2Config
 from acereason.batching import MicroBatch, collate, pack, split_evenly
 from acereason.distributed import largest, total
 from acereason.errors import UserError
-from acereason.models.qwen import Backbone, Qwen, build_model, load_config, load_tokenizer, shard
+from acereason.models.qwen import Backbone, Qwen, build_model, load_config, load_tokenizer, load_weights, shard
 from acereason.objective import policy_loss
 from acereason.types import Sequence
 
@@ -116,10 +117,10 @@ class QwenModule(pl.LightningModule):
         tokens.
 
         Returns:
-            policy/loss, policy/entropy, policy/grad_norm, policy/lr and, where the engine gave log-probs,
-            sync/logprob_gap, over all ranks.
+            policy/loss, policy/entropy, policy/entropy_first and _last (of each response's first and last tenth),
+            policy/grad_norm, policy/lr and, where the engine gave log-probs, sync/logprob_gap, over all ranks.
         """
-        sums = torch.zeros(5, dtype=torch.float64, device=self.device)
+        sums = torch.zeros(9, dtype=torch.float64, device=self.device)
         for batch in self._micro_batches(sequences):
             logprobs, entropy = self.model.token_logprobs(batch, temperature, self.logprob_chunk)
             loss = policy_loss(logprobs, batch.weights)
@@ -127,15 +128,40 @@ class QwenModule(pl.LightningModule):
                 loss * self.trainer.world_size
             )  # FSDP2 averages gradients over ranks, the objective sums
             sums += _sums(loss, logprobs, entropy, batch)
-        loss, entropy, num_tokens, gap, compared = total(sums).tolist()
+        loss, gap, compared, *entropies = total(sums).tolist()
         grad_norm, rate = self._optimizer_step()
         metrics = {
             "policy/loss": loss,
-            "policy/entropy": entropy / max(num_tokens, 1),
+            **_entropies(entropies),
             "policy/grad_norm": grad_norm,
             "policy/lr": rate,
         }
         return metrics | ({"sync/logprob_gap": gap / compared} if compared else {})
+
+    @torch.no_grad()
+    def entropy(self, sequences: list[Sequence], temperature: float) -> float:
+        """Mean entropy at temperature T over all response tokens of all ranks, in nats."""
+        sums = torch.zeros(2, dtype=torch.float64, device=self.device)
+        for batch in self._micro_batches(sequences):
+            _, entropy = self.model.token_logprobs(batch, temperature, self.logprob_chunk)
+            sums += torch.stack([entropy.sum().double(), torch.full_like(sums[0], entropy.numel())])
+        entropy_sum, num_tokens = total(sums).tolist()
+        return entropy_sum / max(num_tokens, 1)
+
+    def record(self, metrics: dict[str, float]) -> None:
+        """Log metrics of the step just taken, at once.
+
+        `self.log` writes after the step's checkpoint, and a run that is killed between the two would lose them.
+        """
+        step = self.trainer.global_step - 1
+        if step % self.trainer.log_every_n_steps == 0:
+            for logger in self.trainer.loggers:
+                logger.log_metrics(metrics, step=step)
+
+    def restart_from(self, folder: Path) -> None:
+        """Take the weights of an exported folder, with a fresh optimizer."""
+        load_weights(self.model, folder)
+        self.optimizers().optimizer.state.clear()
 
     @contextmanager
     def section(self, name: str) -> Iterator[None]:
@@ -163,8 +189,16 @@ class QwenModule(pl.LightningModule):
 
 
 def _sums(loss: Tensor, logprobs: Tensor, entropy: Tensor, batch: MicroBatch) -> Tensor:
-    """[5] loss, entropy, tokens, |trainer - sampler log-prob|, tokens that have a sampler's log-prob."""
+    """[9] loss, |trainer - sampler log-prob|, tokens that have a sampler's log-prob; entropy and tokens of all, of each
+    response's first tenth, of its last."""
     gap = (logprobs.detach() - batch.sampler_logprobs).abs()
     compared = gap.isfinite()
-    parts = [loss.detach(), entropy.sum(), logprobs.numel(), gap[compared].sum(), compared.sum()]
+    parts = [loss.detach(), gap[compared].sum(), compared.sum(), entropy.sum(), entropy.numel()]
+    for tenth in (batch.first_tenth, batch.last_tenth):
+        parts += [entropy[tenth].sum(), tenth.sum()]
     return torch.stack([torch.as_tensor(part, dtype=torch.float64, device=logprobs.device) for part in parts])
+
+
+def _entropies(sums: list[float]) -> dict[str, float]:
+    names = ("policy/entropy", "policy/entropy_first", "policy/entropy_last")
+    return {name: sums[2 * i] / max(sums[2 * i + 1], 1) for i, name in enumerate(names)}

@@ -1,20 +1,25 @@
 """Strictly on-policy GRPO (section 3.2): rollout, hooks, advantages, one update."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities import rank_zero_info
 
-from acereason.distributed import gather, total
+from acereason.calibration import Trial
+from acereason.distributed import gather, rank, total, world_size
 from acereason.evaluation import Accuracy, Judged, accuracy
 from acereason.hooks import RolloutCallback
 from acereason.metrics import rollout_metrics
 from acereason.models.qwen import stream_weights
 from acereason.modules.base import QwenModule
+from acereason.modules.explain import explain
 from acereason.objective import Normalize, assign_advantages, loss_tokens, token_weight
 from acereason.rewards.pool import RewardPool, RewardSettings, check_error_rate
 from acereason.rollouts.engine import RolloutEngine
 from acereason.seeds import derive_seed
-from acereason.types import Group, Problem, Sampling, Sequence
+from acereason.types import Group, Problem, Rollout, Sampling, Sequence
 
 
 class GRPOModule(QwenModule):
@@ -27,6 +32,9 @@ class GRPOModule(QwenModule):
         normalize: denominator of the loss: `group` (Eq. 1 as written) or `batch` (all tokens of the step).
         ddof: of the group's standard deviation; 1 as veRL, 0 divides by G.
         rewards: how responses are judged.
+        strict_on_policy: refuse settings that draw rollouts from another policy than the one that is updated (3.2.1):
+            a nucleus below 1, weights that are not pushed after every update. False allows them, and takes no account
+            of the difference.
     """
 
     def __init__(
@@ -37,19 +45,21 @@ class GRPOModule(QwenModule):
         normalize: Normalize = "group",
         ddof: int = 1,
         rewards: RewardSettings = RewardSettings(),  # noqa: B008  read only
+        strict_on_policy: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if group_size < 2:
             raise ValueError(f"group_size must be at least 2, not {group_size}: a group of one has no baseline")
-        if sampling.top_p < 1 or sampling.temperature == 0:
-            raise ValueError("sampling: training draws from the whole policy: top_p must be 1 and temperature above 0")
+        if sampling.temperature == 0:
+            raise ValueError("sampling.temperature: must be above 0: greedy rollouts of a group are all the same")
+        if strict_on_policy and sampling.top_p < 1:
+            raise ValueError(
+                "sampling.top_p: must be 1 under strict_on_policy: a nucleus is another policy than the one trained"
+            )
         self.engine, self.sampling, self.group_size = engine, sampling, group_size
-        self.normalize, self.ddof = normalize, ddof
+        self.normalize, self.ddof, self.strict_on_policy = normalize, ddof, strict_on_policy
         self.rewards = RewardPool(rewards)
-        self.accuracies: dict[str, Accuracy] = {}
-        """Of the last evaluation, by benchmark."""
-        self._judged: dict[str, list[Judged]] = {}
 
     def training_step(self, problems: list[Problem], batch_idx: int) -> dict[str, float]:
         """One step of the algorithm on this rank's share of the prompts."""
@@ -82,9 +92,18 @@ class GRPOModule(QwenModule):
     def tell_callbacks(self, groups: list[Group]) -> None:
         """The callbacks' turn, in their order in the YAML: overlong, easy filter, samples, or a user's own."""
         check_error_rate(groups, self.rewards.settings.max_error_rate)
-        for callback in self.trainer.callbacks:
-            if isinstance(callback, RolloutCallback):
-                callback.on_rollouts(self.trainer, self, groups)
+        for callback in self.rollout_callbacks():
+            callback.on_rollouts(self.trainer, self, groups)
+
+    def select_problems(self, problems: list[Problem]) -> list[Problem]:
+        """What the callbacks leave of a stage's problems for the epoch that is being planned."""
+        for callback in self.rollout_callbacks():
+            problems = callback.select_problems(self.trainer, self, problems)
+        return problems
+
+    def rollout_callbacks(self) -> list[RolloutCallback]:
+        """The callbacks that know our hooks, in the YAML's order."""
+        return [callback for callback in self.trainer.callbacks if isinstance(callback, RolloutCallback)]
 
     def sequences(self, groups: list[Group]) -> list[Sequence]:
         """The rollouts that enter the loss, with their tokens' weights by Eq. 1 over all ranks."""
@@ -92,11 +111,8 @@ class GRPOModule(QwenModule):
         counts = torch.tensor([sum(count > 0 for count in tokens), sum(tokens)], device=self.device)
         num_groups, num_tokens = total(counts).tolist()
         return [
-            Sequence(
-                token_ids=group.problem.prompt_ids + rollout.response.token_ids,
-                prompt_length=len(group.problem.prompt_ids),
-                weight=token_weight(rollout.advantage, group_tokens, num_groups, num_tokens, self.normalize),
-                sampler_logprobs=rollout.response.sampler_logprobs,
+            _sequence(
+                group, rollout, token_weight(rollout.advantage, group_tokens, num_groups, num_tokens, self.normalize)
             )
             for group, group_tokens in zip(groups, tokens, strict=True)
             for rollout in group.rollouts
@@ -110,7 +126,7 @@ class GRPOModule(QwenModule):
         metrics["time/step"] = sum(metrics[f"time/{name}"] for name in ("rollout", "reward", "train"))
         metrics["throughput/tokens_per_second"] = metrics["response/tokens"] / metrics["time/step"]
         shown = {"reward/mean": "reward", "policy/entropy": "entropy", "response/length_mean": "length"}
-        self.log_dict(metrics)
+        self.record(metrics)
         self.log_dict({short: metrics[name] for name, short in shown.items()}, prog_bar=True, logger=False)
         return metrics
 
@@ -119,32 +135,59 @@ class GRPOModule(QwenModule):
         if self.engine.policy_version != self.trainer.global_step:
             self.engine.update_weights(stream_weights(self.model), version=self.trainer.global_step)
 
-    def validation_step(self, problems: list[Problem], batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Responses to a benchmark's problems, judged. The seed does not depend on the step: policies meet the same
-        draws."""
-        name, benchmark = list(self.trainer.datamodule.benchmarks.items())[dataloader_idx]
-        groups = self.rollout(
-            problems, benchmark.sampling, benchmark.n, seed=derive_seed(self.seed, "evaluation", name)
-        )
-        self._judged.setdefault(name, []).extend(Judged.of(group) for group in groups)
+    def set_temperature(self, temperature: float) -> None:
+        """Sample, and train, at this temperature from now on."""
+        self.sampling = replace(self.sampling, temperature=temperature)
 
-    def on_validation_epoch_end(self) -> None:
-        """avg@n and its standard error for each benchmark, over all ranks."""
-        self.accuracies = {name: accuracy(gather(judged)) for name, judged in self._judged.items()}
-        self._judged = {}
-        values = {
-            f"eval/{name}/{key}": value
-            for name, result in self.accuracies.items()
-            for key, value in result.metrics().items()
-        }
-        if (
-            self.trainer.sanity_checking
-        ):  # the accuracy before the first update; Lightning logs nothing of this pass itself
-            self.trainer.logger and self.trainer.logger.log_metrics(values, step=0)
-        else:
-            self.log_dict(values)
+    def restart_from(self, folder: Path) -> None:
+        """Take the weights of an export, with a fresh optimizer."""
+        super().restart_from(folder)
+        self.engine.policy_version = None
+        self.push_weights()
 
-    test_step, on_test_epoch_end = validation_step, on_validation_epoch_end
+    def evaluate(self, benchmarks: list[str] | None = None) -> dict[str, Accuracy]:
+        """avg@n and its standard error on the named benchmarks (null: all), over all ranks; callbacks are told.
+
+        The seed does not depend on the step: policies meet the same draws.
+        """
+        data = self.trainer.datamodule
+        accuracies = {}
+        for name in benchmarks or data.benchmarks:
+            benchmark, problems = data.benchmarks[name], data.benchmark_problems(name)[rank() :: world_size()]
+            seed = derive_seed(self.seed, "evaluation", name)
+            judged = [Judged.of(group) for group in self.rollout(problems, benchmark.sampling, benchmark.n, seed)]
+            accuracies[name] = accuracy(gather(judged))
+        self.log_accuracies(accuracies)
+        for callback in self.rollout_callbacks():
+            callback.on_evaluation(self.trainer, self, accuracies)
+        return accuracies
+
+    def validation_step(self, batch: list[None], batch_idx: int) -> None:
+        """`validate` and `test`: every benchmark in one step."""
+        self.push_weights()
+        self.evaluate()
+
+    test_step = validation_step
+
+    def predict_step(self, batch: list[float], batch_idx: int) -> Trial:
+        """`calibrate`: what rollouts at one temperature look like."""
+        self.push_weights()
+        data, temperature = self.trainer.datamodule, batch[0]
+        budget = data.stages[data.calibration.stage].max_response_length or self.sampling.max_response_length
+        sampling = Sampling(temperature, budget)
+        problems = data.calibration_problems()[rank() :: world_size()]
+        groups = self.rollout(problems, sampling, data.calibration.rollouts, derive_seed(self.seed, "calibrate"))
+        sequences = [_sequence(group, rollout, weight=0.0) for group in groups for rollout in group.rollouts]
+        seen = rollout_metrics(groups)
+        measured = (seen[name] for name in ("reward/mean", "response/truncated", "response/length_mean"))
+        return Trial(temperature, self.entropy(sequences, temperature), *measured)
+
+    def log_accuracies(self, accuracies: dict[str, Accuracy]) -> None:
+        """Under eval/<benchmark>/, at the number of updates behind them."""
+        for name, result in accuracies.items():
+            values = {f"eval/{name}/{key}": value for key, value in result.metrics().items()}
+            for logger in self.trainer.loggers:
+                logger.log_metrics(values, step=self.trainer.global_step)
 
     def setup(self, stage: str) -> None:
         """Give the engine the model's shape."""
@@ -156,13 +199,34 @@ class GRPOModule(QwenModule):
         self.engine.close()
         self.rewards.close()
 
+    def on_train_start(self) -> None:
+        """Say what the curriculum amounts to; do nothing where it is already over."""
+        self._stop_when_finished()
+        rank_zero_info(explain(self, self.trainer.datamodule, self.trainer.world_size))
+
+    def on_train_batch_start(self, batch: list[Problem], batch_idx: int) -> int | None:
+        """-1, by which Lightning ends an epoch, once a stop rule has ended the stage."""
+        return -1 if self.trainer.datamodule.plan.stopped else None
+
     def on_train_epoch_end(self) -> None:
         """End the run with the last stage."""
+        self._stop_when_finished()
+
+    def _stop_when_finished(self) -> None:
         self.trainer.should_stop = self.trainer.should_stop or self.trainer.datamodule.finished
 
     def _require_current_engine(self) -> None:
         version, step = self.engine.policy_version, self.trainer.global_step
-        if version != step:
+        if version is None or (version != step and self.strict_on_policy):
             raise RuntimeError(
                 f"the engine holds policy {version}, the trainer is at step {step}: list WeightSync in callbacks"
             )
+
+
+def _sequence(group: Group, rollout: Rollout, weight: float) -> Sequence:
+    return Sequence(
+        token_ids=group.problem.prompt_ids + rollout.response.token_ids,
+        prompt_length=len(group.problem.prompt_ids),
+        weight=weight,
+        sampler_logprobs=rollout.response.sampler_logprobs,
+    )

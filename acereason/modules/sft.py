@@ -22,7 +22,7 @@ class SFTModule(QwenModule):
             "time/train": self.seconds["train"],
             "throughput/tokens_per_second": metrics["response/tokens"] / self.seconds["train"],
         }
-        self.log_dict(metrics)
+        self.record(metrics)
         self.log_dict({"loss": metrics["policy/loss"]}, prog_bar=True, logger=False)
         return metrics
 

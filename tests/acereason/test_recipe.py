@@ -42,8 +42,18 @@ def test_a_failed_step_stops_with_its_name_and_log(tmp_path, program):
     with pytest.raises(UserError, match=r"step sft failed with status 3; its log is .*sft\.log"):
         recipe([failing, STEPS[1]], str(tmp_path))
     assert program() == ["fit --config a.yaml --fail"]
-    with pytest.raises(UserError, match="step sft failed"):  # it is tried again
+    with pytest.raises(UserError, match="step sft failed"):  # it goes on where it stopped
         recipe([failing, STEPS[1]], str(tmp_path))
+    assert program()[1:] == ["fit --config a.yaml --fail --ckpt_path auto"]
+
+
+def test_only_an_unfinished_step_that_has_not_changed_resumes(tmp_path, program):
+    recipe(STEPS[:1], str(tmp_path))
+    (tmp_path / "sft.done.json").unlink()  # to run it again
+    recipe(STEPS[:1], str(tmp_path))
+    (tmp_path / "sft.done.json").rename(tmp_path / "sft.started.json")
+    recipe([Step("sft", "fit", "other.yaml")], str(tmp_path))
+    assert program() == ["fit --config a.yaml", "fit --config a.yaml", "fit --config other.yaml"]
 
 
 def test_a_step_that_changed_since_it_finished_is_not_skipped_in_silence(tmp_path, program):

@@ -9,32 +9,40 @@ from callbacks import Curriculum
 STAGES = {
     "own": Stage(["s"], 2, max_response_length=64, group_size=16, temperature=0.9, learning_rate=5e-6),
     "default": Stage(["s"], 2),
+    "best": Stage(["s"], 2, start_from="best"),
 }
 
 
-def test_a_stage_sets_what_it_names_and_leaves_the_rest_to_the_model():
-    data = SimpleNamespace(stages=STAGES, remaining=lambda: [1, 2, 3])
-    module = FakeModule(sampling=Sampling(0.6, 8192), group_size=8, learning_rate=1e-6)
-    trainer, curriculum = fake_trainer(datamodule=data), Curriculum()
-    curriculum.setup(trainer, module, "fit")
+class Policy(FakeModule):
+    started_from = None
 
-    data.plan, data.stage = Plan("own", 0, 0, 0, 0), STAGES["own"]
-    curriculum.on_train_start(trainer, module)
+    def restart_from(self, folder) -> None:
+        self.started_from = folder
+
+
+def enter(curriculum: Curriculum, trainer, module, stage: str, start: int = 0) -> None:
+    data = trainer.datamodule
+    data.plan, data.stage = Plan(stage, 0, 0, stage_start=start, epoch_start=start), STAGES[stage]
+    assert curriculum.select_problems(trainer, module, ["p"]) == ["p"]
+
+
+def test_a_stage_sets_what_it_names_and_leaves_the_rest_to_the_model():
+    module = Policy(sampling=Sampling(0.6, 8192), group_size=8, learning_rate=1e-6)
+    trainer, curriculum = fake_trainer(datamodule=SimpleNamespace(stages=STAGES)), Curriculum()
+    curriculum.setup(trainer, module, "fit")
+    enter(curriculum, trainer, module, "own")
     assert (module.sampling, module.group_size, module.learning_rate) == (Sampling(0.9, 64), 16, 5e-6)
     curriculum.on_train_batch_end(trainer, module, {}, None, 0)
     assert module.logged == {"stage/index": 0.0, "stage/epoch": 0.0}
-
-    data.plan, data.stage = Plan("default", 1, 0, 2, 2), STAGES["default"]
-    curriculum.on_train_epoch_start(trainer, module)
+    enter(curriculum, trainer, module, "default", start=2)
     assert (module.sampling, module.group_size, module.learning_rate) == (Sampling(0.6, 8192), 8, 1e-6)
 
 
-def test_the_announcement_counts_what_a_step_takes():
-    data = SimpleNamespace(
-        stages=STAGES, remaining=lambda: [1, 2, 3], plan=Plan("own", 0, 0, 0, 0), stage=STAGES["own"]
-    )
-    module = FakeModule(sampling=Sampling(0.9, 64), group_size=16, learning_rate=5e-6)
-    assert Curriculum().announcement(data, module) == (
-        "stage own (1 of 2): 2 steps of 3 prompts x 16 rollouts, up to 64 tokens at temperature 0.9, "
-        "learning rate 5e-06"
-    )
+def test_a_stage_starts_from_the_best_of_the_one_before_but_a_resumed_one_goes_on(tmp_path):
+    module = Policy(sampling=Sampling(), group_size=8, learning_rate=1e-6)
+    trainer = fake_trainer(datamodule=SimpleNamespace(stages=STAGES), global_step=4, log_dir=tmp_path)
+    for start, expected in [(4, tmp_path / "exports/best-of-default"), (3, None)]:
+        curriculum, module.started_from = Curriculum(), None
+        curriculum.setup(trainer, module, "fit")
+        enter(curriculum, trainer, module, "best", start)
+        assert module.started_from == expected

@@ -4,6 +4,7 @@ import pytest
 from fakes import FakeModule, fake_trainer, group, rollout
 
 from acereason.data.curriculum import Stage
+from acereason.objective import assign_advantages, loss_tokens
 from acereason.types import Sampling
 from callbacks import Overlong
 from callbacks.overlong import soft_penalty
@@ -44,9 +45,22 @@ def test_a_stage_decides_over_the_default():
     assert seen(Overlong("mask"), "penalize", cut("wrong")) == [(0.0, True, True)]
 
 
-@pytest.mark.parametrize(("length", "penalty"), [(10, 0.0), (20, 0.0), (22, -0.4), (25, -1.0), (30, -1.0)])
-def test_soft_penalty(length, penalty):  # O1 with factor 1: budget 25, buffer 5
-    assert soft_penalty(length, budget=25, buffer=5) == pytest.approx(penalty)
+@pytest.mark.parametrize(("length", "penalty"), [(10, 0.0), (20, 0.0), (22, -0.2), (25, -0.5), (30, -1.0)])
+def test_soft_penalty(length, penalty):
+    assert soft_penalty(length, budget=25, buffer=5, factor=0.5) == pytest.approx(penalty)
+
+
+@pytest.mark.parametrize(("in_baseline", "mean"), [(True, 0.5), (False, 2 / 3)])
+def test_masked_in_or_out_of_the_baseline(in_baseline, mean):
+    """Rewards 1, 1, 0 and a truncated 0: the group's mean is 1/2 with it and 2/3 without."""
+    data = SimpleNamespace(stage=Stage(["s"], 1, overlong="mask"))
+    four = group(rollout("correct"), rollout("correct"), rollout("wrong"), cut("wrong"))
+    module = FakeModule(sampling=Sampling(max_response_length=25))
+    Overlong(in_baseline=in_baseline).on_rollouts(fake_trainer(datamodule=data), module, [four])
+    assign_advantages([four])
+    advantages = [r.advantage for r in four.rollouts]
+    assert advantages[0] / advantages[2] == pytest.approx((1 - mean) / (0 - mean))
+    assert loss_tokens(four) == 9  # three responses of three tokens
 
 
 def test_soft_adds_to_the_verifiers_reward():

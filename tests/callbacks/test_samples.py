@@ -30,3 +30,10 @@ def test_markdown_is_fenced_and_says_what_became_of_it():
     (row,) = Samples().rows("a", 0, group(rollout("correct", 3)))
     assert _markdown(row) == "**p** · correct · reward 1.0 · 3 tokens (stop) · answer `2`\n\n```\n1+1\n\nseven\n```"
     assert "· masked ·" in _markdown(row | {"in_loss": False})
+
+
+def test_a_resumed_run_drops_the_steps_it_takes_again(tmp_path):
+    path = tmp_path / "samples.jsonl"
+    path.write_text('{"step": 0}\n{"step": 3}\n{"step": 4}\n{"ste')
+    Samples().on_train_start(fake_trainer(log_dir=tmp_path, global_step=4), FakeModule())
+    assert path.read_text() == '{"step": 0}\n{"step": 3}\n'

@@ -1,6 +1,7 @@
 import pytest
 from fakes import FakeModule, fake_trainer
 
+from acereason.errors import UserError
 from callbacks import WeightSync
 
 
@@ -11,15 +12,24 @@ class Policy(FakeModule):
         self.pushed += 1
 
 
-@pytest.mark.parametrize("hook", ["on_train_start", "on_validation_start", "on_test_start"])
-def test_the_engine_gets_the_policy_before_anything_is_generated(hook):
+def test_the_engine_gets_the_policy_before_anything_is_generated():
     policy = Policy()
-    getattr(WeightSync(), hook)(fake_trainer(), policy)
+    WeightSync().on_train_start(fake_trainer(), policy)
     assert policy.pushed == 1
 
 
 def test_and_after_every_update_with_its_seconds():
     policy = Policy()
-    WeightSync().on_train_batch_end(fake_trainer(), policy, {}, None, 0)
+    WeightSync().on_train_batch_end(fake_trainer(global_step=1), policy, {}, None, 0)
     assert policy.pushed == 1
     assert 0 <= policy.logged["sync/seconds"] < 1
+
+
+def test_a_stale_policy_is_refused_unless_it_is_allowed():
+    with pytest.raises(UserError, match=r"WeightSync\.every_n_steps: must be 1 under model\.strict_on_policy: with 4"):
+        WeightSync(4).setup(fake_trainer(), FakeModule(strict_on_policy=True), "fit")
+    policy, sync = Policy(strict_on_policy=False), WeightSync(2)
+    sync.setup(fake_trainer(), policy, "fit")
+    for step in (1, 2, 3, 4):
+        sync.on_train_batch_end(fake_trainer(global_step=step), policy, {}, None, 0)
+    assert policy.pushed == 2

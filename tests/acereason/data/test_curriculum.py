@@ -1,13 +1,13 @@
 import pytest
 
-from acereason.data.curriculum import Plan, Stage, next_plan
+from acereason.data.curriculum import Plan, Stage, first_plan, next_plan
 from acereason.errors import UserError
 
 STAGES = {"a": Stage(["x"], steps=4), "b": Stage(["x"], steps=2)}
 
 
 def test_stages_follow_each_other_by_their_steps():
-    first = next_plan(STAGES, None, epoch=0, step=0)
+    first = first_plan(STAGES)
     again = next_plan(STAGES, first, epoch=1, step=3)
     second = next_plan(STAGES, again, epoch=2, step=4)
     assert first == Plan("a", epoch=0, stage_epoch=0, stage_start=0, epoch_start=0)
@@ -16,15 +16,40 @@ def test_stages_follow_each_other_by_their_steps():
     assert next_plan(STAGES, second, epoch=3, step=6) is None
 
 
+def test_a_stage_may_count_epochs_or_both():
+    epochs = {"a": Stage(["x"], epochs=2), "b": Stage(["x"], steps=100, epochs=1)}
+    again = next_plan(epochs, first_plan(epochs), epoch=1, step=50)
+    assert (again.stage, again.stage_epoch) == ("a", 1)
+    second = next_plan(epochs, again, epoch=2, step=100)
+    assert (second.stage, second.stage_start) == ("b", 100)
+    assert next_plan(epochs, second, epoch=3, step=150) is None  # its epoch is over before its steps
+
+
+def test_a_stop_rule_ends_a_stage():
+    plan = first_plan(STAGES)
+    plan.stopped = True
+    assert next_plan(STAGES, plan, epoch=1, step=1) == Plan("b", 1, 0, stage_start=1, epoch_start=1)
+
+
+def test_shares():
+    assert Stage(["x", "y"], steps=1).shares == {"x": 1.0, "y": 1.0}
+    assert Stage({"x": 0.25}, steps=1).shares == {"x": 0.25}
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
         ({"steps": 0}, r"data\.stages\.a\.steps: must be at least 1, not 0"),
+        ({"steps": None}, r"data\.stages\.a\.steps: give steps or epochs"),
+        ({"epochs": 0}, r"epochs: must be at least 1"),
         ({"prompts_per_step": 0}, r"prompts_per_step: must be at least 1"),
         ({"max_response_length": 0}, r"max_response_length: must be at least 1"),
         ({"group_size": 1}, r"group_size: must be at least 2, not 1"),
         ({"temperature": 0.0}, r"temperature: must be above 0"),
         ({"sources": []}, r"sources: name at least one"),
+        ({"sources": {"x": 1.5}}, r"data\.stages\.a\.sources\.x: a share is above 0 and at most 1, not 1\.5"),
+        ({"screen": 0.0}, r"screen: must be above 0"),
+        ({"patience": 2}, r"patience: needs a benchmark in monitor"),
     ],
 )
 def test_mistakes_name_the_key(values, message):

@@ -15,13 +15,15 @@ from acereason.types import Sampling
 TEMPLATE = Template(math="{statement}=", layout="{user}\n")
 
 
-def data(stages: dict[str, Stage], problems: int = 20, **settings) -> RLData:
+def data(stages: dict[str, Stage], problems: int = 20, source: Source | None = None, **settings) -> RLData:
     """An RLData set up under a stand-in for the trainer, which `goto` moves."""
-    source = Source(arithmetic=Arithmetic([1], problems))
+    source = source or Source(arithmetic=Arithmetic([1], problems))
     made = RLData({"sums": source}, stages, template=TEMPLATE, **settings)
     rewards = RewardPool(RewardSettings(workers=1))
     config = SimpleNamespace(max_position_embeddings=64)
     module = SimpleNamespace(tokenizer=TOKENIZER, rewards=rewards, config=config, sampling=Sampling(1.0, 16))
+    module.left_out = set()
+    module.select_problems = lambda problems: [p for p in problems if p.id not in module.left_out]
     callbacks = [type(name, (), {})() for name in ("Curriculum", "Overlong", "EasyFilter")]
     made.trainer = SimpleNamespace(
         lightning_module=module,
@@ -72,40 +74,56 @@ def test_prompts_are_templated_and_tokenized():
     assert TOKENIZER.decode(problem.prompt_ids) == f"{problem.statement}=\n"
 
 
-class TestEasyFilter:
-    STAGES = {
-        "a": Stage(["sums"], steps=4, prompts_per_step=8, easy_filter=True),
-        "b": Stage(["sums"], steps=9, prompts_per_step=8),
-    }
+def test_an_epoch_draws_from_what_callbacks_leave():
+    made = data({"a": Stage(["sums"], steps=100, prompts_per_step=8)})
+    left_out = set(ids(goto(made, 0, 0))[:10])
+    made.trainer.lightning_module.left_out = left_out
+    assert len(ids(goto(made, 1, 2))) == 8
+    assert len(made.problems) == 10
+    assert not set(ids(goto(made, 1, 2))) & left_out
 
-    def test_solved_problems_leave_from_the_next_epoch_on(self):
-        made = data(self.STAGES)
-        solved = ids(goto(made, 0, 0))[:3]
-        made.solved = dict.fromkeys(solved, 0)
-        assert len(made.remaining()) == 20  # this epoch goes on with them
-        assert not set(ids(goto(made, 1, 2))) & set(solved)
-        assert len(made.remaining()) == 17
 
-    def test_a_stage_that_does_not_filter_sees_them_again(self):
-        made = data(self.STAGES)
+def test_nothing_left_is_an_error():
+    made = data({"a": Stage(["sums"], steps=4)})
+    made.trainer.lightning_module.left_out = {problem.id for problem in made.problems_of("a")}
+    with pytest.raises(UserError, match=r"data\.stages\.a: every problem is solved"):
         goto(made, 0, 0)
-        made.solved = dict.fromkeys(ids(goto(made, 1, 2)), 1)
-        goto(made, 2, 4)
-        assert (made.plan.stage, len(made.remaining())) == ("b", 20)
 
-    def test_nothing_left_is_an_error(self):
-        made = data(self.STAGES)
-        goto(made, 0, 0)
-        made.solved = {problem.id: 0 for problem in made.stage_problems()}
-        with pytest.raises(UserError, match=r"data\.stages\.a: every problem is solved"):
-            goto(made, 1, 2)
+
+def test_a_share_of_a_source_is_drawn_anew_each_epoch():
+    made = data({"a": Stage({"sums": 0.25}, steps=100, prompts_per_step=5)})
+    assert made.count_problems("a") == 5
+    epochs = [frozenset(ids(goto(made, epoch, epoch))) for epoch in range(4)]
+    assert [len(epoch) for epoch in epochs] == [5] * 4
+    assert len(set(epochs)) == 4
+
+
+def test_a_range_of_difficulty():
+    source = Source(arithmetic=Arithmetic([1, 2, 3], 30))
+    made = data({"a": Stage(["sums"], steps=1, difficulty=(2, 3)), "b": Stage(["sums"], steps=1)}, source=source)
+    assert {problem.difficulty for problem in made.problems_of("a")} == {2.0, 3.0}
+    assert made.count_problems("b") == 30
+    assert made.count_problems("a") == sum(problem.difficulty >= 2 for problem in made.problems_of("b"))
+    made.problems_of("b")[0].difficulty = None
+    with pytest.raises(UserError, match=r"data\.stages\.a\.difficulty: 1 problems have none, first sums/"):
+        made.problems_of("a")
+
+
+def test_a_stage_by_epochs_ends_with_its_last_batch():
+    made = data({"a": Stage(["sums"], epochs=1, prompts_per_step=8)})
+    goto(made, 0, 0)
+    ended = []
+    for step in (0, 1, 2):
+        made.trainer.global_step = step
+        ended.append(made.stage_ended)
+    assert ended == [False, False, True]
+    assert made.finished
 
 
 def test_state_gives_the_same_epochs():
-    stages = {"a": Stage(["sums"], steps=5, prompts_per_step=8, easy_filter=True)}
+    stages = {"a": Stage(["sums"], steps=5, prompts_per_step=8)}
     made, resumed = data(stages), data(stages)
     goto(made, 0, 0)
-    made.solved = dict.fromkeys(ids(goto(made, 0, 0))[:5], 0)
     resumed.load_state_dict(made.state_dict())
     assert ids(goto(resumed, 0, 0)) == ids(goto(made, 0, 0))
     assert ids(goto(resumed, 1, 2)) == ids(goto(made, 1, 2))
@@ -121,8 +139,16 @@ def test_the_order_depends_on_the_seed():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"stages": {"a": Stage(["x"], 1)}}, r"data\.stages\.a\.sources: no source 'x'"),
-        ({"benchmarks": {"b": Benchmark("x")}}, r"data\.benchmarks\.b\.source: no source 'x'"),
+        ({"stages": {"a": Stage(["x"], 1)}}, r"data\.stages\.a\.sources: no 'x' under data\.sources"),
+        ({"benchmarks": {"b": Benchmark("x")}}, r"data\.benchmarks\.b\.source: no 'x' under data\.sources"),
+        (
+            {"stages": {"a": Stage(["sums"], 1, monitor="x")}},
+            r"data\.stages\.a\.monitor: no 'x' under data\.benchmarks",
+        ),
+        (
+            {"stages": {"a": Stage(["sums"], 1), "b": Stage(["sums"], 1, start_from="best")}},
+            r"data\.stages\.b\.start_from: best needs a monitor in the stage before it",
+        ),
         ({"stages": {"a": Stage(["sums"], 0)}}, r"data\.stages\.a\.steps: must be at least 1"),
     ],
 )

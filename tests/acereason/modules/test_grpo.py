@@ -52,8 +52,9 @@ def test_callbacks_see_the_rollouts_in_their_order():
         def on_rollouts(self, trainer, module, groups):
             order.append((self.name, len(groups)))
 
-    trainer = SimpleNamespace(callbacks=[Watch("a"), object(), Watch("b")])
-    GRPOModule.tell_callbacks(SimpleNamespace(trainer=trainer, rewards=module().rewards), [group(rollout())])
+    told = module()
+    told.trainer = SimpleNamespace(callbacks=[Watch("a"), object(), Watch("b")])
+    told.tell_callbacks([group(rollout())])
     assert order == [("a", 1), ("b", 1)]
 
 
@@ -85,8 +86,8 @@ def test_groups_come_back_in_the_problems_order_and_judged():
     ("settings", "message"),
     [
         ({"group_size": 1}, "group_size must be at least 2, not 1"),
-        ({"sampling": Sampling(top_p=0.9)}, "top_p must be 1"),
-        ({"sampling": Sampling(temperature=0)}, "temperature above 0"),
+        ({"sampling": Sampling(top_p=0.9)}, "sampling.top_p: must be 1 under strict_on_policy"),
+        ({"sampling": Sampling(temperature=0)}, "sampling.temperature: must be above 0"),
     ],
 )
 def test_settings_that_cannot_train_are_refused(settings, message):

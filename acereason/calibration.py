@@ -1,0 +1,93 @@
+"""Which sampling temperature gives a policy the entropy that RL wants: the table and curve of `calibrate`."""
+
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from rich.table import Table
+
+from acereason.files import write_json
+
+
+@dataclass
+class Calibration:
+    """What to sweep."""
+
+    temperatures: list[float]
+    stage: str
+    """Stage whose problems and response budget are taken."""
+    problems: int
+    """Problems, the first of the stage in a seeded order."""
+    rollouts: int
+    """Responses of each."""
+
+
+@dataclass
+class Trial:
+    """What the policy's rollouts at one temperature look like."""
+
+    temperature: float
+    entropy: float
+    """Temperature-adjusted, mean over all response tokens, in nats."""
+    reward: float
+    """Mean of the verifier's rewards."""
+    truncated: float
+    """Share of responses that reached their budget."""
+    length: float
+    """Mean tokens of a response."""
+
+
+def temperature_for(trials: list[Trial], target: float) -> float | None:
+    """The temperature at which the entropy, drawn as straight lines between the trials, first meets the target; None
+    where it does not."""
+    for low, high in pairwise(sorted(trials, key=lambda trial: trial.temperature)):
+        below, above = sorted((low.entropy, high.entropy))
+        if below <= target <= above and below < above:
+            share = (target - low.entropy) / (high.entropy - low.entropy)
+            return low.temperature + share * (high.temperature - low.temperature)
+    return None
+
+
+def verdict(trials: list[Trial], target: float) -> str:
+    """What the sweep says, in a sentence."""
+    found = temperature_for(trials, target)
+    if found is not None:
+        return f"temperature {found:.3f} gives entropy {target:g}"
+    side = "higher" if max(trial.entropy for trial in trials) < target else "lower"
+    return f"no temperature of these gives entropy {target:g}; sweep {side} ones"
+
+
+def table(trials: list[Trial], title: str) -> Table:
+    """The sweep for the terminal."""
+    drawn = Table("temperature", "entropy", "mean reward", "truncated", "mean length", title=title)
+    for trial in trials:
+        row = (f"{trial.temperature:g}", f"{trial.entropy:.3f}", f"{trial.reward:.3f}", f"{trial.truncated:.1%}")
+        drawn.add_row(*row, f"{trial.length:.0f}")
+    return drawn
+
+
+def draw(trials: list[Trial], target: float, title: str) -> Figure:
+    """Entropy and reward over temperature, with the target."""
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    temperatures = [trial.temperature for trial in trials]
+    axes.plot(temperatures, [trial.entropy for trial in trials], "o-", label="entropy (nats)")
+    axes.axhline(target, color="0.5", linestyle="--", linewidth=1, label=f"target {target:g}")
+    if (found := temperature_for(trials, target)) is not None:
+        axes.axvline(found, color="0.5", linestyle=":", linewidth=1, label=f"T = {found:.3f}")
+    rewards = axes.twinx()
+    rewards.plot(temperatures, [trial.reward for trial in trials], "s-", color="tab:green", label="mean reward")
+    axes.set(title=title, xlabel="temperature", ylabel="entropy at temperature T, nats")
+    rewards.set_ylabel("mean reward")
+    lines = axes.get_lines() + rewards.get_lines()
+    axes.legend(lines, [str(line.get_label()) for line in lines], loc="upper center", fontsize=8)
+    axes.grid(alpha=0.25)
+    return figure
+
+
+def write(trials: list[Trial], target: float, title: str, folder: Path) -> None:
+    """`calibration.json` and `calibration.png` in the folder."""
+    values = {"target": target, "temperature": temperature_for(trials, target), "trials": [asdict(t) for t in trials]}
+    write_json(folder / "calibration.json", values)
+    draw(trials, target, title).savefig(folder / "calibration.png", dpi=130)

@@ -1,0 +1,99 @@
+"""Checkpoints from which a run resumes exactly."""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from lightning.pytorch.utilities.types import STEP_OUTPUT
+from typing_extensions import override
+
+from acereason.hooks import CHECKPOINTS, run_folder, step_of
+
+
+class Checkpoints(Checkpoint):
+    """Saves `checkpoints/step-NNNNNN.ckpt` every so many steps and at each epoch's end; at a stage's end
+    `checkpoints/step-NNNNNN-end-of-STAGE.ckpt`, which is kept.
+
+    A checkpoint appears whole or not at all: it is written under another name and renamed. Lightning calls this
+    callback after all others, so that a checkpoint is a boundary between steps. It skips an epoch's last step and saves
+    when the epoch ends instead: Lightning 2.6.6 drops the first batches of the next epoch when it resumes from a
+    checkpoint of an epoch's last batch and the next epoch is longer.
+
+    Args:
+        every_n_steps: steps between two checkpoints.
+        keep: how many of the newest stay, stage ends not counted.
+    """
+
+    def __init__(self, every_n_steps: int, keep: int = 2) -> None:
+        for name, value in {"every_n_steps": every_n_steps, "keep": keep}.items():
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        self.every_n_steps, self.keep = every_n_steps, keep
+        self._resumed_at: int | None = None
+
+    @override
+    def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict) -> None:
+        self._resumed_at = checkpoint["global_step"]
+
+    @override
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        folder = run_folder(trainer) / CHECKPOINTS
+        if trainer.is_global_zero and folder.exists():
+            for path in folder.iterdir():
+                _clear(path, trainer.global_step)
+
+    @override
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.global_step % self.every_n_steps == 0 and not trainer.is_last_batch:
+            self._save(trainer, f"step-{trainer.global_step:06}.ckpt")
+
+    @override
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        stage_ended = getattr(trainer.datamodule, "stage_ended", False)
+        end = f"-end-of-{trainer.datamodule.plan.stage}" if stage_ended else ""
+        self._save(trainer, f"step-{trainer.global_step:06}{end}.ckpt")
+
+    @override
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self._resumed_at == trainer.global_step:
+            rank_zero_warn(f"nothing was trained: the run had finished at step {trainer.global_step}")
+
+    def _save(self, trainer: pl.Trainer, name: str) -> None:
+        folder = run_folder(trainer) / CHECKPOINTS
+        for logger in trainer.loggers:
+            logger.save()  # metrics up to here must not be younger than the checkpoint
+        trainer.save_checkpoint(folder / f".{name}")
+        if trainer.is_global_zero:
+            _replace(folder / f".{name}", folder / name)
+            self._prune(folder)
+        trainer.strategy.barrier("checkpoint")
+
+    def _prune(self, folder: Path) -> None:
+        passing = sorted(path for path in folder.glob("step-*.ckpt") if "-end-of-" not in path.name)
+        for path in passing[: -self.keep]:
+            _remove(path)
+
+
+def _clear(path: Path, step: int) -> None:
+    """Remove what a kill left half written; set aside what lies after the step that training goes on from."""
+    if path.name.startswith("."):
+        _remove(path)
+    elif re.match(r"step-\d+", path.name) and step_of(path) > step:
+        rank_zero_info(f"{path} is set aside: training goes on from step {step}")
+        (path.parent / "superseded").mkdir(exist_ok=True)
+        _replace(path, path.parent / "superseded" / path.name)
+
+
+def _replace(path: Path, target: Path) -> None:
+    _remove(target)
+    path.rename(target)
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

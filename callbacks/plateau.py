@@ -1,0 +1,60 @@
+"""A stage's best policy, and its end when it gets no better."""
+
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.utilities import rank_zero_info
+from typing_extensions import override
+
+from acereason.evaluation import Accuracy
+from acereason.hooks import RolloutCallback, run_folder
+from acereason.models.qwen import export
+
+
+class Plateau(RolloutCallback):
+    """Keeps the policy with the stage's best `monitor`, and ends the stage after `patience` evaluations without a
+    better one.
+
+    Beyond the paper, whose stages are chosen by hand. The best policy is exported to `exports/best-of-STAGE`, where a
+    stage with `start_from: best` finds it. List it after Evaluation.
+
+    Args:
+        min_delta: by how much avg must exceed the best to be better.
+    """
+
+    def __init__(self, min_delta: float = 0.0) -> None:
+        self.min_delta = min_delta
+        self.stage: str | None = None
+        self.best, self.without = 0.0, 0
+        """The stage's best avg, and evaluations since."""
+
+    @override
+    def on_evaluation(self, trainer: pl.Trainer, module: pl.LightningModule, accuracies: dict[str, Accuracy]) -> None:
+        data = trainer.datamodule
+        if not trainer.training or trainer.global_step == 0 or data.stage.monitor not in accuracies:
+            return
+        folder = run_folder(trainer) / "exports" / f"best-of-{data.plan.stage}"
+        if self.is_best(data.plan.stage, accuracies[data.stage.monitor].avg):
+            export(module.model, module.tokenizer, folder, is_writer=trainer.is_global_zero)
+        elif data.stage.patience is not None and self.without >= data.stage.patience:
+            data.plan.stopped = True
+            rank_zero_info(
+                f"stage {data.plan.stage} ends at step {trainer.global_step}: {data.stage.monitor} has been no better "
+                f"than {self.best:.4f} for {self.without} evaluations"
+            )
+
+    def is_best(self, stage: str, avg: float) -> bool:
+        """Take in one evaluation: whether it is the stage's best."""
+        if self.stage == stage and not avg > self.best + self.min_delta:
+            self.without += 1
+            return False
+        self.stage, self.best, self.without = stage, avg, 0
+        return True
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return {"stage": self.stage, "best": self.best, "without": self.without}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.stage, self.best, self.without = state_dict["stage"], state_dict["best"], state_dict["without"]

@@ -1,0 +1,80 @@
+"""A temperature that holds the temperature-adjusted entropy."""
+
+from math import exp, log
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.utilities.types import STEP_OUTPUT
+from typing_extensions import override
+
+from acereason.hooks import RolloutCallback
+from acereason.types import Problem
+
+
+class TemperatureController(RolloutCallback):
+    """Moves the sampling temperature from step to step so that the temperature-adjusted entropy stays near a target.
+
+    "Setting the training temperature such that the temperature-adjusted entropy remains around 0.3 typically leads to
+    effective RL training" (4.5.2). The paper fixes the temperature by hand; so does a config without this callback.
+    Each step moves log T by `gain` times the relative error, at most `max_change`. A stage that names a temperature
+    starts there, another goes on with the last. List it after Curriculum. policy/temperature is its trace.
+
+    Args:
+        target: entropy in nats.
+        deadband: distance from the target within which the temperature stays.
+        gain: change of log T for an entropy that misses the target by the target itself.
+        max_change: largest change of log T in a step.
+        bounds: lowest and highest temperature.
+    """
+
+    def __init__(
+        self,
+        target: float = 0.3,
+        deadband: float = 0.01,
+        gain: float = 0.1,
+        max_change: float = 0.05,
+        bounds: tuple[float, float] = (0.6, 1.4),
+    ) -> None:
+        if not 0 < bounds[0] < bounds[1]:
+            raise ValueError(f"bounds must be two rising temperatures above 0, not {bounds}")
+        if target <= 0:
+            raise ValueError(f"target must be above 0, not {target}")
+        self.target, self.deadband, self.gain, self.max_change, self.bounds = target, deadband, gain, max_change, bounds
+        self._stage: str | None = None
+        self._temperature: float | None = None
+
+    @override
+    def select_problems(
+        self, trainer: pl.Trainer, module: pl.LightningModule, problems: list[Problem]
+    ) -> list[Problem]:
+        data = trainer.datamodule
+        enters = data.plan.stage != self._stage
+        if self._temperature is None or (enters and data.stage.temperature is not None):
+            self._temperature = module.sampling.temperature
+        self._stage = data.plan.stage
+        module.set_temperature(self._temperature)
+        return problems
+
+    @override
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+    ) -> None:
+        self._temperature = self.next(pl_module.sampling.temperature, outputs["policy/entropy"])
+        pl_module.set_temperature(self._temperature)
+
+    def next(self, temperature: float, entropy: float) -> float:
+        """The temperature of the step after one that had this entropy."""
+        error = self.target - entropy
+        if abs(error) <= self.deadband:
+            return temperature
+        change = max(-self.max_change, min(self.max_change, self.gain * error / self.target))
+        low, high = self.bounds
+        return max(low, min(high, exp(log(temperature) + change)))
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return {"stage": self._stage, "temperature": self._temperature}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._stage, self._temperature = state_dict["stage"], state_dict["temperature"]

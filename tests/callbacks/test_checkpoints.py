@@ -1,0 +1,104 @@
+from types import SimpleNamespace
+
+import pytest
+from fakes import FakeModule, fake_trainer
+
+from acereason.hooks import newest_checkpoint, step_of
+from callbacks import Checkpoints
+
+
+class Trainer(SimpleNamespace):
+    """Writes a checkpoint as Lightning does, and remembers in which order things happen."""
+
+    def save_checkpoint(self, path):
+        self.order.append(f"write {path.name}")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("state")
+
+
+def trainer(folder, step: int, **attributes) -> Trainer:
+    order: list[str] = []
+    logger = SimpleNamespace(save=lambda: order.append("metrics"))
+    made = Trainer(**vars(fake_trainer(global_step=step, log_dir=folder, loggers=[logger], is_last_batch=False)))
+    made.order, made.strategy = order, SimpleNamespace(barrier=lambda name: None)
+    made.datamodule = SimpleNamespace(stage_ended=False, plan=SimpleNamespace(stage="math_8k"))
+    made.__dict__.update(attributes)
+    return made
+
+
+def names(folder) -> list[str]:
+    return sorted(path.name for path in (folder / "checkpoints").iterdir())
+
+
+def batch_end(callback, made) -> None:
+    callback.on_train_batch_end(made, FakeModule(), {}, None, 0)
+
+
+def test_metrics_are_on_disk_before_the_checkpoint_and_it_appears_whole(tmp_path):
+    made = trainer(tmp_path, 5)
+    batch_end(Checkpoints(every_n_steps=5), made)
+    assert made.order == ["metrics", "write .step-000005.ckpt"]
+    assert names(tmp_path) == ["step-000005.ckpt"]
+
+
+def test_every_n_steps_but_not_on_an_epochs_last_batch(tmp_path):
+    callback = Checkpoints(every_n_steps=2)
+    for step in (1, 2, 3):
+        batch_end(callback, trainer(tmp_path, step))
+    batch_end(callback, trainer(tmp_path, 4, is_last_batch=True))
+    assert names(tmp_path) == ["step-000002.ckpt"]
+    callback.on_train_epoch_end(trainer(tmp_path, 4), FakeModule())
+    assert names(tmp_path) == ["step-000002.ckpt", "step-000004.ckpt"]
+
+
+def test_old_ones_go_and_the_ends_of_stages_stay(tmp_path):
+    callback = Checkpoints(every_n_steps=1, keep=2)
+    for step in (1, 2):
+        batch_end(callback, trainer(tmp_path, step))
+    ended = trainer(tmp_path, 3)
+    ended.datamodule.stage_ended = True
+    callback.on_train_epoch_end(ended, FakeModule())
+    for step in (4, 5, 6):
+        batch_end(callback, trainer(tmp_path, step))
+    assert names(tmp_path) == ["step-000003-end-of-math_8k.ckpt", "step-000005.ckpt", "step-000006.ckpt"]
+    assert newest_checkpoint(tmp_path).name == "step-000006.ckpt"
+
+
+def test_what_a_kill_left_half_written_goes(tmp_path):
+    batch_end(Checkpoints(1), trainer(tmp_path, 1))
+    (tmp_path / "checkpoints/.step-000002.ckpt").mkdir()
+    (tmp_path / "checkpoints/.step-000002.ckpt/part").write_text("half")
+    (tmp_path / "checkpoints/.step-000003.ckpt").write_text("half")
+    Checkpoints(1).on_train_start(trainer(tmp_path, 1), FakeModule())
+    assert names(tmp_path) == ["step-000001.ckpt"]
+
+
+def test_what_lies_ahead_of_a_rewound_run_is_set_aside(tmp_path):
+    callback = Checkpoints(1, keep=9)
+    for step in (1, 2, 3):
+        batch_end(callback, trainer(tmp_path, step))
+    callback.on_train_start(trainer(tmp_path, 1), FakeModule())
+    assert names(tmp_path) == ["step-000001.ckpt", "superseded"]
+    assert len(list((tmp_path / "checkpoints/superseded").iterdir())) == 2
+    assert step_of(newest_checkpoint(tmp_path)) == 1
+
+
+def test_of_one_step_the_end_of_its_stage_is_newest(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    for name in ("step-000004.ckpt", "step-000004-end-of-short.ckpt", ".step-000009.ckpt"):
+        (tmp_path / "checkpoints" / name).write_text("")
+    assert newest_checkpoint(tmp_path).name == "step-000004-end-of-short.ckpt"
+    assert newest_checkpoint(tmp_path / "nowhere") is None
+
+
+def test_a_resumed_run_that_has_nothing_to_do_says_so(tmp_path):
+    callback = Checkpoints(1)
+    callback.on_load_checkpoint(trainer(tmp_path, 0), FakeModule(), {"global_step": 9})
+    with pytest.warns(UserWarning, match="nothing was trained: the run had finished at step 9"):
+        callback.on_fit_end(trainer(tmp_path, 9), FakeModule())
+
+
+@pytest.mark.parametrize("values", [{"every_n_steps": 0}, {"every_n_steps": 1, "keep": 0}])
+def test_mistakes_name_the_field(values):
+    with pytest.raises(ValueError, match="must be at least 1, not 0"):
+        Checkpoints(**values)
