@@ -11,7 +11,7 @@ import datasets
 import lightning.pytorch as pl
 import torch.distributed
 import transformers
-from jsonargparse import auto_cli, set_parsing_settings
+from jsonargparse import Namespace, auto_cli, set_parsing_settings
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 from typing_extensions import override
@@ -23,6 +23,7 @@ from acereason.hooks import newest_checkpoint, planned_folder
 from acereason.modules.base import QwenModule
 from acereason.modules.grpo import GRPOModule  # noqa: F401
 from acereason.modules.sft import SFTModule  # noqa: F401
+from acereason.preflight.resources import Planned
 from acereason.recipe import recipe
 from acereason.rollouts.hf import HFEngine  # noqa: F401
 from acereason.trainer import Trainer
@@ -44,10 +45,24 @@ class AceReasonCLI(LightningCLI):
 
     @override
     def instantiate_classes(self) -> None:
+        planned = self._on_one_cpu() if self.subcommand == "preflight" else None
         try:
             super().instantiate_classes()
         except ValueError as error:
             raise UserError(plain(str(error))) from error
+        if planned:
+            self.trainer.planned = planned
+
+    def _on_one_cpu(self) -> Planned:
+        """Change the trainer's config to a single CPU process; what it asked for."""
+        trainer = self.config[self.subcommand]["trainer"]
+        strategy = trainer["strategy"]
+        settings = strategy.get("init_args") if isinstance(strategy, Namespace) else None
+        mesh = settings["data_parallel_size"] * settings["tensor_parallel_size"] if settings else None
+        name = strategy["class_path"].rpartition(".")[2] if settings else str(strategy)
+        planned = Planned(trainer["accelerator"], trainer["devices"], trainer["num_nodes"], name, mesh)
+        trainer.update(Namespace(accelerator="cpu", devices=1, num_nodes=1, strategy="auto"))
+        return planned
 
     def before_fit(self) -> None:
         """Settle where the run starts: `last` and `auto` name the newest checkpoint of the run's folder."""
@@ -59,7 +74,7 @@ class AceReasonCLI(LightningCLI):
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
         lightnings = {name: LightningCLI.subcommands()[name] for name in ("fit", "validate", "test")}
-        return lightnings | {"calibrate": {"model", "datamodule"}}
+        return lightnings | dict.fromkeys(("calibrate", "preflight"), {"model", "datamodule"})
 
 
 def start_of(folder: Path, ckpt_path: str | None) -> str | None:
@@ -142,5 +157,6 @@ def _quiet() -> None:
         ".*does not have many workers",
         ".*pre-optimization state",
         ".*LeafSpec",
+        "Total length of `list` across ranks is zero",  # no validation loaders while training
     ):
         warnings.filterwarnings("ignore", message)

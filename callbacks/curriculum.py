@@ -1,13 +1,14 @@
 """Stage switching: response budgets that grow, math before code."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
-from acereason.hooks import RolloutCallback, run_folder
+from acereason.hooks import RolloutCallback
 from acereason.types import Problem
 
 
@@ -31,14 +32,15 @@ class Curriculum(RolloutCallback):
     def select_problems(
         self, trainer: pl.Trainer, module: pl.LightningModule, problems: list[Problem]
     ) -> list[Problem]:
-        data, plan = trainer.datamodule, trainer.datamodule.plan
+        plan = trainer.datamodule.plan
         if plan.stage == self._stage:
             return problems
         if self._stage is None:
             self._learning_rate = module.learning_rate
         self._stage = plan.stage
-        if data.stage.start_from == "best" and plan.stage_start == trainer.global_step:
-            self._load_best(trainer, module)
+        if plan.starts_from and plan.stage_start == trainer.global_step:
+            module.restart_from(Path(plan.starts_from))
+            rank_zero_info(f"stage {plan.stage} starts from {plan.starts_from}")
         self._apply(trainer, module)
         return problems
 
@@ -61,9 +63,3 @@ class Curriculum(RolloutCallback):
             f"{module.sampling.max_response_length:,} tokens at temperature {module.sampling.temperature:g}, "
             f"learning rate {module.learning_rate:g}"
         )
-
-    def _load_best(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        names = list(trainer.datamodule.stages)
-        folder = run_folder(trainer) / "exports" / f"best-of-{names[names.index(self._stage) - 1]}"
-        module.restart_from(folder)
-        rank_zero_info(f"stage {self._stage} starts from {folder}")

@@ -36,6 +36,7 @@ class Plateau(RolloutCallback):
         folder = run_folder(trainer) / "exports" / f"best-of-{data.plan.stage}"
         if self.is_best(data.plan.stage, accuracies[data.stage.monitor].avg):
             export(module.model, module.tokenizer, folder, is_writer=trainer.is_global_zero)
+            data.plan.best = str(folder.absolute())
         elif data.stage.patience is not None and self.without >= data.stage.patience:
             data.plan.stopped = True
             rank_zero_info(

@@ -11,6 +11,7 @@ LAYERS = [
     ["run", "callbacks"],
     ["acereason.cli"],
     ["acereason.trainer"],
+    ["acereason.preflight"],
     ["acereason.modules", "acereason.hooks"],
     ["acereason.data", "acereason.rollouts", "acereason.evaluation", "acereason.metrics"],
     ["acereason.rewards", "acereason.models", "acereason.calibration"],

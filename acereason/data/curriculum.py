@@ -1,6 +1,6 @@
 """The curriculum as data: stages, and the plan of each epoch as a pure function of the plan before it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from acereason.errors import UserError
@@ -8,17 +8,17 @@ from acereason.errors import UserError
 OverlongPolicy = Literal["mask", "penalize", "soft"]
 
 
-CALLBACK_OF = {
-    "max_response_length": "Curriculum",
-    "group_size": "Curriculum",
-    "temperature": "Curriculum",
-    "learning_rate": "Curriculum",
-    "overlong": "Overlong",
-    "easy_filter": "EasyFilter",
-    "screen": "EasyFilter",
-    "monitor": "Plateau",
+CALLBACKS_OF = {
+    "max_response_length": ["Curriculum"],
+    "group_size": ["Curriculum"],
+    "temperature": ["Curriculum"],
+    "learning_rate": ["Curriculum"],
+    "overlong": ["Overlong"],
+    "easy_filter": ["EasyFilter"],
+    "screen": ["EasyFilter"],
+    "monitor": ["Plateau", "Evaluation"],
 }
-"""The callback that puts a stage's setting in force."""
+"""The callbacks that put a stage's setting in force."""
 
 
 @dataclass
@@ -93,9 +93,10 @@ class Stage:
 
     def check_callbacks(self, key: str, listed: set[str]) -> None:
         """Raise a UserError for a setting that no listed callback would put in force."""
-        for name, callback in CALLBACK_OF.items():
-            if getattr(self, name) and callback not in listed:
-                raise UserError(f"{key}.{name}: needs {callback} in trainer.callbacks")
+        for name, callbacks in CALLBACKS_OF.items():
+            for callback in callbacks if getattr(self, name) else []:
+                if callback not in listed:
+                    raise UserError(f"{key}.{name}: needs {callback} in trainer.callbacks")
 
 
 @dataclass
@@ -113,6 +114,10 @@ class Plan:
     """global_step at which this epoch began."""
     stopped: bool = False
     """Whether the stage's stop rule has ended it before its steps and epochs are over."""
+    best: str | None = None
+    """Folder of the stage's best policy so far."""
+    starts_from: str | None = None
+    """Folder of the policy that the stage starts from; None: it goes on with the one at hand."""
 
 
 def first_plan(stages: dict[str, Stage]) -> Plan:
@@ -123,10 +128,13 @@ def first_plan(stages: dict[str, Stage]) -> Plan:
 def next_plan(stages: dict[str, Stage], previous: Plan, epoch: int, step: int) -> Plan | None:
     """The plan of the epoch that starts at global step `step`, or None when the last stage is done."""
     if not stage_over(stages[previous.stage], previous, step, epochs=previous.stage_epoch + 1):
-        return Plan(previous.stage, epoch, previous.stage_epoch + 1, previous.stage_start, epoch_start=step)
+        return replace(previous, epoch=epoch, stage_epoch=previous.stage_epoch + 1, epoch_start=step)
     names = list(stages)
     following = names[names.index(previous.stage) + 1 :]
-    return Plan(following[0], epoch, stage_epoch=0, stage_start=step, epoch_start=step) if following else None
+    if not following:
+        return None
+    best = previous.best if stages[following[0]].start_from == "best" else None
+    return Plan(following[0], epoch, stage_epoch=0, stage_start=step, epoch_start=step, starts_from=best)
 
 
 def stage_over(stage: Stage, plan: Plan, step: int, epochs: int) -> bool:

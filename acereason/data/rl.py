@@ -102,7 +102,7 @@ class RLData(pl.LightningDataModule):
     def setup(self, stage: str) -> None:
         """Load, template, tokenize and check every source in use."""
         if stage == "fit":
-            self._check_trainer()
+            self.check_trainer()
         measured = [benchmark.source for benchmark in self.benchmarks.values()]
         trained = [name for entry in self.stages.values() for name in entry.sources]
         if stage == "predict":
@@ -155,7 +155,12 @@ class RLData(pl.LightningDataModule):
                 f"data.stages.{name}.difficulty: {len(unrated)} problems have none, first {unrated[0]}; name its "
                 "column in the source's fields.difficulty"
             )
-        return [problem for problem in problems if low <= (problem.difficulty or 0.0) <= high]
+        rated = [problem for problem in problems if low <= (problem.difficulty or 0.0) <= high]
+        if not rated:
+            raise UserError(
+                f"data.stages.{name}.difficulty: none of {len(problems)} problems is in {low:g} to {high:g}"
+            )
+        return rated
 
     def benchmark_problems(self, name: str) -> list[Problem]:
         """The problems of a benchmark."""
@@ -166,6 +171,10 @@ class RLData(pl.LightningDataModule):
         problems = self.problems_of(name)
         counts = {source: sum(problem.source == source for problem in problems) for source in self.stages[name].shares}
         return sum(max(1, round(share * counts[source])) for source, share in self.stages[name].shares.items())
+
+    def take(self, problems: dict[str, list[Problem]]) -> None:
+        """Use these problems, by source, instead of loading them."""
+        self._problems |= problems
 
     def state_dict(self) -> dict[str, Any]:
         """The plan."""
@@ -212,7 +221,8 @@ class RLData(pl.LightningDataModule):
         used = stages | benchmarks
         return {key: entry.max_response_length or sampling.max_response_length for key, entry in used.items()}
 
-    def _check_trainer(self) -> None:
+    def check_trainer(self) -> None:
+        """Raise a UserError where the trainer would not do what the stages say."""
         if not self.stages:
             raise UserError("data.stages: fit needs at least one stage")
         if self.trainer.reload_dataloaders_every_n_epochs != 1:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from acereason.data.curriculum import Stage
 from acereason.data.rl import RLData
 
 if TYPE_CHECKING:
@@ -14,68 +13,68 @@ if TYPE_CHECKING:
 class Arithmetic:
     """One stage's batch arithmetic. One step is one update."""
 
+    problems: int
+    """Problems of an epoch, before any are filtered."""
     prompts: int
     """Prompts of a step, over all ranks."""
     group_size: int
     """Rollouts of a prompt."""
-    rollouts: int
-    """Responses of a step, over all ranks."""
-    rollouts_per_rank: int
-    """Responses of a step on the rank that has most."""
-    tokens: int
-    """Response tokens of a step at most: every response at its budget."""
-    micro_batches: int
-    """Forward passes of a step on a rank at most."""
+    budget: int
+    """Response budget, tokens."""
+    longest: int
+    """Longest prompt and budget, tokens."""
     steps: int
     """Updates of the stage at most."""
-    problems: int
-    """Problems of an epoch, before any are filtered."""
+    ranks: int
+    micro_batch_tokens: int
 
+    @property
+    def rollouts(self) -> int:
+        """Responses of a step, over all ranks."""
+        return self.prompts * self.group_size
 
-def arithmetic(
-    stage: Stage, group_size: int, budget: int, longest_prompt: int, micro_batch_tokens: int, ranks: int, problems: int
-) -> Arithmetic:
-    """A stage's batch arithmetic, for a response budget and a longest prompt in tokens."""
-    prompts = min(stage.prompts_per_step, problems)
-    per_rank = -(-prompts // ranks) * group_size
-    epochs = stage.epochs and stage.epochs * max(1, problems // stage.prompts_per_step)
-    steps = min(steps for steps in (stage.steps, epochs) if steps)
-    per_micro_batch = max(1, micro_batch_tokens // (longest_prompt + budget))
-    return Arithmetic(
-        prompts=prompts,
-        group_size=group_size,
-        rollouts=prompts * group_size,
-        rollouts_per_rank=per_rank,
-        tokens=prompts * group_size * budget,
-        micro_batches=-(-per_rank // per_micro_batch),
-        steps=steps,
-        problems=problems,
-    )
+    @property
+    def rollouts_per_rank(self) -> int:
+        """Responses of a step on the rank that has most."""
+        return -(-self.prompts // self.ranks) * self.group_size
 
+    @property
+    def tokens(self) -> int:
+        """Response tokens of a step at most: every response at its budget."""
+        return self.rollouts * self.budget
 
-def stage_arithmetic(module: "GRPOModule", data: RLData, ranks: int) -> dict[str, Arithmetic]:
-    """Every stage's batch arithmetic, by name."""
-    return {
-        name: arithmetic(
-            stage,
-            stage.group_size or module.group_size,
-            stage.max_response_length or module.sampling.max_response_length,
-            max(len(problem.prompt_ids) for problem in data.problems_of(name)),
-            module.micro_batch_tokens,
-            ranks,
-            data.count_problems(name),
+    @property
+    def micro_batches(self) -> int:
+        """Forward passes of a step on a rank at most."""
+        return -(-self.rollouts_per_rank // max(1, self.micro_batch_tokens // self.longest))
+
+    def __str__(self) -> str:
+        share = f" ({self.rollouts_per_rank} a rank)" if self.ranks > 1 else ""
+        return (
+            f"{self.prompts} of {self.problems:,} prompts x {self.group_size} = {self.rollouts:,} responses{share}, up "
+            f"to {self.tokens:,} tokens in up to {self.micro_batches:,} micro batches a rank, one update; "
+            f"{self.steps:,} steps"
         )
-        for name, stage in data.stages.items()
-    }
+
+
+def arithmetic(module: "GRPOModule", data: RLData, name: str, ranks: int) -> Arithmetic:
+    """The named stage's batch arithmetic."""
+    stage, problems = data.stages[name], data.count_problems(name)
+    epochs = stage.epochs and stage.epochs * max(1, problems // stage.prompts_per_step)
+    budget = stage.max_response_length or module.sampling.max_response_length
+    return Arithmetic(
+        problems=problems,
+        prompts=min(stage.prompts_per_step, problems),
+        group_size=stage.group_size or module.group_size,
+        budget=budget,
+        longest=max(len(problem.prompt_ids) for problem in data.problems_of(name)) + budget,
+        steps=min(steps for steps in (stage.steps, epochs) if steps),
+        ranks=ranks,
+        micro_batch_tokens=module.micro_batch_tokens,
+    )
 
 
 def explain(module: "GRPOModule", data: RLData, ranks: int) -> str:
     """The curriculum, a line for each stage."""
-    lines = []
-    for name, a in stage_arithmetic(module, data, ranks).items():
-        share = f" ({a.rollouts_per_rank} a rank)" if ranks > 1 else ""
-        lines.append(
-            f"{name}: {a.prompts} of {a.problems:,} prompts x {a.group_size} = {a.rollouts:,} responses{share}, up to "
-            f"{a.tokens:,} tokens in up to {a.micro_batches:,} micro batches a rank, one update; {a.steps:,} steps"
-        )
+    lines = [f"{name}: {arithmetic(module, data, name, ranks)}" for name in data.stages]
     return "\n".join(["one step of each stage:", *lines])

@@ -40,5 +40,9 @@ class RolloutEngine(ABC):
         """Replace all weights by (Hugging Face name, full tensor) pairs. Raises if one is missing, unknown or
         misshapen."""
 
+    @abstractmethod
+    def memory(self, config: Qwen2Config, parameters: int, longest: int, group_size: int) -> dict[str, float]:
+        """{part: bytes on one device} that it is going to need, for sequences of up to `longest` tokens."""
+
     def close(self) -> None:  # noqa: B027  an engine without processes of its own has nothing to do
         """Free what the engine holds."""

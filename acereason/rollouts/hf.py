@@ -79,6 +79,14 @@ class HFEngine(RolloutEngine):
             raise RuntimeError(f"weight sync: {len(parameters)} parameters never came, first {next(iter(parameters))}")
         self.policy_version = version
 
+    @override
+    def memory(self, config: Qwen2Config, parameters: int, longest: int, group_size: int) -> dict[str, float]:
+        rows = max(self.max_rows, group_size)
+        head = config.hidden_size // config.num_attention_heads
+        heads = config.num_key_value_heads or config.num_attention_heads
+        token = 2 * 4 * config.num_hidden_layers * heads * head  # keys and values in float32
+        return {"engine's weights": 4.0 * parameters, f"engine's cache of {rows} rows": float(rows * longest * token)}
+
     def _left_pad(self, rows: list[list[int]]) -> dict[str, Tensor]:
         width = max(map(len, rows))
         ids = [[self.stop_ids[0]] * (width - len(row)) + row for row in rows]

@@ -1,3 +1,4 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 from fakes import FakeModule, fake_trainer
@@ -9,7 +10,6 @@ from callbacks import Curriculum
 STAGES = {
     "own": Stage(["s"], 2, max_response_length=64, group_size=16, temperature=0.9, learning_rate=5e-6),
     "default": Stage(["s"], 2),
-    "best": Stage(["s"], 2, start_from="best"),
 }
 
 
@@ -20,9 +20,9 @@ class Policy(FakeModule):
         self.started_from = folder
 
 
-def enter(curriculum: Curriculum, trainer, module, stage: str, start: int = 0) -> None:
+def enter(curriculum: Curriculum, trainer, module, stage: str, start: int = 0, best: str | None = None) -> None:
     data = trainer.datamodule
-    data.plan, data.stage = Plan(stage, 0, 0, stage_start=start, epoch_start=start), STAGES[stage]
+    data.plan, data.stage = Plan(stage, 0, 0, stage_start=start, epoch_start=start, starts_from=best), STAGES[stage]
     assert curriculum.select_problems(trainer, module, ["p"]) == ["p"]
 
 
@@ -38,11 +38,11 @@ def test_a_stage_sets_what_it_names_and_leaves_the_rest_to_the_model():
     assert (module.sampling, module.group_size, module.learning_rate) == (Sampling(0.6, 8192), 8, 1e-6)
 
 
-def test_a_stage_starts_from_the_best_of_the_one_before_but_a_resumed_one_goes_on(tmp_path):
+def test_a_stage_starts_from_the_best_of_the_one_before_but_a_resumed_one_goes_on():
     module = Policy(sampling=Sampling(), group_size=8, learning_rate=1e-6)
-    trainer = fake_trainer(datamodule=SimpleNamespace(stages=STAGES), global_step=4, log_dir=tmp_path)
-    for start, expected in [(4, tmp_path / "exports/best-of-default"), (3, None)]:
+    trainer = fake_trainer(datamodule=SimpleNamespace(stages=STAGES), global_step=4)
+    for start, expected in [(4, Path("exports/best-of-own")), (3, None)]:
         curriculum, module.started_from = Curriculum(), None
         curriculum.setup(trainer, module, "fit")
-        enter(curriculum, trainer, module, "best", start)
+        enter(curriculum, trainer, module, "default", start, best="exports/best-of-own")
         assert module.started_from == expected

@@ -31,6 +31,17 @@ def test_a_stop_rule_ends_a_stage():
     assert next_plan(STAGES, plan, epoch=1, step=1) == Plan("b", 1, 0, stage_start=1, epoch_start=1)
 
 
+def test_a_stage_starts_from_the_best_of_the_one_before_where_it_asks_for_it():
+    for start_from, expected in [("best", "folder"), ("last", None)]:
+        stages = {"a": Stage(["x"], epochs=2), "b": Stage(["x"], steps=1, start_from=start_from)}
+        plan = first_plan(stages)
+        plan.best = "folder"
+        again = next_plan(stages, plan, epoch=1, step=5)
+        assert (again.best, again.starts_from) == ("folder", None)
+        following = next_plan(stages, again, epoch=2, step=9)
+        assert (following.best, following.starts_from) == (None, expected)
+
+
 def test_shares():
     assert Stage(["x", "y"], steps=1).shares == {"x": 1.0, "y": 1.0}
     assert Stage({"x": 0.25}, steps=1).shares == {"x": 0.25}

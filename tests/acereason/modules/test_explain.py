@@ -1,22 +1,39 @@
+from types import SimpleNamespace
+
 from acereason.data.curriculum import Stage
-from acereason.modules.explain import arithmetic
+from acereason.modules.explain import arithmetic, explain
+from acereason.types import Sampling
+
+
+def of(stage: Stage, problems: int, prompt: int = 4, micro_batch_tokens: int = 64, ranks: int = 1):
+    module = SimpleNamespace(
+        group_size=8, sampling=Sampling(max_response_length=16), micro_batch_tokens=micro_batch_tokens
+    )
+    data = SimpleNamespace(
+        stages={"a": stage},
+        count_problems=lambda name: problems,
+        problems_of=lambda name: [SimpleNamespace(prompt_ids=[0] * prompt)],
+    )
+    return arithmetic(module, data, "a", ranks), explain(module, data, ranks)
 
 
 def test_by_hand():
-    stage = Stage(["math"], steps=1200, prompts_per_step=128)
-    a = arithmetic(stage, 8, 8192, longest_prompt=1000, micro_batch_tokens=32768, ranks=8, problems=49_585)
+    stage = Stage(["math"], steps=1200, prompts_per_step=128, max_response_length=8192)
+    a, text = of(stage, 49_585, prompt=1000, micro_batch_tokens=32768, ranks=8)
     assert (a.prompts, a.rollouts, a.rollouts_per_rank, a.steps) == (128, 1024, 128, 1200)
     assert a.tokens == 1024 * 8192
     assert a.micro_batches == 43  # three responses of at most 9,192 tokens fit into 32,768
+    assert "128 of 49,585 prompts x 8 = 1,024 responses (128 a rank), up to 8,388,608 tokens in up to 43" in text
 
 
 def test_epochs_as_steps_and_whichever_comes_first():
     stage = Stage(["math"], steps=50, epochs=3, prompts_per_step=8)
-    assert arithmetic(stage, 4, 16, 4, 64, 1, problems=100).steps == 36  # 12 whole batches an epoch
-    assert arithmetic(stage, 4, 16, 4, 64, 1, problems=1000).steps == 50
-    assert arithmetic(Stage(["math"], epochs=2, prompts_per_step=8), 4, 16, 4, 64, 1, problems=5).steps == 2
+    assert of(stage, problems=100)[0].steps == 36  # 12 whole batches an epoch
+    assert of(stage, problems=1000)[0].steps == 50
+    assert of(Stage(["math"], epochs=2, prompts_per_step=8), problems=5)[0].steps == 2
 
 
 def test_ranks_that_do_not_divide_the_prompts():
-    a = arithmetic(Stage(["math"], steps=1, prompts_per_step=5), 4, 16, 4, 10_000, ranks=2, problems=100)
+    stage = Stage(["math"], steps=1, prompts_per_step=5, group_size=4)
+    a, _ = of(stage, problems=100, micro_batch_tokens=10_000, ranks=2)
     assert (a.rollouts, a.rollouts_per_rank, a.micro_batches) == (20, 12, 1)

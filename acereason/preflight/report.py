@@ -1,0 +1,32 @@
+"""The findings of `preflight`: a table for people, JSON for machines."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.table import Table
+
+from acereason.files import write_json
+from acereason.preflight.checks import Checks
+
+_MARKS = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "failure": "[red]failure[/]"}
+
+
+def table(checks: Checks) -> Table:
+    """All findings, in the order in which they were made."""
+    drawn = Table("", "key", "finding", title="preflight", show_lines=False)
+    for check in checks.found:
+        drawn.add_row(_MARKS[check.status], check.key, check.message.replace("[", r"\["))
+    return drawn
+
+
+def verdict(checks: Checks) -> str:
+    """The sum of it, in a line."""
+    counts = {status: sum(check.status == status for check in checks.found) for status in ("failure", "warning")}
+    if counts["failure"]:
+        return f"{counts['failure']} findings would stop the run, {counts['warning']} warnings"
+    return f"nothing would stop the run, {counts['warning']} warnings"
+
+
+def write(checks: Checks, path: Path) -> None:
+    """All findings as JSON."""
+    write_json(path, {"failed": checks.failed, "checks": [asdict(check) for check in checks.found]})

@@ -1,0 +1,175 @@
+"""The 7B config, its data replaced by small files: it passes, and each broken copy is caught with the key's name."""
+
+import json
+
+import pytest
+
+import run
+
+SHAPE = {
+    "vocab_size": 260,
+    "hidden_size": 512,
+    "intermediate_size": 1024,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 40000,
+    "tie_word_embeddings": False,
+}
+BACKBONE = {"config": SHAPE, "tokenizer": "bytes"}
+
+
+def rows(count: int, **fields) -> list[dict]:
+    return [{"problem": f"What is {i} + {i}?", "answer": str(2 * i), "id": f"row-{i}"} | fields for i in range(count)]
+
+
+@pytest.fixture
+def preflight(tmp_path, capsys, monkeypatch):
+    """Runs it on the 7B config with these rows as every source; returns its status, its findings, what it printed."""
+    monkeypatch.setenv("COLUMNS", "300")
+
+    def check(*overrides: str, problems: list[dict] | None = None, backbone: dict | None = None):
+        file = tmp_path / "rows.jsonl"
+        file.write_text("".join(json.dumps(row) + "\n" for row in (rows(200) if problems is None else problems)))
+        source = {"path": str(file), "fields": {"id": "id"}, "task": "math"}
+        sources = dict.fromkeys(("math", "hard_math", "code", "aime24"), source)
+        backbone = BACKBONE if backbone is None else backbone
+        overlay = {
+            "model": {"init_args": {"pretrained": None, "backbone": backbone}},
+            "data": {"init_args": {"sources": sources}},
+            "trainer": {"logger": {"init_args": {"save_dir": str(tmp_path)}}},
+        }
+        (tmp_path / "overlay.yaml").write_text(json.dumps(overlay))
+        configs = ["conf/rl/qwen2.5-math-7b.yaml", "conf/hardware/8gpu.yaml", str(tmp_path / "overlay.yaml")]
+        arguments = [f"--config={config}" for config in configs] + [f"--output={tmp_path / 'found.json'}", *overrides]
+        status = 0
+        try:
+            run.main(["preflight", *arguments])
+        except SystemExit as exit_:
+            status = exit_.code
+        found = json.loads((tmp_path / "found.json").read_text())["checks"] if status in (0, 1) else []
+        printed = capsys.readouterr()
+        return status, found, printed.out + printed.err
+
+    return check
+
+
+def failures(found: list[dict]) -> dict[str, str]:
+    return {check["key"]: check["message"] for check in found if check["status"] == "failure"}
+
+
+def test_a_sound_config_passes_and_says_what_it_comes_to(preflight):
+    status, found, printed = preflight("--device=h100-80gb", "--tokens_per_second=20000")
+    assert (status, failures(found)) == (0, {})
+    told = {check["key"]: check["message"] for check in found}
+    assert told["trainer.strategy"] == "ModelParallelStrategy over 8 ranks"
+    assert "128 of 200 prompts x 8 = 1,024 responses (128 a rank)" in told["data.stages.math_8k.prompts_per_step"]
+    steps, tokens = 1200 + 500 + 300 + 150 + 150 + 300, 0
+    for count, group, budget in [(1200, 8, 8192), (500, 16, 16384), (300, 16, 24576)]:
+        tokens += count * 128 * group * budget
+    for count, group, budget in [(150, 8, 24576), (150, 16, 32768), (300, 16, 32768)]:
+        tokens += count * 128 * group * budget
+    assert told["data.stages"].startswith(f"{steps:,} updates at most, {tokens:,} response tokens at most")
+    assert f"{tokens / 20000 / 3600:,.1f} hours at most" in told["data.stages"]
+    assert "nothing would stop the run" in printed
+
+
+BROKEN = {
+    "a file that is not there": (["--data.sources.math.path=nosuch.jsonl"], "data.sources.math.path", "no file"),
+    "a column that is not there": (["--data.sources.math.fields.statement=x"], "data.sources.math.fields", "no column"),
+    "more prompts a step than problems for the ranks": (
+        ["--data.stages.math_8k.prompts_per_step=4"],
+        "data.stages.math_8k.prompts_per_step",
+        "4 prompts, 8 ranks",
+    ),
+    "a budget beyond the context": (
+        ["--data.stages.code_24k.max_response_length=40000"],
+        "data.stages.code_24k.max_response_length",
+        "leaves no room for a prompt",
+    ),
+    "a strategy for fewer ranks": (["--trainer.devices=4"], "trainer.strategy", "8 ranks, trainer.devices x num_nodes"),
+    "no strategy": (["--trainer.strategy=auto"], "trainer.strategy", "8 ranks need ModelParallelStrategy"),
+    "a callback that is not listed": (
+        ['--trainer.callbacks=[{"class_path": "WeightSync"}]'],
+        "data.stages.math_8k.max_response_length",
+        "needs Curriculum",
+    ),
+    "epochs that are not planned anew": (
+        ["--trainer.reload_dataloaders_every_n_epochs=0"],
+        "trainer.reload_dataloaders_every_n_epochs",
+        "must be 1",
+    ),
+    "rollouts of an old policy": (
+        ['--trainer.callbacks+={"class_path": "WeightSync", "init_args": {"every_n_steps": 2}}'],
+        "WeightSync.every_n_steps",
+        "must be 1 under model.strict_on_policy",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_config_is_caught_with_the_keys_name(preflight, name):
+    overrides, key, message = BROKEN[name]
+    status, found, printed = preflight(*overrides)
+    assert status == 1, printed
+    assert message in failures(found)[key]
+
+
+@pytest.mark.parametrize(
+    ("problems", "key", "message"),
+    [
+        ([*rows(20), *rows(1)], "data.sources.math.fields.id", "1 ids occur more than once, math/row-0"),
+        (rows(20, answer=r"\frac{1}{"), "data.sources.math", "20 of 20 rows can't be used"),
+        (rows(20, problem="x" * 30000), "data.sources.math", "a prompt of 30"),
+    ],
+    ids=["duplicate ids", "ground truth that can't be parsed", "prompts beyond the context"],
+)
+def test_broken_data_is_caught_with_its_source(preflight, problems, key, message):
+    status, found, _ = preflight(problems=problems)
+    assert status == 1
+    assert message in failures(found)[key]
+
+
+def test_some_bad_rows_fail_unless_the_config_excludes_them(preflight):
+    mixed = [*rows(50), {"problem": "?", "answer": None, "id": "bad"}]
+    status, found, _ = preflight("--data.bad_rows=error", problems=mixed)
+    assert status == 1
+    assert "1 of 51 rows can't be used" in failures(found)["data.sources.math"]
+    status, found, _ = preflight(problems=mixed)
+    assert status == 0
+    assert any("1 of 51 rows will be left out: math/bad (no answer)" in check["message"] for check in found)
+
+
+def test_a_model_beyond_the_devices_memory(preflight):
+    large = {"hidden_size": 8192, "intermediate_size": 49152, "num_hidden_layers": 80, "num_attention_heads": 64}
+    status, found, _ = preflight("--device=a100-40gb", backbone=BACKBONE | {"config": SHAPE | large})
+    assert status == 1
+    assert "on a100-40gb" in failures(found)["memory"]
+    assert "it has 37.3 GiB; most goes to the" in failures(found)["memory"]
+
+
+def test_checkpoints_beyond_the_disk(preflight, monkeypatch):
+    from acereason.preflight import resources
+
+    monkeypatch.setattr(resources.shutil, "disk_usage", lambda path: type("", (), {"free": 1000}))
+    status, found, _ = preflight()
+    assert status == 1
+    assert "1000 bytes free" in failures(found)["trainer.logger.save_dir"]
+
+
+def test_a_key_that_does_not_exist_is_one_line_and_status_2(preflight):
+    status, _, printed = preflight("--data.stages.math_8k.step=3")
+    assert status == 2
+    assert "Option 'step' is not accepted" in printed
+
+
+def test_a_model_that_is_not_there(preflight):
+    status, found, _ = preflight("--model.pretrained=nosuch/folder", backbone={})
+    assert status == 1
+    assert "neither a folder" in failures(found)["model.pretrained"]
+
+
+def test_an_unknown_device(preflight):
+    status, _, printed = preflight("--device=toaster")
+    assert status == 2
+    assert "device: no 'toaster'; there are a100-40gb" in printed
