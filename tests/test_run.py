@@ -13,7 +13,8 @@ from callbacks.curves import read_curves
 NAMES = {
     *("reward/mean", "reward/std", "reward/correct", "reward/error_rate", "reward/zero_variance"),
     *("response/length_mean", "response/length_max", "response/truncated", "response/tokens"),
-    *("policy/loss", "policy/entropy", "policy/temperature", "policy/grad_norm", "policy/lr"),
+    *("policy/loss", "policy/entropy", "policy/entropy_first", "policy/entropy_last"),
+    *("policy/temperature", "policy/grad_norm", "policy/lr"),
     *("sync/seconds", "sync/logprob_gap", "time/rollout", "time/reward", "time/train", "time/step"),
     *("throughput/tokens_per_second", "stage/index", "stage/epoch", "stage/remaining", "stage/filtered"),
     *("eval/heldout/avg", "eval/heldout/stderr"),
@@ -72,6 +73,17 @@ def test_any_value_can_be_overridden(debug_run):
     assert sum(1 for _ in (folder / "samples.jsonl").open()) == 7 * 2
     (zero_variance, *_) = (value for _, value in read_curves(folder)["reward/zero_variance"])
     assert zero_variance == 1.0
+
+
+def test_evaluation_does_not_change_training(debug_run):
+    stages = json.dumps({"only": {"sources": ["sums"], "steps": 3, "prompts_per_step": 4, "max_response_length": 8}})
+    listed = [{"class_path": name} for name in ("Curriculum", "WeightSync", "Export")]
+    evaluation = {"class_path": "Evaluation", "init_args": {"every_n_steps": 1}}
+    runs = []
+    for name, callbacks in {"without": listed, "with": [*listed, evaluation]}.items():
+        runs.append(debug_run(f"--data.stages={stages}", f"--trainer.callbacks={json.dumps(callbacks)}", name=name))
+    same_weights(*(folder / "export" for folder in runs))
+    assert "eval/heldout/avg" in metrics(runs[1])
 
 
 def test_without_any_recipe_callback_plain_grpo_is_left(debug_run, tmp_path):

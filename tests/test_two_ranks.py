@@ -10,7 +10,11 @@ from comparing import metrics, same_weights
 
 pytestmark = pytest.mark.slow
 
-SGD = ["--model.optimizer=SGD", "--model.optimizer.lr=0.1"]  # linear in the gradient: AdamW would amplify rounding
+SGD = [
+    "--model.optimizer=SGD",
+    "--model.optimizer.lr=0.03",
+    "--model.optimizer.momentum=0.9",
+]  # AdamW would amplify rounding
 FSDP = "--trainer.strategy=ModelParallelStrategy", "--trainer.strategy.tensor_parallel_size=1"
 ONE = [*FSDP, "--trainer.devices=1", "--trainer.strategy.data_parallel_size=1"]
 TWO = [*FSDP, "--trainer.devices=2", "--trainer.strategy.data_parallel_size=2"]

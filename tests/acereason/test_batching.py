@@ -62,6 +62,12 @@ def test_collate_positions_and_targets():
     assert batch.sampler_logprobs[2].isnan()
 
 
+def test_the_first_and_last_tenth_of_each_response():
+    batch = collate([Sequence([0] * (3 + length), 3, 1.0) for length in (20, 1, 11)])
+    assert batch.first_tenth.nonzero()[:, 0].tolist() == [0, 1, 20, 21, 22]  # 2 of 20, 1 of 1, 2 of 11
+    assert batch.last_tenth.nonzero()[:, 0].tolist() == [18, 19, 20, 30, 31]
+
+
 def test_an_empty_micro_batch_goes_through_the_model_without_a_gradient():
     model = tiny_qwen()
     logprobs, _ = model.token_logprobs(collate([]), 1.0, 64)
