@@ -27,6 +27,8 @@ class Problem:
     """The problem's text as its source gives it, before any template."""
     answer: str
     """Ground truth: for math, LaTeX without the box."""
+    alternatives: list[str] = field(default_factory=list)
+    """Further acceptable answers of a math problem."""
     source: str = ""
     """Name of the source it came from."""
     prompt_ids: list[int] = field(default_factory=list)

@@ -11,7 +11,7 @@ LAYERS = [
     ["run", "callbacks"],
     ["acereason.cli"],
     ["acereason.modules", "acereason.hooks"],
-    ["acereason.data", "acereason.rollouts", "acereason.evaluation", "acereason.metrics"],
+    ["acereason.data", "acereason.rollouts", "acereason.evaluation", "acereason.metrics", "acereason.scoring"],
     ["acereason.rewards", "acereason.models"],
     ["acereason.batching", "acereason.objective", "acereason.recipe"],
     ["acereason.distributed", "acereason.files", "acereason.seeds", "acereason.errors", "acereason.types"],
@@ -55,7 +55,6 @@ def test_optional_packages_stay_at_the_edge(path):
 
 
 def test_verifier_processes_stay_light():
-    code = (
-        "import acereason.rewards.math, sys; print(sorted({'torch', 'lightning', 'transformers'} & set(sys.modules)))"
-    )
+    heavy = {"torch", "lightning", "transformers"}
+    code = f"import acereason.rewards.judging, sys; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
