@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from acereason.rewards import math
-from acereason.rewards.strictness import MathSettings
+from acereason.rewards.answers.strictness import MathSettings
 from acereason.types import Problem, Verdict
 
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from acereason.errors import first_line
-from acereason.rewards.compare import Comparison
-from acereason.rewards.extract import final_part, last_boxed
-from acereason.rewards.normalize import normalize, strip_braces
-from acereason.rewards.strictness import MathSettings
-from acereason.rewards.symbolic import equal_expressions
+from acereason.rewards.answers.compare import Comparison
+from acereason.rewards.answers.extract import final_part, last_boxed
+from acereason.rewards.answers.normalize import normalize, strip_braces
+from acereason.rewards.answers.strictness import MathSettings
+from acereason.rewards.answers.symbolic import equal_expressions
 from acereason.types import Verdict
 
 __all__ = ["gold_problem", "last_boxed", "verify", "verify_quickly"]

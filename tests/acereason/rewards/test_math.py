@@ -4,11 +4,11 @@ from fractions import Fraction
 
 import pytest
 
-from acereason.rewards.compare import Comparison
-from acereason.rewards.exact import as_latex, equal_numbers, number
+from acereason.rewards.answers.compare import Comparison
+from acereason.rewards.answers.exact import as_latex, equal_numbers, number
+from acereason.rewards.answers.strictness import MathSettings
+from acereason.rewards.answers.symbolic import equal_expressions
 from acereason.rewards.math import gold_problem, verify, verify_quickly
-from acereason.rewards.strictness import MathSettings
-from acereason.rewards.symbolic import equal_expressions
 
 
 def status(response: str, answer: str | list[str], **settings: str) -> str:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from acereason.rewards.exact import as_latex, decimal_comma, equal_numbers, is_decimal, number, rounding_slack
-from acereason.rewards.normalize import Normal, normalize
-from acereason.rewards.strictness import MathSettings
-from acereason.rewards.structure import (
+from acereason.rewards.answers.exact import as_latex, decimal_comma, equal_numbers, is_decimal, number, rounding_slack
+from acereason.rewards.answers.normalize import Normal, normalize
+from acereason.rewards.answers.strictness import MathSettings
+from acereason.rewards.answers.structure import (
     Shape,
     choice,
     clock,
@@ -23,7 +23,7 @@ from acereason.rewards.structure import (
     without_approximation,
     words,
 )
-from acereason.rewards.units import scale
+from acereason.rewards.answers.units import scale
 
 Leaf = Callable[[str, str, float], tuple[bool, str]]
 """(ground truth, response, absolute tolerance of a rounded decimal) -> (equal, what decided)."""

@@ -1,7 +1,7 @@
 import pytest
 
-from acereason.rewards.normalize import Normal, normalize, strip_braces
-from acereason.rewards.units import scale
+from acereason.rewards.answers.normalize import Normal, normalize, strip_braces
+from acereason.rewards.answers.units import scale
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ Every rule keeps the meaning; what gives meaning away (units, percent signs) is 
 import re
 from dataclasses import dataclass
 
-from acereason.rewards.units import split_unit
+from acereason.rewards.answers.units import split_unit
 
 _CHARACTERS = str.maketrans(
     {

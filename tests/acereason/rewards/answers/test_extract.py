@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from acereason.rewards.extract import final_part, last_boxed
+from acereason.rewards.answers.extract import final_part, last_boxed
 
 
 @pytest.mark.parametrize(
