@@ -107,15 +107,18 @@ def _start_zygote(control: int, settings: dict[str, Any]) -> subprocess.Popen:
         "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }  # fmt: skip
-    return subprocess.Popen(
-        [interpreter, *options, "-c", _BOOT, str(control), json.dumps(settings)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        env=environment,
-        pass_fds=[control],
-        cwd="/",
-        start_new_session=True,
-    )
+    try:
+        return subprocess.Popen(
+            [interpreter, *options, "-c", _BOOT, str(control), json.dumps(settings)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env=environment,
+            pass_fds=[control],
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise SandboxError(f"the sandbox's Python can't start: {error}") from error
 
 
 def _claim_uid() -> tuple[socket.socket, int]:

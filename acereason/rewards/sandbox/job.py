@@ -45,6 +45,7 @@ class Job:
                 fds = [first.fileno(), second.fileno(), *writes, *([channel.fileno()] if channel else [])]
                 socket.send_fds(control, [b"run"], fds)
         except OSError as error:
+            self.__exit__()
             raise SandboxError(f"the zygote is gone: {error}") from error
         finally:
             for write in writes:

@@ -5,6 +5,7 @@ value on fd 3; `serve` answers the examiner's questions on fd 3 until it hangs u
 """
 
 import atexit
+import errno
 import io
 import json
 import linecache
@@ -13,6 +14,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from types import TracebackType
 from typing import Any
 
 from acereason.rewards.sandbox import wire
@@ -38,6 +40,7 @@ def run(job: dict[str, Any], names: dict[str, Any]) -> None:
         job: `mode` and `program`; `setup` (run before it); for `call`, `expression` or `function` and `arguments`.
         names: the prelude.
     """
+    leave = os._exit  # the program may replace it
     _reset_interpreter()
     mode: dict[str, Callable[[dict[str, Any], dict[str, Any]], None]] = {
         "script": _script,
@@ -46,7 +49,7 @@ def run(job: dict[str, Any], names: dict[str, Any]) -> None:
     }
     code = _outcome(lambda: mode[job["mode"]](job, names))
     last = _outcome(_shut_down)
-    os._exit(code or last)
+    leave(code or last)
 
 
 def _script(job: dict[str, Any], names: dict[str, Any]) -> None:
@@ -162,10 +165,20 @@ def _outcome(action: Callable[[], None]) -> int:
         return _exit_code(error)
     except MemoryError:
         os._exit(OUT_OF_MEMORY)  # nothing that needs memory works now
-    except BaseException:
-        traceback.print_exc(limit=-8)
+    except BaseException as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            return OUT_OF_MEMORY
+        traceback.print_exception(type(error), error, _from_program(error.__traceback__), limit=-8)
         return RAISED
     return 0
+
+
+def _from_program(frames: TracebackType | None) -> TracebackType | None:
+    """The part of a traceback that begins in the program."""
+    first = frames
+    while first and first.tb_frame.f_code.co_filename != "solution.py":
+        first = first.tb_next
+    return first or frames
 
 
 def _exit_code(error: SystemExit) -> int:

@@ -31,9 +31,9 @@ def main() -> None:
     layers = Layers(Limits(**settings["limits"]), settings["uid"], set(settings["wanted"]), settings["extra"])
     if layers.namespaces and (zygote := os.fork()):
         control.close()
-        kernel.die_with_parent(signal.SIGKILL)
         sys.exit(os.waitpid(zygote, 0)[1] != 0)
-    kernel.die_with_parent(signal.SIGKILL)
+    if layers.namespaces:
+        kernel.die_with_parent(signal.SIGKILL)  # not on the trainer: the signal comes when the starting thread ends
     _Zygote(control, layers, settings["extra"]).serve()
 
 
