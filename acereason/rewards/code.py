@@ -52,7 +52,8 @@ def verify(text: str, tests: Tests, settings: CodeSettings) -> Verdict:
 
     Returns:
         The verdict. Its detail: `extracted`, the program or None; `tests`, the outcome of each (passed, wrong, time,
-        memory, runtime error, output limit, syntax error, not run, error); `seconds_each`; `note` on the first failure.
+        memory, runtime error, output limit, syntax error, not run, error); `seconds_each`; `notes`, what each that
+        failed gave or said; `note` on the first of them.
     """
     program = last_code(text)
     if program is None:
@@ -122,6 +123,7 @@ def _verdict(checked: list[Checked], detail: dict[str, Any]) -> Verdict:
     detail |= {
         "tests": [one.outcome for one in checked],
         "seconds_each": [round(one.seconds, 4) for one in checked],
+        "notes": [one.note for one in checked],
     }
     failed = next(((index, one) for index, one in enumerate(checked) if one.outcome != "passed"), None)
     if failed is None:

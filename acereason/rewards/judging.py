@@ -1,12 +1,14 @@
 """What verifier processes run, and the settings they get; imports nothing heavy, since each process pays for it."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from acereason.rewards import math
+from acereason.rewards import code, math
 from acereason.rewards.answers.strictness import MathSettings
-from acereason.types import Problem, Verdict
+from acereason.rewards.code import CodeSettings
+from acereason.rewards.slots import slot
+from acereason.types import Problem, Tests, Verdict
 
 
 @dataclass
@@ -16,7 +18,8 @@ class RewardSettings:
     workers: int = 2
     """Verifier processes of each rank."""
     timeout: float = 10.0
-    """Seconds for one math response; a verifier that takes longer is killed and its verdict is error."""
+    """Seconds for one math response; a verifier that takes longer is killed and its verdict is error. For code they
+    follow from the number of tests and code.seconds."""
     memory_gib: float = 4.0
     """Address space of a worker, GiB; beyond it the verdict is error."""
     max_waiting: int = 1024
@@ -27,6 +30,8 @@ class RewardSettings:
     """Where the workers are: `local` is this machine, `ray` wherever the Ray cluster has free cores (extra `ray`)."""
     math: MathSettings = field(default_factory=MathSettings)
     """How strict math verdicts are."""
+    code: CodeSettings = field(default_factory=CodeSettings)
+    """How programs are run and compared."""
 
     def __post_init__(self) -> None:
         if self.workers < 1:
@@ -38,17 +43,18 @@ class RewardSettings:
 def judge(problem: Problem, text: str, settings: RewardSettings) -> Verdict:
     """Run in a worker: the verifier of the task."""
     started = time.perf_counter()
-    if problem.task != "math":
-        raise ValueError(f"no verifier for task {problem.task!r}")
-    verdict = math.verify(text, answers(problem), settings.math)
+    if problem.task == "math":
+        verdict = math.verify(text, answers(problem), settings.math)
+    else:
+        verdict = code.verify(text, tests_of(problem), settings.code)
     verdict.detail["seconds"] = round(time.perf_counter() - started, 6)
     return verdict
 
 
 def judge_in_steps(problem: Problem, text: str, settings: RewardSettings) -> Verdict:
-    """Run in a worker: as judge, with what was compared on the way."""
-    if problem.task != "math":
-        return judge(problem, text, settings)
+    """Run in a worker: as judge, with what was compared on the way, or every test's outcome."""
+    if problem.task == "code":
+        return judge(problem, text, replace(settings, code=replace(settings.code, stop_at_first_failure=False)))
     steps: list[str] = []
     verdict = math.verify(text, answers(problem), settings.math, trace=steps)
     verdict.detail["steps"] = steps
@@ -57,10 +63,24 @@ def judge_in_steps(problem: Problem, text: str, settings: RewardSettings) -> Ver
 
 def check_gold(problem: Problem, text: str, settings: RewardSettings) -> Verdict:
     """Run in a worker: whether the ground truth judges itself correct."""
-    if problem.task != "math":
-        return Verdict("error", {"error": f"no verifier for task {problem.task!r}"})
-    reason = math.gold_problem(answers(problem), settings.math)
+    if problem.task == "math":
+        reason = math.gold_problem(answers(problem), settings.math)
+    else:
+        reason = code.gold_problem(problem.tests, settings.code) if problem.tests else "no tests"
     return Verdict("error", {"error": reason}) if reason else Verdict("correct")
+
+
+def isolation(settings: RewardSettings) -> str:
+    """Run in a worker: the sandbox's layers in force and those that are missing, in one line."""
+    limits, required = settings.code.limits, tuple(settings.code.min_isolation)
+    return slot(limits, required).program.isolation.describe()
+
+
+def tests_of(problem: Problem) -> Tests:
+    """The tests of a code problem."""
+    if problem.tests is None:
+        raise ValueError(f"{problem.id}: a code problem needs tests")
+    return problem.tests
 
 
 def answers(problem: Problem) -> list[str]:

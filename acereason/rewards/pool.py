@@ -1,15 +1,26 @@
 """Responses judged in processes with a hard deadline: whatever a verifier does, a verdict comes in bounded time."""
 
 import dataclasses
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 
 from acereason.distributed import gather
-from acereason.rewards import math
-from acereason.rewards.judging import RewardSettings, answers, check_gold, judge, judge_in_steps
+from acereason.rewards import code, math
+from acereason.rewards.judging import (
+    RewardSettings,
+    answers,
+    check_gold,
+    isolation,
+    judge,
+    judge_in_steps,
+    tests_of,
+)
 from acereason.rewards.workers import Executor, LocalExecutor
 from acereason.types import Group, Problem, Verdict
+
+_ISOLATION_SECONDS = 60.0
 
 
 class RewardErrors(RuntimeError):
@@ -21,7 +32,8 @@ class RewardPool:
 
     def __init__(self, settings: RewardSettings) -> None:
         self.settings = settings
-        self._executor: Executor | None = None
+        self._lock = threading.Lock()
+        self._running: Executor | None = None
 
     def submit(self, problem: Problem, text: str) -> "Future[Verdict]":
         """Start judging a response; the future never raises: failures are verdicts with status error."""
@@ -44,6 +56,11 @@ class RewardPool:
         """The verdict with every comparison on the way in `detail["steps"]`."""
         return self._schedule(judge_in_steps, problem, text).result()
 
+    def isolation(self) -> str:
+        """The layers of the sandbox in force where programs run, or why there is no sandbox."""
+        called = self._executor().submit(isolation, (self.settings,), _ISOLATION_SECONDS)
+        return str(called.exception() or called.result())
+
     def gold_problems(self, problems: list[Problem]) -> list[str | None]:
         """For each problem why its ground truth can't serve, or None."""
         futures = [self._schedule(check_gold, problem, "") for problem in problems]
@@ -51,21 +68,27 @@ class RewardPool:
 
     def close(self) -> None:
         """Stop the workers and wait for their end. A later response starts new ones."""
-        if self._executor is not None:
-            self._executor.close()
-            self._executor = None
+        if self._running is not None:
+            self._running.close()
+            self._running = None
 
     def _schedule(self, function: Callable[..., Verdict], problem: Problem, text: str) -> "Future[Verdict]":
-        if self._executor is None:
-            self._executor = _executor(self.settings)
         verdict: Future[Verdict] = Future()
         bare = dataclasses.replace(problem, statement="", prompt_ids=[])
-        called = self._executor.submit(function, (bare, text, self.settings), self._deadline(problem))
+        called = self._executor().submit(function, (bare, text, self.settings), self._deadline(problem))
         called.add_done_callback(lambda done: verdict.set_result(_verdict_of(done)))
         return verdict
 
+    def _executor(self) -> Executor:
+        with self._lock:
+            if self._running is None:
+                self._running = _start_executor(self.settings)
+            return self._running
+
     def _deadline(self, problem: Problem) -> float:
-        return self.settings.timeout
+        if problem.task == "math":
+            return self.settings.timeout
+        return code.deadline(tests_of(problem), self.settings.code)
 
 
 def check_error_rate(groups: list[Group], limit: float) -> None:
@@ -85,7 +108,7 @@ def check_error_rate(groups: list[Group], limit: float) -> None:
         )
 
 
-def _executor(settings: RewardSettings) -> Executor:
+def _start_executor(settings: RewardSettings) -> Executor:
     if settings.executor == "ray":
         from acereason.rewards.remote import RayExecutor  # the optional extra `ray`
 

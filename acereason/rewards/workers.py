@@ -211,7 +211,7 @@ def _serve(pipe: Connection, memory: int) -> None:
     """A worker's life: its own process group, no longer than its parent's, within its memory, call after call."""
     os.setsid()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
     importlib.import_module("acereason.rewards.warm")  # where the server could not
     pipe.send("ready")
     while True:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from acereason.errors import UserError, first_line
+from acereason.rewards.tests import parse_tests
 from acereason.types import Problem
 
 _EXPECTED = {True: "correct", False: "wrong", "correct": "correct", "wrong": "wrong", "error": "error"}
@@ -55,12 +56,12 @@ def _row(line: str, number: int, place: str) -> Row:
 
 
 def _problem(value: dict[str, Any], name: str) -> Problem:
-    task = value.get("task", "code" if "tests" in value else "math")
+    task = value.get("task") or ("math" if "answer" in value else "code")
     if task == "math":
         first, *others = _answers(value)
         return Problem(id=name, task="math", statement="", answer=first, alternatives=others)
     if task == "code":
-        raise ValueError("there is no code verifier yet")
+        return Problem(id=name, task="code", statement="", answer="", tests=parse_tests(value.get("tests") or value))
     raise ValueError(f"task must be math or code, not {task!r}")
 
 

@@ -34,6 +34,8 @@ class Summary:
     """(seconds, id, what took them)."""
     expected: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(expected, status) -> rows, of the rows that say what they expect."""
+    isolation: str = ""
+    """The sandbox's layers, where there was code."""
     disagreements: list[tuple[str, str, str, str]] = field(default_factory=list)
     """(id, expected, status, reason) of the first ones."""
 
@@ -60,7 +62,7 @@ class Summary:
             self.errors[kind] += 1
             self.examples.setdefault(kind, name)
         else:
-            self.paths[re.sub(r":.*|\d+", "", reason).strip(), verdict.status] += 1
+            self.paths[_path_of(verdict), verdict.status] += 1
         if row.expected is not None:
             self._compare(row, verdict, reason)
 
@@ -73,6 +75,8 @@ class Summary:
     def print(self, console: Console) -> None:
         """All tables that have rows."""
         console.print(self._rates())
+        if self.isolation:
+            console.print(f"isolation of programs: {self.isolation}", markup=False, highlight=False)
         if self.paths:
             console.print(
                 _table("decided by", ("path", "verdict"), [((*path,), n) for path, n in self.paths.most_common(12)])
@@ -84,7 +88,7 @@ class Summary:
             self._print_agreement(console)
         slow = Table("seconds", "row", "reason", title=f"slowest of {self.seconds:.1f} s", title_justify="left")
         for seconds, name, reason in sorted(self.slowest, reverse=True):
-            slow.add_row(f"{seconds:.3f}", escape(name), escape(reason[:70]))
+            slow.add_row(f"{seconds:.3f}", escape(name), escape(reason[:60]))
         console.print(slow)
 
     def _rates(self) -> Table:
@@ -111,8 +115,16 @@ class Summary:
 
 
 def reason_of(verdict: Verdict) -> str:
-    """One line: the error, or what decided."""
-    return str(verdict.detail.get("error") or verdict.detail.get("path") or "")
+    """One line: the error, what a failed test said, or what decided."""
+    detail = verdict.detail
+    return " ".join(str(detail.get("error") or detail.get("note") or detail.get("path") or "").split())
+
+
+def _path_of(verdict: Verdict) -> str:
+    """What decided, without what only this row has: for code the outcome of the first test that failed."""
+    if "tests" not in verdict.detail:
+        return re.sub(r":.*|\d+", "", str(verdict.detail.get("path"))).strip()
+    return next((f"a test: {outcome}" for outcome in verdict.detail["tests"] if outcome != "passed"), "all tests passed")
 
 
 def _table(title: str, names: tuple[str, ...], rows: Sequence[tuple[tuple[str, ...], int]]) -> Table:

@@ -61,6 +61,8 @@ def _score(source: Path, target: Path, pool: RewardPool) -> Summary:
             summary.add(row, verdict)
             file.write(json.dumps(as_row(row, verdict), ensure_ascii=False) + "\n")
             progress.advance(bar)
+    if "code" in summary.statuses:
+        summary.isolation = pool.isolation()
     return summary
 
 
