@@ -1,12 +1,14 @@
 """Responses judged in processes with a hard deadline: whatever a verifier does, a verdict comes in bounded time."""
 
 import dataclasses
+import importlib.util
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 
 from acereason.distributed import gather
+from acereason.errors import UserError
 from acereason.rewards import code, math
 from acereason.rewards.judging import (
     RewardSettings,
@@ -31,6 +33,8 @@ class RewardPool:
     """Judges responses in other processes. Callable from any thread; starts its workers with the first response."""
 
     def __init__(self, settings: RewardSettings) -> None:
+        if settings.executor == "ray" and importlib.util.find_spec("ray") is None:
+            raise UserError("rewards.executor: ray is not installed; pip install acereason[ray], or set it to local")
         self.settings = settings
         self._lock = threading.Lock()
         self._running: Executor | None = None

@@ -47,7 +47,9 @@ def _explain_code(row: Row, verdict: Verdict, pool: RewardPool, console: Console
 
 
 def _tests_table(row: Row, verdict: Verdict) -> Table:
-    table = Table("test", "outcome", "seconds", "input", "expected", "got, or what it said")
+    table = Table("test", "outcome", "seconds")
+    for name in ("input", "expected", "got, or what it said"):
+        table.add_column(name, overflow="fold")
     tests, detail = tests_of(row.problem), verdict.detail
     for index, outcome in enumerate(detail["tests"]):
         expected = tests.outputs[index] if tests.outputs else "its assertions hold"

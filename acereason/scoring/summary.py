@@ -124,7 +124,9 @@ def _path_of(verdict: Verdict) -> str:
     """What decided, without what only this row has: for code the outcome of the first test that failed."""
     if "tests" not in verdict.detail:
         return re.sub(r":.*|\d+", "", str(verdict.detail.get("path"))).strip()
-    return next((f"a test: {outcome}" for outcome in verdict.detail["tests"] if outcome != "passed"), "all tests passed")
+    return next(
+        (f"a test: {outcome}" for outcome in verdict.detail["tests"] if outcome != "passed"), "all tests passed"
+    )
 
 
 def _table(title: str, names: tuple[str, ...], rows: Sequence[tuple[tuple[str, ...], int]]) -> Table:
