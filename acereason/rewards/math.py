@@ -84,7 +84,9 @@ def _judge(extracted: str | None, answers: str | Sequence[str], comparison: Comp
         return Verdict("wrong", detail | {"path": "too long a box" if bare else "empty box"})
     outcomes = {gold: comparison.compare(gold, bare) for gold in golds}
     gold = next((gold for gold in golds if outcomes[gold].equal), golds[0])
-    detail |= {"normal": normalize(bare).text, "answer": normalize(gold).text, "path": outcomes[gold].path}
+    plain = comparison.numbers(gold, bare) is not None  # as they are
+    normal, answer = (bare, gold) if plain else (normalize(bare).text, normalize(gold).text)
+    detail |= {"normal": normal, "answer": answer, "path": outcomes[gold].path}
     return Verdict("correct" if outcomes[gold].equal else "wrong", detail)
 
 

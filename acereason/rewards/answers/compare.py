@@ -52,7 +52,7 @@ class Comparison:
 
     def compare(self, answer: str, response: str) -> Outcome:
         """Compare two answers as they were written, ground truth first."""
-        return self._quantities(normalize(answer), normalize(response))
+        return self.numbers(answer, response) or self._quantities(normalize(answer), normalize(response))
 
     def _quantities(self, gold: Normal, found: Normal) -> Outcome:
         measures = scale(gold.unit), scale(found.unit)
@@ -80,12 +80,13 @@ class Comparison:
         gold, found = without_approximation(gold), without_approximation(found)
         if self.by_text and _squeezed(gold) == _squeezed(found):
             return Outcome(True, "equal text")
-        for path in (self._numbers, self._clocks, self._choices, self._words):
+        for path in (self.numbers, self._clocks, self._choices, self._words):
             if (outcome := path(gold, found)) is not None:
                 return outcome
         return self._shapes(shape(gold), shape(found))
 
-    def _numbers(self, gold: str, found: str) -> Outcome | None:
+    def numbers(self, gold: str, found: str) -> Outcome | None:
+        """Compare two plain numbers; None for anything else."""
         left, right = number(gold), number(found)
         if is_decimal(gold) or is_decimal(found):  # 1,22 is a list, unless the other side shows a decimal comma in it
             left, right = left or decimal_comma(gold), right or decimal_comma(found)

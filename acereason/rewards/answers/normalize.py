@@ -5,6 +5,7 @@ Every rule keeps the meaning; what gives meaning away (units, percent signs) is 
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from acereason.rewards.answers.units import split_unit
 
@@ -78,6 +79,7 @@ class Normal:
     """Canonical name of a trailing unit, or the words themselves."""
 
 
+@lru_cache(maxsize=4096)  # a ground truth meets a whole group of responses
 def normalize(latex: str) -> Normal:
     r"""Normal form of an answer.
 
