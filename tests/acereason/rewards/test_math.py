@@ -192,7 +192,7 @@ def test_any_of_several_answers_is_accepted():
 def test_the_verdict_says_what_was_extracted_and_how_it_was_decided():
     assert verify(r"\boxed{131.}", "132").detail == {
         "extracted": "131.",
-        "normal": "131",
+        "normal": "131.",
         "answer": "132",
         "path": "equal number",
     }
