@@ -55,7 +55,7 @@ class Comparison:
         return self.numbers(answer, response) or self._quantities(normalize(answer), normalize(response))
 
     def _quantities(self, gold: Normal, found: Normal) -> Outcome:
-        measures = scale(gold.unit), scale(found.unit)
+        measures = [scale("percent" if side.percent and not side.unit else side.unit) for side in (gold, found)]
         factor = Fraction(1)
         if measures[0] and measures[1]:
             if measures[0][0] != measures[1][0]:
@@ -63,7 +63,7 @@ class Comparison:
             factor = measures[1][1] / measures[0][1]
         target, value = _in_radians(gold, found), times(_in_radians(found, gold), factor)
         outcome = self._texts(target, value)
-        if outcome.equal or gold.percent == found.percent:
+        if outcome.equal or gold.percent == found.percent or len(sides(target)) > 1:
             return outcome
         hundredth = Fraction(1, 100)
         if gold.percent:
@@ -102,8 +102,10 @@ class Comparison:
         return rounding_slack(found) if self.settings.decimals == "rounded" and not is_decimal(gold) else Fraction(0)
 
     def _clocks(self, gold: str, found: str) -> Outcome | None:
-        times_of_day = clock(gold), clock(found)
-        return None if None in times_of_day else Outcome(times_of_day[0] == times_of_day[1], "time of day")
+        time, other = clock(gold), clock(found)
+        if time is None or (other is None and time[1:] != (0, 0)):  # 3:10 may also be a ratio, 5:00 may not
+            return None
+        return Outcome(time == other, "time of day")
 
     def _choices(self, gold: str, found: str) -> Outcome | None:
         if self.settings.choices == "exact" or (letter := choice(gold)) is None:

@@ -61,7 +61,7 @@ _THOUSANDS = [
     re.compile(r"(?<=\d)\s*\{,\}\s*(?:\\!)?\s*(?=\d{3}(?!\d))"),
     re.compile(r"(?<=\d)\s*(?:\\[,;:! ]|~)\s*(?=\d{3}(?!\d))"),
 ]
-_COMMA_NUMBER = re.compile(r"(?<![\d.,\w])[1-9]\d{0,2}(?:,\d{3})+(?![\d,])")
+_COMMA_NUMBER = re.compile(r"(?<![\d.,\w(\[])(?<!\\\{)[1-9]\d{0,2}(?:,\d{3})+(?![\d,])")
 _BRACKETED = re.compile(r"[(\[]\d{1,3}(?:,\d{3})+[)\]]|\\\{\d{1,3}(?:,\d{3})+\\\}")
 _SPACED_NUMBER = re.compile(r"(?<![\d.,\w])[1-9]\d{0,2}(?: \d{3})+(?![\d ])")
 _SCIENTIFIC = re.compile(r"(?<![\w.])(\d+(?:\.\d*)?|\.\d+)[eE]([+-]?\d{1,6})(?!\w)")

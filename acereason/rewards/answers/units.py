@@ -15,6 +15,8 @@ _DIMENSIONS: dict[str, dict[str, Fraction]] = {
     },
     "mass": {"mg": Fraction(1, 1000), "g": Fraction(1), "kg": Fraction(1000), "ton": Fraction(10**6)},
     "volume": {"ml": Fraction(1, 1000), "L": Fraction(1)},
+    "angle": {"degree": Fraction(1)},
+    "share": {"percent": Fraction(1)},
     "money": {"cent": Fraction(1, 100), "dollar": Fraction(1)},
 }  # fmt: skip
 _SPELLINGS = {
