@@ -13,6 +13,7 @@ import inspect
 import itertools
 import json
 import os
+import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ from typing import Any
 from acereason.rewards.sandbox import wire
 from acereason.rewards.sandbox.program import CHANNEL
 
+_AIDS = (ModuleType, type)
+"""What of the prelude test code finds, too; its functions aren't there, lest they pass for the program's."""
 _LONGEST_ANSWER = 64 * 2**20
 """Bytes."""
 
@@ -50,6 +53,7 @@ class Proxy:
         return self._program.ask("attribute", self, name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it over there."""
         return self._program.ask("call", self, *args, **kwargs)
 
     def __getitem__(self, key: Any) -> Any:
@@ -81,8 +85,8 @@ class Program:
     """The other end of the channel."""
 
     def __init__(self) -> None:
-        self._channel = open(CHANNEL, "r+b", buffering=0)
-        self._lines = open(CHANNEL, "rb", closefd=False)
+        self._channel = socket.socket(fileno=CHANNEL)
+        self._lines = self._channel.makefile("rb")
         self._proxies: dict[int, Proxy] = {}
         self.raised: BaseException | None = None
         """The last exception that the program raised."""
@@ -121,9 +125,7 @@ class Program:
 
     def _request(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
-            data = memoryview(json.dumps(request).encode() + b"\n")
-            while data:
-                data = data[self._channel.write(data) :]
+            self._channel.sendall(json.dumps(request).encode() + b"\n")
             line = self._lines.readline(_LONGEST_ANSWER)
             answer: dict[str, Any] = json.loads(line)
         except (OSError, ValueError, RecursionError) as error:
@@ -132,8 +134,10 @@ class Program:
 
 
 def run(job: dict[str, Any], names: dict[str, Any]) -> None:
-    """Examine the program on fd 3 by the job's `setup` and `tests` (`pytest`: call its test functions); one JSON line on
-    stdout says the outcome; ends this process."""
+    """Examine the program on fd 3 by the job's `setup` and `tests` (`pytest`: call its test functions).
+
+    One JSON line on stdout says the outcome; then this process ends.
+    """
     program = Program()
     outcome, note = _judge(program, job, names)
     os.write(1, json.dumps({"outcome": outcome, "note": note[:500]}).encode())
@@ -182,7 +186,7 @@ def _examine(program: Program, job: dict[str, Any], names: dict[str, Any]) -> No
     tree = ast.parse(job["tests"])
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - scope.keys()
     theirs = _of_program(used & set(defined), names)
-    scope.update({name: names[name] for name in used & names.keys() - theirs})
+    scope.update({name: names[name] for name in used & names.keys() - theirs if isinstance(names[name], _AIDS)})
     scope.update({name: program.get(name) for name in theirs})
     exec(compile(tree, "<tests>", "exec"), scope)
     if job["pytest"]:
@@ -203,8 +207,11 @@ class _Solution(ModuleType):
 
 
 def _of_program(names: set[str], prelude: dict[str, Any]) -> set[str]:
-    """Which names mean the program's, of those that it defines and the tests use: it can't replace Python's own functions
-    and modules under the tests, unless they test nothing else (MBPP asks for a function `sum`)."""
+    """Which names mean the program's, of those that it defines and the tests use.
+
+    It can't replace Python's own functions and modules under the tests, unless they test nothing else (MBPP asks for a
+    function `sum`).
+    """
     pythons = vars(builtins).keys() | {name for name, value in prelude.items() if isinstance(value, ModuleType)}
     return names - pythons or names
 

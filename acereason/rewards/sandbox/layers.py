@@ -39,6 +39,7 @@ class Layers:
         self.extra = extra
         self.scratch = ""
         self._base = ""
+        self._untouched: tuple[int, int] | None = None
 
     def prepare(self) -> None:
         """Once, in the zygote, after everything is imported."""
@@ -48,6 +49,7 @@ class Layers:
         self.readable = _readable(self.extra)
         if self.namespaces:
             _enter_new_root(self.readable)
+        self._own_memory = _own_address_space()
         self._base = "/" if self.namespaces else tempfile.mkdtemp(prefix="acereason-")
         os.chmod(self._base, 0o755)
         self.scratch = os.path.join(self._base, "scratch")
@@ -73,26 +75,26 @@ class Layers:
         )
 
     def open_scratch(self) -> None:
-        """Before each run: a fresh folder."""
+        """Before each run: an empty folder."""
+        if self._untouched:
+            return
         os.mkdir(self.scratch, 0o700)
         if self.namespaces:
             size = f"size={self.limits.scratch_mib}m,nr_inodes=4096,mode=700"
             kernel.mount("scratch", self.scratch, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, size)
         if self.uid:
             os.chown(self.scratch, self.uid, self.uid)
+        self._untouched = _state_of(self.scratch)
 
-    def close_scratch(self) -> None:
-        """After each run and the death of its processes."""
-        if self.namespaces:
-            kernel.unmount(self.scratch)
-        try:
-            os.rmdir(self.scratch)
-        except OSError:
-            subprocess.run(["/bin/chmod", "-R", "u+rwx", self.scratch], stderr=subprocess.DEVNULL)
-            subprocess.run(["/bin/rm", "-rf", self.scratch], check=True)
+    def clean_scratch(self) -> None:
+        """After each run and the death of its processes: what a program touched goes, anything else can serve again."""
+        if _state_of(self.scratch) != self._untouched or os.listdir(self.scratch):
+            self._remove_scratch()
 
     def close(self) -> None:
         """At the end of the zygote."""
+        if self._untouched:
+            self._remove_scratch()
         if self._base not in ("", "/"):
             os.rmdir(self._base)
 
@@ -115,13 +117,23 @@ class Layers:
         if self.seccomp:
             seccomp.apply()
 
+    def _remove_scratch(self) -> None:
+        self._untouched = None
+        if self.namespaces:
+            kernel.unmount(self.scratch)
+        try:
+            os.rmdir(self.scratch)
+        except OSError:
+            subprocess.run(["/bin/chmod", "-R", "u+rwx", self.scratch], stderr=subprocess.DEVNULL)
+            subprocess.run(["/bin/rm", "-rf", self.scratch], check=True)
+
     def _limit(self) -> None:
         others = 0 if self.uid else 2 if self.namespaces else _tasks_of_user()  # 2: launcher and zygote
         hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
         stack = _STACK if hard == resource.RLIM_INFINITY else min(_STACK, hard)
         resource.setrlimit(resource.RLIMIT_STACK, (stack, hard))  # deep recursion through C, as judges allow
         for kind, value in (
-            (resource.RLIMIT_AS, self.limits.memory_mib * 2**20 + _own_address_space()),
+            (resource.RLIMIT_AS, self.limits.memory_mib * 2**20 + self._own_memory),
             (resource.RLIMIT_CPU, int(self.limits.seconds) + 2),
             (resource.RLIMIT_FSIZE, self.limits.output_mib * 2**20),
             (resource.RLIMIT_NOFILE, 64),
@@ -190,11 +202,18 @@ def _mount_proc(root: str) -> None:
 
 def _readable(extra: list[str]) -> list[str]:
     """Python's own files and the libraries that it has loaded, outermost directories only, symlinks resolved."""
-    libraries = {os.path.dirname(line.split()[-1]) for line in open("/proc/self/maps") if ".so" in line.split()[-1]}
+    maps = [line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines()]
+    libraries = {os.path.dirname(name) for name in maps if ".so" in name}
     names = ("stdlib", "platstdlib")
     stdlib = {path for name in names if os.path.isdir(path := sysconfig.get_path(name))}
     found = sorted({os.path.realpath(path) for path in libraries | stdlib | {*_FILES, *extra} if os.path.exists(path)})
     return [path for path in found if not any(path.startswith(other + "/") for other in found)]
+
+
+def _state_of(folder: str) -> tuple[int, int]:
+    """What changes when something is done to a folder itself."""
+    found = os.stat(folder)
+    return found.st_ctime_ns, found.st_mode
 
 
 def _own_address_space() -> int:
@@ -226,4 +245,6 @@ def interpreter_problem(layers: Layers) -> str | None:
     if not layers.uid or layers.namespaces:
         return None
     closed = reachable(sys.base_prefix)
-    return closed and f"Python lies under {closed}, which only its owner may enter: use a Python that all users can read"
+    return (
+        closed and f"Python lies under {closed}, which only its owner may enter: use a Python that all users can read"
+    )
