@@ -36,6 +36,8 @@ def parse_tests(value: Any) -> Tests:
     Raises:
         ValueError: no format above fits, or there is no test in it; says why in one line.
     """
+    if value is None or isinstance(value, str) and not value.strip():
+        raise ValueError("no tests")
     value = _unpacked(value) if isinstance(value, str) else value
     if isinstance(value, dict):
         tests = _from_mapping(value)

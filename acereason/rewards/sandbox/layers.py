@@ -9,16 +9,11 @@ import tempfile
 from pathlib import Path
 
 from acereason.rewards.sandbox import kernel, landlock, seccomp
+from acereason.rewards.sandbox.namespaces import DEVICES, enter_namespaces, enter_new_root
 from acereason.rewards.sandbox.settings import Isolation, Layer, Limits, Mechanism
 
-_DEVICES = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"]
 _FILES = ["/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo"]
-_LINKS = {
-    "/dev/stdin": "/proc/self/fd/0", "/dev/stdout": "/proc/self/fd/1", "/dev/stderr": "/proc/self/fd/2",
-    "/dev/fd": "/proc/self/fd",
-}  # fmt: skip
 _STACK = 120 * 2**20  # the kernel leaves 128 MiB below the stack free
-_SPACES = kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC
 
 
 class Layers:
@@ -35,7 +30,7 @@ class Layers:
         self.limits, self.uid = limits, uid
         self.landlock = "landlock" in wanted and landlock.abi() > 0
         self.seccomp = "seccomp" in wanted and seccomp.supported()
-        self.namespaces = "namespaces" in wanted and _enter_namespaces()
+        self.namespaces = "namespaces" in wanted and enter_namespaces()
         self.extra = extra
         self.scratch = ""
         self._base = ""
@@ -48,7 +43,7 @@ class Layers:
         kernel.set_dumpable(False)
         self.readable = _readable(self.extra)
         if self.namespaces:
-            _enter_new_root(self.readable)
+            enter_new_root(self.readable)
         self._own_memory = _own_address_space()
         self._base = "/" if self.namespaces else tempfile.mkdtemp(prefix="acereason-")
         os.chmod(self._base, 0o755)
@@ -113,7 +108,7 @@ class Layers:
         os.umask(0o077)
         kernel.no_new_privileges()
         if self.landlock:
-            landlock.confine([*self.readable, "/proc/self"], [self.scratch, *_DEVICES])
+            landlock.confine([*self.readable, "/proc/self"], [self.scratch, *DEVICES])
         if self.seccomp:
             seccomp.apply()
 
@@ -142,62 +137,9 @@ class Layers:
             (resource.RLIMIT_MEMLOCK, 0),
             (resource.RLIMIT_MSGQUEUE, 0),
         ):
+            hard = resource.getrlimit(kind)[1]
+            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
             resource.setrlimit(kind, (value, value))
-
-
-def _enter_namespaces() -> bool:
-    """Leave for namespaces of our own, as root or through a user namespace; the next child is pid 1 in there."""
-    uid, gid = os.geteuid(), os.getegid()
-    try:
-        kernel.unshare(_SPACES if uid == 0 else _SPACES | kernel.CLONE_NEWUSER)
-    except OSError:
-        return False
-    if uid != 0:
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
-    return True
-
-
-def _enter_new_root(readable: list[str]) -> None:
-    root = tempfile.gettempdir()
-    kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
-    kernel.mount("root", root, "tmpfs", kernel.MS_NOSUID, "mode=755,size=1m")
-    for path in readable:
-        _bind(path, root, kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV)
-    for path in _DEVICES:
-        _bind(path, root)
-    for path in ("/lib", "/lib64", "/usr/lib64"):
-        if os.path.islink(path) and not os.path.lexists(root + path):
-            os.symlink(os.readlink(path), root + path)
-    _mount_proc(root)
-    os.chroot(root)
-    os.chdir("/")
-
-
-def _bind(path: str, root: str, flags: int = 0) -> None:
-    target = root + path
-    if os.path.isdir(path):
-        os.makedirs(target, exist_ok=True)
-    else:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        Path(target).touch()
-    kernel.mount(path, target, flags=kernel.MS_BIND)
-    if flags:
-        kept = os.statvfs(path).f_flag & (kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
-        kernel.mount("none", target, flags=kernel.MS_BIND | kernel.MS_REMOUNT | flags | kept)
-
-
-def _mount_proc(root: str) -> None:
-    """A /proc of our own processes, where the machine allows one (not in a container that masks its own)."""
-    os.mkdir(root + "/proc")
-    flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
-    try:
-        kernel.mount("proc", root + "/proc", "proc", flags, "subset=pid,hidepid=invisible")
-    except OSError:
-        return
-    for path, target in _LINKS.items():
-        os.symlink(target, root + path)
 
 
 def _readable(extra: list[str]) -> list[str]:
