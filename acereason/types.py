@@ -61,6 +61,8 @@ class Problem:
     """Name of the source it came from."""
     tests: Tests | None = None
     """Ground truth of a code problem."""
+    starter: str = ""
+    """Code that a code problem's solution must start with: its function header. Empty: none."""
     prompt_ids: list[int] = field(default_factory=list)
     """[P] token ids of the templated prompt."""
 

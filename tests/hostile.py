@@ -1,7 +1,7 @@
 """Programs that attack the sandbox or the verdict. Each is run on stdin "3\\n", where "42\\n" is expected.
 
-An attack prints 42 when it succeeds, so its outcome is `wrong` (or how it was stopped). `passed` stands where the program is
-entitled to its answer, and only what it leaves behind is in question.
+An attack prints 42 when it succeeds, so its outcome is `wrong` (or how it was stopped). `passed` is where the program
+is entitled to its answer, and only what it leaves behind is in question.
 """
 
 TIME = {
@@ -17,7 +17,10 @@ while True: pass""",
     "is lost in C code": "import re; re.match(r'(a+)+$', 'a' * 40 + 'b')",
     "computes a huge power": "print(len(str(7 ** (10 ** 9))))",
     "stops itself": "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)",
-    "leaves a thread running": "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\nprint(42)",
+    "leaves a thread running": """
+import threading, time
+threading.Thread(target=time.sleep, args=(600,)).start()
+print(42)""",
     "loops in an exit handler": "import atexit\n@atexit.register\ndef forever():\n    while True: pass\nprint(42)",
     "waits for a child that sleeps": "import os, time\nif os.fork(): os.wait()\nelse: time.sleep(600)",
     "reads without end": "data = open('/dev/zero', 'rb')\nwhile True: data.read(1000)",
@@ -119,9 +122,13 @@ for fd in range(4, 1000):
     try: os.write(fd, b'run'); reached += 1
     except OSError: pass
 print(42 if reached else 'none')""",
-    "looks for secrets": "import os; print(42 if set(os.environ) - {'PATH', 'LANG', 'HOME', 'TMPDIR', 'PYTHONHASHSEED', "
-    "'OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'LC_CTYPE'} else 'none')",
-    "reads the trainer's source": _attempt("import acereason.rewards.code\nreturn open(acereason.rewards.code.__file__)"),
+    "looks for secrets": """
+import os
+known = 'PATH LANG HOME TMPDIR PYTHONHASHSEED OMP_NUM_THREADS OPENBLAS_NUM_THREADS LC_CTYPE'
+print(42 if set(os.environ) - set(known.split()) else 'none')""",
+    "reads the trainer's source": _attempt(
+        "import acereason.rewards.code\nreturn open(acereason.rewards.code.__file__)"
+    ),
     "reads other processes' memory": _attempt(
         "for pid in os.listdir('/proc'):\n"
         "    if pid.isdigit() and int(pid) != os.getpid():\n"
@@ -191,17 +198,21 @@ if os.fork() == 0:
 print(42)""",
     "leaves a child that loops": "import os\nif os.fork() == 0:\n    while True: pass\nprint(42)",
     "leaves many files": """
-for index in range(3_000):
+for index in range(500):
     try: open(f'file{index}', 'w').close()
     except OSError: break
 print(42)""",
     "leaves a deep tree": """
 import os
-for _ in range(2000):
+for _ in range(500):
     try: os.mkdir('d'); os.chdir('d')
     except OSError: break
 print(42)""",
-    "leaves closed folders": "import os; os.makedirs('a/b'); os.chmod('a/b', 0); os.chmod('a', 0); os.chmod('.', 0); print(42)",
+    "leaves closed folders": """
+import os
+os.makedirs('a/b')
+for folder in ('a/b', 'a', '.'): os.chmod(folder, 0)
+print(42)""",
     "recovers from a lack of memory": """
 a = []
 try:

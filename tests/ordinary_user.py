@@ -1,4 +1,4 @@
-"""python tests/ordinary_user.py UID COMMAND...: as root, run a command as another user (0 stays root, for the view alone).
+"""python tests/ordinary_user.py UID COMMAND...: as root, run a command as another user (0 stays root, with the view).
 
 Where Python or the repository lies in a folder that is closed to others, the command sees a view of it that is open.
 """

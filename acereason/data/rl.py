@@ -7,7 +7,7 @@ import lightning.pytorch as pl
 
 from acereason.data.curriculum import Plan, Stage, next_plan
 from acereason.data.loader import Loader, batched
-from acereason.data.problems import BadRows, Source, refuse_bad_rows
+from acereason.data.problems import BadRows, Source, attach_tests, refuse_bad_rows
 from acereason.data.prompts import Template
 from acereason.errors import UserError
 from acereason.rewards.pool import RewardPool
@@ -154,10 +154,12 @@ class RLData(pl.LightningDataModule):
         source, key = self.sources[name], f"data.sources.{name}"
         rows = source.rows(key)
         problems = [source.problem(row, index, name) for index, row in enumerate(rows)]
+        bad = attach_tests(source, rows, problems) if source.task == "code" else {}
         tokenizer = self.trainer.lightning_module.tokenizer
         for problem in problems:
             problem.prompt_ids = self.template.encode_prompt(problem, tokenizer)
-        bad = self._bad_rows(problems, self._longest_prompt(name), self.trainer.lightning_module.rewards)
+        usable = [problem for problem in problems if problem.id not in bad]
+        bad |= self._bad_rows(usable, self._longest_prompt(name), self.trainer.lightning_module.rewards)
         refuse_bad_rows(bad, len(problems), key, self.bad_rows)
         return [problem for problem in problems if problem.id not in bad]
 

@@ -18,6 +18,8 @@ _OPERATORS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 class TurnedAssert:
     """An assertion in two halves."""
 
+    function: str
+    """The function or class that it begins with."""
     expression: str
     """What the program's process evaluates: a call with constant arguments."""
     holds: Callable[[Any], bool]
@@ -41,10 +43,10 @@ def turn(source: str) -> TurnedAssert | None:
     left, right = test.left, test.comparators[0]
     if _is_call_of_program(left) and _is_constant(right):
         expected = ast.literal_eval(right)
-        return TurnedAssert(ast.unparse(left), lambda value: bool(compare(value, expected)))
+        return TurnedAssert(root(left), ast.unparse(left), lambda value: bool(compare(value, expected)))
     if _is_call_of_program(right) and _is_constant(left):
         expected = ast.literal_eval(left)
-        return TurnedAssert(ast.unparse(right), lambda value: bool(compare(expected, value)))
+        return TurnedAssert(root(right), ast.unparse(right), lambda value: bool(compare(expected, value)))
     return None
 
 
@@ -55,11 +57,11 @@ def crossing(source: str) -> str | None:
         SyntaxError: it is no Python.
     """
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ClassDef) and any(_root(base) not in _KNOWN_BASES for base in node.bases):
+        if isinstance(node, ast.ClassDef) and any(root(base) not in _KNOWN_BASES for base in node.bases):
             return f"class {node.name} builds on a class of the program's or another module's"
         if isinstance(node, ast.Call):
             passed = [*node.args, *(keyword.value for keyword in node.keywords)]
-            if any(isinstance(value, ast.Lambda) for value in passed) and _root(node.func) not in _TAKE_FUNCTIONS:
+            if any(isinstance(value, ast.Lambda) for value in passed) and root(node.func) not in _TAKE_FUNCTIONS:
                 return f"`{ast.unparse(node)[:80]}` may pass a function to the program"
     return None
 
@@ -88,7 +90,7 @@ def _is_constant(node: ast.expr) -> bool:
     return True
 
 
-def _root(node: ast.expr) -> str:
+def root(node: ast.expr) -> str:
     """The name that an expression begins with."""
     while isinstance(node, (ast.Attribute, ast.Call, ast.Subscript)):
         node = node.func if isinstance(node, ast.Call) else node.value

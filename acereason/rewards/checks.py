@@ -76,7 +76,8 @@ def _check_assertion(slot: Slot, program: str, tests: Tests, index: int) -> Chec
     turned = None if tests.pytest else turn(source)
     if turned is None:
         return _examine(slot, program, tests, source)
-    job = {"mode": "call", "program": program, "setup": tests.setup, "expression": turned.expression}
+    question = {"function": turned.function, "expression": turned.expression}
+    job = {"mode": "call", "program": program, "setup": tests.setup, **question}
     run = slot.program.run(job)
     try:
         value = _value(run, source)
@@ -93,7 +94,10 @@ def _examine(slot: Slot, program: str, tests: Tests, source: str) -> Checked:
     theirs, ours = socket.socketpair()
     answers = {"mode": "serve", "program": program, "setup": tests.setup}
     questions = {"mode": "examine", "tests": source, "setup": tests.setup, "pytest": tests.pytest}
-    with slot.program.start(answers, channel=theirs) as answering, slot.examiner.start(questions, channel=ours) as asking:
+    with (
+        slot.program.start(answers, channel=theirs) as answering,
+        slot.examiner.start(questions, channel=ours) as asking,
+    ):
         theirs.close()
         ours.close()
         collect(answering, asking, leader=asking)

@@ -1,7 +1,8 @@
 """Code verdicts: the program in a response against its problem's tests, in a sandbox.
 
 Correct means that every test passed. A program's own failure, of any kind, is wrong; a failure of ours (the sandbox,
-tests that can't run) is an error, which a program can't bring about. Expected outputs never enter the program's process.
+tests that can't run) is an error, which a program can't bring about. Expected outputs never enter the program's
+process.
 """
 
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ class CodeSettings:
     """How programs are run and judged."""
 
     seconds: float = 6.0
-    """Seconds for each test, not counting what a program waits for a core (at most as much again)."""
+    """Seconds for each test, not counting what a program waits for a core (at most half as much again)."""
     memory_mib: int = 1024
     """Memory of each process of a program, MiB, beyond the interpreter's own."""
     processes: int = 8
@@ -79,7 +80,7 @@ def gold_problem(tests: Tests, settings: CodeSettings) -> str | None:
 
 def deadline(tests: Tests, settings: CodeSettings) -> float:
     """Seconds that `verify` may take at most, whatever the program does and a sandbox's restart included."""
-    return _START_SECONDS + len(tests.inputs) * (2 * settings.seconds + _OVERHEAD_SECONDS)
+    return _START_SECONDS + len(tests.inputs) * (settings.limits.longest_seconds + _OVERHEAD_SECONDS)
 
 
 def _check_all(program: str, tests: Tests, settings: CodeSettings) -> list[Checked]:

@@ -7,7 +7,7 @@
 |---|---|---|
 | lines | as many, blank ones at both ends aside | the same |
 | a line | equal word by word, numbers by value | equal text, or all words numbers and equal by value |
-| what is a number | ASCII: `1`, `+1.50`, `1e3`, below 400 characters | whatever `Decimal` reads: `1_000`, full-width digits |
+| a number | ASCII: `1`, `+1.50`, `1e3`, up to 400 characters | what `Decimal` reads: `1_000`, full-width digits |
 | exit code | must be 0 | any, unless an exception ended the program |
 | values | equal when tuples are lists and keys are text | equal when the outermost tuple is a list |
 """

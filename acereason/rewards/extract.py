@@ -20,7 +20,8 @@ def last_code(text: str) -> str | None:
 
 def _blocks(text: str) -> list[tuple[str, str]]:
     """[(label, content)] of closed blocks."""
-    blocks, fence, label, body = [], "", "", []
+    blocks: list[tuple[str, str]] = []
+    fence, label, body = "", "", list[str]()
     for line in text.split("\n"):
         found = _FENCE.fullmatch(line.rstrip("\r"))
         if not fence and found:

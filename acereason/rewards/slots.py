@@ -6,9 +6,8 @@ import threading
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from acereason.rewards.sandbox import Isolation, Job, Layer, Limits, Run, Sandbox, collect
+from acereason.rewards.sandbox import Layer, Limits, Sandbox
 
 _EXAMINER_SECONDS = 2.0
 """The examiner outlives the program by this, so that the program's time is what runs out."""

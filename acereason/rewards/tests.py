@@ -3,7 +3,7 @@
 | shape | from |
 |---|---|
 | `{"type": "stdin", "inputs", "outputs"}`, `{"type": "call", "fn_name", "inputs", "outputs"}` | this project |
-| `{"type": "assert", "tests": [...], "setup"}`, `{"type": "script" or "pytest", "tests": "...", "setup"}` | this project |
+| `{"type": "assert", "tests": [...], "setup"}`, `{"type": "script" or "pytest", "tests": "..."}` | this project |
 | `{"inputs", "outputs", "fn_name"?}`, or its JSON | APPS, TACO: `input_output` |
 | `[{"input", "output", "testtype"?, "metadata"?, "fn_name"?}]`, or its JSON | LiveCodeBench, DeepCoder, codeforces |
 | base64 of zlib of a pickle of the latter's JSON | LiveCodeBench's private tests |
@@ -21,7 +21,7 @@ import json
 import pickle
 import zlib
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 from acereason.rewards.asserts import crossing
 from acereason.types import Tests
@@ -36,6 +36,8 @@ def parse_tests(value: Any) -> Tests:
     Raises:
         ValueError: no format above fits, or there is no test in it; says why in one line.
     """
+    if value is None or isinstance(value, str) and not value.strip():
+        raise ValueError("no tests")
     value = _unpacked(value) if isinstance(value, str) else value
     if isinstance(value, dict):
         tests = _from_mapping(value)

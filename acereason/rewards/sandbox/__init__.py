@@ -2,11 +2,12 @@
 
 `Sandbox` starts a zygote (`zygote.py`): a bare interpreter, apart from the trainer's, with the standard library loaded.
 For each run it forks a process, gives up in it what a program must not have (`layers.py`), and runs the program
-(`program.py`); when the run ends, everything that the program started is killed and its files are gone. Expected outputs
-never enter that process: they are compared by the caller, or by an examiner in a sandbox of its own (`examiner.py`).
+(`program.py`); when the run ends, everything that the program started is killed and its files are gone. Expected
+outputs never enter that process: they are compared by the caller, or by an examiner in a sandbox of its own
+(`examiner.py`).
 
-Layers, each with what provides it here, best first; which of them a machine has is found out at the start and tested by a
-program that tries to get through:
+Layers, each with what provides it here, best first; which of them a machine has is found out at the start and tested by
+a program that tries to get through:
 
 - limits: rlimits on CPU, memory, processes, open files and file sizes; wall clock; cap on output.
 - processes: a pid namespace; as root without it, killing all of a user id that only this slot has; else the zygote is
@@ -18,8 +19,9 @@ program that tries to get through:
 
 Not covered: flaws of the kernel (use a virtual machine around everything if that is your threat), side channels between
 programs on the same cores, memory of a run beyond its limit times its number of processes, disk space where there is no
-namespace to mount the scratch folder in, Python's own files (readable), and machines other than Linux. Where there are no
-namespaces and the caller isn't root, processes that sleep survive the zygote if somebody else kills it with SIGKILL.
+namespace to mount the scratch folder in, Python's own files (readable), and machines other than Linux. Where there are
+no namespaces and the caller isn't root, programs share the caller's user, and a process that sleeps survives the zygote
+if somebody else kills that with SIGKILL.
 """
 
 from acereason.rewards.sandbox.client import Sandbox

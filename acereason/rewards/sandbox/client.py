@@ -47,7 +47,10 @@ class Sandbox:
             wanted: mechanisms to use where the machine offers them.
         """
         self.limits = limits
-        self._uid_lock, uid = _claim_uid() if os.geteuid() == 0 else (None, None)
+        self._uid_lock: socket.socket | None = None
+        uid = None
+        if os.geteuid() == 0:
+            self._uid_lock, uid = _claim_uid()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings = {"limits": asdict(limits), "uid": uid, "wanted": list(wanted), "extra": list(extra)}
         with theirs:

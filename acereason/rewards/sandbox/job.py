@@ -33,7 +33,7 @@ class Job:
         self, control: socket.socket, limits: Limits, job: dict[str, Any], stdin: bytes, channel: socket.socket | None
     ) -> None:
         self.run = Run()
-        self.deadline = time.monotonic() + 2 * limits.seconds + GRACE_SECONDS
+        self.deadline = time.monotonic() + limits.longest_seconds + GRACE_SECONDS
         self._control, self._limits = control, limits
         self._ended = False
         self._written: dict[str, bytearray] = {"stdout": bytearray(), "stderr": bytearray(), "result": bytearray()}
@@ -134,7 +134,7 @@ def _ready(sources: list[int], deadline: float) -> list[int]:
 def _file(content: bytes) -> BinaryIO:
     """An unnamed file in memory that nobody can change, open at its start."""
     fd = os.memfd_create("input", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    file = open(fd, "r+b", buffering=0)
+    file = os.fdopen(fd, "r+b", buffering=0)
     file.write(content)
     file.seek(0)
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)

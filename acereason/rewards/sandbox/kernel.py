@@ -38,9 +38,7 @@ def _check(result: int, what: str) -> int:
 
 def syscall(number: int, *arguments: "int | ctypes.Array | ctypes._CData | None") -> int:
     """A raw system call; integers are passed as longs, structures by reference."""
-    passed = [
-        ctypes.c_long(value) if isinstance(value, int) else value and ctypes.byref(value) for value in arguments
-    ]
+    passed = [ctypes.c_long(value) if isinstance(value, int) else value and ctypes.byref(value) for value in arguments]
     return _check(_libc.syscall(ctypes.c_long(number), *passed), f"system call {number}")
 
 
@@ -52,7 +50,9 @@ def unshare(flags: int) -> None:
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
     """mount(2)"""
     encoded = [value.encode() or None for value in (source, target, kind)]
-    _check(_libc.mount(*encoded, ctypes.c_ulong(flags), options.encode() or None), f"mount {kind or source} on {target}")
+    _check(
+        _libc.mount(*encoded, ctypes.c_ulong(flags), options.encode() or None), f"mount {kind or source} on {target}"
+    )
 
 
 def unmount(target: str) -> None:

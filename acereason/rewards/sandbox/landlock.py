@@ -1,4 +1,4 @@
-"""Landlock: a process gives up the files, TCP ports, signals and abstract sockets that it doesn't name (kernel 5.13 on)."""
+"""Landlock (kernel 5.13 on): a process gives up the files, TCP ports, signals and sockets that it doesn't name."""
 
 import ctypes
 import os

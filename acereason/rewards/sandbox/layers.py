@@ -9,16 +9,11 @@ import tempfile
 from pathlib import Path
 
 from acereason.rewards.sandbox import kernel, landlock, seccomp
+from acereason.rewards.sandbox.namespaces import DEVICES, enter_namespaces, enter_new_root
 from acereason.rewards.sandbox.settings import Isolation, Layer, Limits, Mechanism
 
-_DEVICES = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"]
 _FILES = ["/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo"]
-_LINKS = {
-    "/dev/stdin": "/proc/self/fd/0", "/dev/stdout": "/proc/self/fd/1", "/dev/stderr": "/proc/self/fd/2",
-    "/dev/fd": "/proc/self/fd",
-}  # fmt: skip
 _STACK = 120 * 2**20  # the kernel leaves 128 MiB below the stack free
-_SPACES = kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC
 
 
 class Layers:
@@ -35,10 +30,11 @@ class Layers:
         self.limits, self.uid = limits, uid
         self.landlock = "landlock" in wanted and landlock.abi() > 0
         self.seccomp = "seccomp" in wanted and seccomp.supported()
-        self.namespaces = "namespaces" in wanted and _enter_namespaces()
+        self.namespaces = "namespaces" in wanted and enter_namespaces()
         self.extra = extra
         self.scratch = ""
         self._base = ""
+        self._untouched: tuple[int, int] | None = None
 
     def prepare(self) -> None:
         """Once, in the zygote, after everything is imported."""
@@ -47,7 +43,8 @@ class Layers:
         kernel.set_dumpable(False)
         self.readable = _readable(self.extra)
         if self.namespaces:
-            _enter_new_root(self.readable)
+            enter_new_root(self.readable)
+        self._own_memory = _own_address_space()
         self._base = "/" if self.namespaces else tempfile.mkdtemp(prefix="acereason-")
         os.chmod(self._base, 0o755)
         self.scratch = os.path.join(self._base, "scratch")
@@ -73,26 +70,26 @@ class Layers:
         )
 
     def open_scratch(self) -> None:
-        """Before each run: a fresh folder."""
+        """Before each run: an empty folder."""
+        if self._untouched:
+            return
         os.mkdir(self.scratch, 0o700)
         if self.namespaces:
             size = f"size={self.limits.scratch_mib}m,nr_inodes=4096,mode=700"
             kernel.mount("scratch", self.scratch, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, size)
         if self.uid:
             os.chown(self.scratch, self.uid, self.uid)
+        self._untouched = _state_of(self.scratch)
 
-    def close_scratch(self) -> None:
-        """After each run and the death of its processes."""
-        if self.namespaces:
-            kernel.unmount(self.scratch)
-        try:
-            os.rmdir(self.scratch)
-        except OSError:
-            subprocess.run(["/bin/chmod", "-R", "u+rwx", self.scratch], stderr=subprocess.DEVNULL)
-            subprocess.run(["/bin/rm", "-rf", self.scratch], check=True)
+    def clean_scratch(self) -> None:
+        """After each run and the death of its processes: what a program touched goes, anything else can serve again."""
+        if _state_of(self.scratch) != self._untouched or os.listdir(self.scratch):
+            self._remove_scratch()
 
     def close(self) -> None:
         """At the end of the zygote."""
+        if self._untouched:
+            self._remove_scratch()
         if self._base not in ("", "/"):
             os.rmdir(self._base)
 
@@ -111,9 +108,19 @@ class Layers:
         os.umask(0o077)
         kernel.no_new_privileges()
         if self.landlock:
-            landlock.confine([*self.readable, "/proc/self"], [self.scratch, *_DEVICES])
+            landlock.confine([*self.readable, "/proc/self"], [self.scratch, *DEVICES])
         if self.seccomp:
             seccomp.apply()
+
+    def _remove_scratch(self) -> None:
+        self._untouched = None
+        if self.namespaces:
+            kernel.unmount(self.scratch)
+        try:
+            os.rmdir(self.scratch)
+        except OSError:
+            subprocess.run(["/bin/chmod", "-R", "u+rwx", self.scratch], stderr=subprocess.DEVNULL)
+            subprocess.run(["/bin/rm", "-rf", self.scratch], check=True)
 
     def _limit(self) -> None:
         others = 0 if self.uid else 2 if self.namespaces else _tasks_of_user()  # 2: launcher and zygote
@@ -121,7 +128,7 @@ class Layers:
         stack = _STACK if hard == resource.RLIM_INFINITY else min(_STACK, hard)
         resource.setrlimit(resource.RLIMIT_STACK, (stack, hard))  # deep recursion through C, as judges allow
         for kind, value in (
-            (resource.RLIMIT_AS, self.limits.memory_mib * 2**20 + _own_address_space()),
+            (resource.RLIMIT_AS, self.limits.memory_mib * 2**20 + self._own_memory),
             (resource.RLIMIT_CPU, int(self.limits.seconds) + 2),
             (resource.RLIMIT_FSIZE, self.limits.output_mib * 2**20),
             (resource.RLIMIT_NOFILE, 64),
@@ -130,71 +137,25 @@ class Layers:
             (resource.RLIMIT_MEMLOCK, 0),
             (resource.RLIMIT_MSGQUEUE, 0),
         ):
+            hard = resource.getrlimit(kind)[1]
+            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
             resource.setrlimit(kind, (value, value))
-
-
-def _enter_namespaces() -> bool:
-    """Leave for namespaces of our own, as root or through a user namespace; the next child is pid 1 in there."""
-    uid, gid = os.geteuid(), os.getegid()
-    try:
-        kernel.unshare(_SPACES if uid == 0 else _SPACES | kernel.CLONE_NEWUSER)
-    except OSError:
-        return False
-    if uid != 0:
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
-    return True
-
-
-def _enter_new_root(readable: list[str]) -> None:
-    root = tempfile.gettempdir()
-    kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
-    kernel.mount("root", root, "tmpfs", kernel.MS_NOSUID, "mode=755,size=1m")
-    for path in readable:
-        _bind(path, root, kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV)
-    for path in _DEVICES:
-        _bind(path, root)
-    for path in ("/lib", "/lib64", "/usr/lib64"):
-        if os.path.islink(path) and not os.path.lexists(root + path):
-            os.symlink(os.readlink(path), root + path)
-    _mount_proc(root)
-    os.chroot(root)
-    os.chdir("/")
-
-
-def _bind(path: str, root: str, flags: int = 0) -> None:
-    target = root + path
-    if os.path.isdir(path):
-        os.makedirs(target, exist_ok=True)
-    else:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        Path(target).touch()
-    kernel.mount(path, target, flags=kernel.MS_BIND)
-    if flags:
-        kept = os.statvfs(path).f_flag & (kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
-        kernel.mount("none", target, flags=kernel.MS_BIND | kernel.MS_REMOUNT | flags | kept)
-
-
-def _mount_proc(root: str) -> None:
-    """A /proc of our own processes, where the machine allows one (not in a container that masks its own)."""
-    os.mkdir(root + "/proc")
-    flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
-    try:
-        kernel.mount("proc", root + "/proc", "proc", flags, "subset=pid,hidepid=invisible")
-    except OSError:
-        return
-    for path, target in _LINKS.items():
-        os.symlink(target, root + path)
 
 
 def _readable(extra: list[str]) -> list[str]:
     """Python's own files and the libraries that it has loaded, outermost directories only, symlinks resolved."""
-    libraries = {os.path.dirname(line.split()[-1]) for line in open("/proc/self/maps") if ".so" in line.split()[-1]}
+    maps = [line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines()]
+    libraries = {os.path.dirname(name) for name in maps if ".so" in name}
     names = ("stdlib", "platstdlib")
     stdlib = {path for name in names if os.path.isdir(path := sysconfig.get_path(name))}
     found = sorted({os.path.realpath(path) for path in libraries | stdlib | {*_FILES, *extra} if os.path.exists(path)})
     return [path for path in found if not any(path.startswith(other + "/") for other in found)]
+
+
+def _state_of(folder: str) -> tuple[int, int]:
+    """What changes when something is done to a folder itself."""
+    found = os.stat(folder)
+    return found.st_ctime_ns, found.st_mode
 
 
 def _own_address_space() -> int:
@@ -226,4 +187,6 @@ def interpreter_problem(layers: Layers) -> str | None:
     if not layers.uid or layers.namespaces:
         return None
     closed = reachable(sys.base_prefix)
-    return closed and f"Python lies under {closed}, which only its owner may enter: use a Python that all users can read"
+    return (
+        closed and f"Python lies under {closed}, which only its owner may enter: use a Python that all users can read"
+    )

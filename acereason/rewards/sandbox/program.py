@@ -37,7 +37,8 @@ def run(job: dict[str, Any], names: dict[str, Any]) -> None:
     """Run a job and end this process with a code that says how it went.
 
     Args:
-        job: `mode` and `program`; `setup` (run before it); for `call`, `expression` or `function` and `arguments`.
+        job: `mode` and `program`; `setup` (run before it); for `call`,
+            `function` and its `arguments`, or an `expression` that begins with this function.
         names: the prelude.
     """
     leave = os._exit  # the program may replace it
@@ -53,31 +54,34 @@ def run(job: dict[str, Any], names: dict[str, Any]) -> None:
 
 
 def _script(job: dict[str, Any], names: dict[str, Any]) -> None:
-    module = sys.modules["__main__"]
-    module.__dict__.clear()
-    module.__dict__.update(names, __name__="__main__", __builtins__=__builtins__, __file__="solution.py")
-    _execute(job["program"], module.__dict__)
+    names.update(__name__="__main__", __file__="solution.py")
+    _execute(job["program"], names)
 
 
 def _call(job: dict[str, Any], names: dict[str, Any]) -> None:
-    scope = _load(job, names)
+    preludes = names.get(job["function"])
+    _load(job, names)
+    function = _function(names, job["function"])
+    if function is None or function is preludes:
+        raise NameError(f"the program defines no {job['function']}")
     if "expression" in job:
-        value = eval(compile(job["expression"], "<test>", "eval"), scope)
+        value = eval(compile(job["expression"], "<test>", "eval"), names)
     else:
-        value = _function(scope, job["function"])(*wire.decode(job["arguments"]))
+        value = function(*wire.decode(job["arguments"]))
     _send(wire.dumps(value))
 
 
-def _function(scope: dict[str, Any], name: str) -> Callable[..., Any]:
+def _function(names: dict[str, Any], name: str) -> Callable[..., Any] | None:
     """The function to test: `Solution().name` where the program has that class, as on LeetCode, else `name`."""
-    solution = scope.get("Solution")
+    solution = names.get("Solution")
     if isinstance(solution, type) and hasattr(solution, name):
         return getattr(solution(), name)
-    return scope[name]
+    return names.get(name)
 
 
 def _serve(job: dict[str, Any], names: dict[str, Any]) -> None:
-    scope = _load(job, names)
+    before = dict(names)
+    _load(job, names)
     objects: list[Any] = []
 
     def refer(value: Any) -> int:
@@ -86,15 +90,15 @@ def _serve(job: dict[str, Any], names: dict[str, Any]) -> None:
 
     for line in _lines():
         request = json.loads(line)
-        _send(_answer(request, scope, names, refer, objects.__getitem__) + "\n")
+        _send(_answer(request, names, before, refer, objects.__getitem__) + "\n")
 
 
 def _answer(
-    request: dict[str, Any], scope: dict[str, Any], names: dict[str, Any], refer: Callable, resolve: Callable
+    request: dict[str, Any], scope: dict[str, Any], before: dict[str, Any], refer: Callable, resolve: Callable
 ) -> str:
     try:
         if request["do"] == "scope":
-            own = [name for name in scope if name not in names or scope[name] is not names[name]]
+            own = [name for name in scope if name not in before or scope[name] is not before[name]]
             return json.dumps({"value": [name for name in own if not name.startswith("__")]})
         if request["do"] == "global":
             return json.dumps({"value": wire.encode(scope[request["name"]], refer)})
@@ -106,15 +110,14 @@ def _answer(
         return json.dumps({"raised": type(error).__name__, "text": str(error)[:2000]})
 
 
-def _load(job: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
-    """The namespace that the program leaves behind, as a module called `solution`."""
-    scope = {**names, "__name__": "solution", "__builtins__": __builtins__, "__file__": "solution.py"}
+def _load(job: dict[str, Any], names: dict[str, Any]) -> None:
+    """Fill the namespace with what the program defines, as a module called `solution`."""
+    names.update(__name__="solution", __file__="solution.py")
     try:
-        exec(compile(job.get("setup", ""), "setup.py", "exec"), scope)
-        _execute(job["program"], scope)
+        exec(compile(job.get("setup", ""), "setup.py", "exec"), names)
+        _execute(job["program"], names)
     except SystemExit as error:
         raise UnfinishedProgram("the program ended itself before it could be tested") from error
-    return scope
 
 
 def _execute(program: str, scope: dict[str, Any]) -> None:
@@ -140,7 +143,9 @@ def _lines() -> Iterator[bytes]:
 
 
 def _reset_interpreter() -> None:
-    sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__ = _streams()
+    for name, stream in zip(("stdin", "stdout", "stderr"), _streams(), strict=True):
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
     sys.setrecursionlimit(RECURSION_LIMIT)
     sys.set_int_max_str_digits(DIGITS)
     sys.argv = ["solution.py"]
@@ -190,6 +195,6 @@ def _exit_code(error: SystemExit) -> int:
 
 def _shut_down() -> None:
     """As the interpreter does at the end: wait for threads, run exit handlers, flush."""
-    threading._shutdown()
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()

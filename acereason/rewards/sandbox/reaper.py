@@ -54,10 +54,11 @@ def _kill_user(uid: int) -> None:
 
 def _kill_descendants() -> None:
     parents = _parents()
-    doomed, found = {os.getpid()}, True
+    doomed: set[int] = set()
+    found = {os.getpid()}
     while found:
-        found = {pid for pid, parent in parents.items() if parent in doomed} - doomed
         doomed |= found
+        found = {pid for pid, parent in parents.items() if parent in doomed} - doomed
     for pid in doomed - {os.getpid()}:
         try:
             os.kill(pid, signal.SIGKILL)

@@ -34,7 +34,7 @@ class Limits:
     """What one run of a program may use."""
 
     seconds: float = 6.0
-    """Time, not counting what the program spends waiting for a core (at most as much again)."""
+    """Time, not counting what the program spends waiting for a core (at most half as much again)."""
     memory_mib: int = 1024
     """Address space of each process beyond the interpreter's own, MiB."""
     processes: int = 8
@@ -43,6 +43,11 @@ class Limits:
     """Standard output, MiB; also the size of any file."""
     scratch_mib: int = 64
     """All files together, MiB, where the sandbox can mount a file system of its own."""
+
+    @property
+    def longest_seconds(self) -> float:
+        """Wall clock that a run may take at most."""
+        return 1.5 * self.seconds
 
 
 @dataclass

@@ -19,7 +19,12 @@ _NAMED: dict[str, tuple[type, Callable[[Any], Any]]] = {
     "Fraction": (Fraction, lambda value: [hex(value.numerator), hex(value.denominator)]),
     "range": (range, lambda value: [value.start, value.stop, value.step]),
 }
-_SEQUENCES: dict[str, type] = {"tuple": tuple, "set": set, "frozenset": frozenset, "deque": deque}
+_SEQUENCES: dict[str, tuple[type, Callable[[Any], Any]]] = {
+    "tuple": (tuple, tuple.__iter__),
+    "set": (set, set.__iter__),
+    "frozenset": (frozenset, frozenset.__iter__),
+    "deque": (deque, deque.__iter__),
+}
 _SMALL = 2**53
 
 
@@ -62,9 +67,9 @@ def encode(value: Any, refer: Callable[[Any], int] | None = None) -> Any:
         return [encode(item, refer) for item in list.__iter__(value)]
     if isinstance(value, dict):
         return {"dict": [[encode(key, refer), encode(item, refer)] for key, item in dict.items(value)]}
-    for name, kind in _SEQUENCES.items():
+    for name, (kind, iterate) in _SEQUENCES.items():
         if isinstance(value, kind):
-            return {name: [encode(item, refer) for item in kind.__iter__(value)]}
+            return {name: [encode(item, refer) for item in iterate(value)]}
     for name, (kind, content) in _NAMED.items():
         if isinstance(value, kind):
             return {name: content(value)}
@@ -85,7 +90,7 @@ def decode(data: Any, resolve: Callable[[int], Any] | None = None) -> Any:
     if name == "reference":
         return resolve(content) if resolve else Opaque()
     if name in _SEQUENCES:
-        return _SEQUENCES[name](decode(item, resolve) for item in content)
+        return _SEQUENCES[name][0](decode(item, resolve) for item in content)
     if name == "Fraction":
         return Fraction(int(content[0], 16), int(content[1], 16))
     kind, _ = _NAMED[name]

@@ -1,8 +1,8 @@
 """The zygote: a bare Python with everything imported, which forks one confined process for each run of a program.
 
-It is started by `client.Sandbox`, talks with it over one socket (fd in argv), and holds nothing secret: programs can read
-what a forked process inherits. A request is a message with the descriptors [job, stdin, stdout, stderr, fd 3]; the job
-itself, which names the program, is a file that only the program's process reads.
+It is started by `client.Sandbox`, talks with it over one socket (fd in argv), and holds nothing secret: programs can
+read what a forked process inherits. A request is a message with the descriptors [job, stdin, stdout, stderr, fd 3]; the
+job itself, which names the program, is a file that only the program's process reads.
 """
 
 import gc
@@ -80,7 +80,7 @@ class _Zygote:
         _, status, usage = os.wait4(pid, 0)
         seconds = time.monotonic() - started
         reaper.sweep(self.layers.namespaces, self.layers.uid)
-        self.layers.close_scratch()
+        self.layers.clean_scratch()
         with open(told) as failure:
             problem = failure.read()
         return {
@@ -94,18 +94,18 @@ class _Zygote:
 
     def _wait(self, watched: int, pid: int, started: float) -> str:
         """Until the program ends (""), its time is up ("time"), or the other side wants no more of it ("stop")."""
-        limit = self.layers.limits.seconds
+        limits = self.layers.limits
         poller = select.poll()
         poller.register(watched, select.POLLIN)
         poller.register(self.control, select.POLLIN)
-        deadline = started + limit
+        deadline = started + limits.seconds
         while True:
             ready = [fd for fd, _ in poller.poll(max(0, deadline - time.monotonic()) * 1000)]
             if watched in ready:
                 return ""
             if ready:
                 return "stop"
-            extended = started + limit + min(limit, _seconds_without_core(pid))
+            extended = started + min(limits.seconds + _seconds_without_core(pid), limits.longest_seconds)
             if extended <= time.monotonic():
                 return "time"
             deadline = extended

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from acereason.rewards.sandbox import Limits, Sandbox, SandboxError
-from acereason.rewards.sandbox.settings import Isolation, Run
 from acereason.rewards.sandbox.probe import check_isolation
+from acereason.rewards.sandbox.settings import Isolation, Run
 
 ROOT = Path(__file__).resolve().parents[3]
 AS_ROOT = os.geteuid() == 0
