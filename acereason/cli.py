@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -26,9 +27,10 @@ from acereason.modules.sft import SFTModule  # noqa: F401
 from acereason.preflight.resources import Planned
 from acereason.recipe import recipe
 from acereason.rollouts.hf import HFEngine  # noqa: F401
+from acereason.scoring.verb import score
 from acereason.trainer import Trainer
 
-VERBS: dict[str, Callable[..., None]] = {"recipe": recipe}
+VERBS: dict[str, Callable[..., None]] = {"recipe": recipe, "score": score}
 """Verbs that need no Trainer in this process."""
 
 
@@ -114,6 +116,9 @@ def run_verb(args: list[str]) -> None:
     _quiet()
     if args and args[0] in VERBS:
         verb = VERBS[args[0]]
+        args = [
+            re.sub(r"^--[^=]+", lambda option: option[0][:2] + option[0][2:].replace("-", "_"), arg) for arg in args
+        ]
         auto_cli(verb, args=args[1:], as_positional=False, parser_mode="omegaconf+", parser_class=Parser)
         return
     try:

@@ -11,6 +11,34 @@ Task = Literal["math", "code"]
 
 
 @dataclass
+class Tests:
+    """The tests of a code problem, as `acereason.rewards.tests.parse_tests` makes them from a dataset's row.
+
+    Example:
+        >>> Tests("call", inputs=[[1, 2], [3, 4]], outputs=[3, 7], function="add").function
+        'add'
+    """
+
+    kind: Literal["stdin", "call", "check"]
+    """stdin: the program reads text and prints text. call: its function takes arguments and returns a value. check:
+    Python code asserts what the program's functions do."""
+    inputs: list[Any]
+    """stdin: the text; call: the list of arguments; check: the source of one test."""
+    outputs: list[Any] = field(default_factory=list)
+    """stdin: the text; call: the value, as JSON has it; check: none."""
+    function: str = ""
+    """call: name of the function, or of a method of `Solution`."""
+    setup: str = ""
+    """check: Python source that both the program and the tests begin with."""
+    wrapped: bool = False
+    """call: every value stands in a list of its own, as APPS and TACO write them; the bare value is accepted too."""
+    pytest: bool = False
+    """check: the source defines pytest functions."""
+    forgeable: str = ""
+    """check: why the program could forge a pass: its tests can only run in its own process. Empty: it can't."""
+
+
+@dataclass
 class Problem:
     """One problem with its ground truth, and its prompt once templated and tokenized.
 
@@ -27,10 +55,16 @@ class Problem:
     """The problem's text as its source gives it, before any template."""
     answer: str
     """Ground truth: for math, LaTeX without the box."""
+    alternatives: list[str] = field(default_factory=list)
+    """Further acceptable answers of a math problem."""
     source: str = ""
     """Name of the source it came from."""
     difficulty: float | None = None
     """As its source rates it; a stage may take a range."""
+    tests: Tests | None = None
+    """Ground truth of a code problem."""
+    starter: str = ""
+    """Code that a code problem's solution must start with: its function header. Empty: none."""
     prompt_ids: list[int] = field(default_factory=list)
     """[P] token ids of the templated prompt."""
 

@@ -1,22 +1,28 @@
 """From a source to problems that are ready to roll out, and why some of them can't be."""
 
+from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
-from acereason.errors import UserError
+from acereason.errors import UserError, first_line
 from acereason.rewards.pool import RewardPool
 from acereason.types import Problem
 
 
 def load_problems(
     source: Source, name: str, template: Template, tokenizer: PreTrainedTokenizerBase, key: str
-) -> list[Problem]:
-    """Every row of a source, templated and tokenized. `key` names the source in errors."""
-    problems = [source.problem(row, index, name) for index, row in enumerate(source.rows(key))]
+) -> tuple[list[Problem], dict[str, str]]:
+    """Every row of a source, templated and tokenized; and {problem id: why its row has no tests that can be used}.
+
+    `key` names the source in errors.
+    """
+    rows = source.rows(key)
+    problems = [source.problem(row, index, name) for index, row in enumerate(rows)]
+    bad = _attach_tests(source, rows, problems) if source.task == "code" else {}
     for problem in problems:
         problem.prompt_ids = template.encode_prompt(problem, tokenizer)
-    return problems
+    return problems, bad
 
 
 def unusable(problems: list[Problem], longest: int, rewards: RewardPool) -> dict[str, str]:
@@ -38,3 +44,13 @@ def longest_prompt(budgets: dict[str, int], context: int) -> int:
                 f"{key}.max_response_length: the model's context of {context} tokens leaves no room for a prompt"
             )
     return context - max(budgets.values())
+
+
+def _attach_tests(source: Source, rows: Dataset, problems: list[Problem]) -> dict[str, str]:
+    bad = {}
+    for problem, row in zip(problems, rows, strict=True):
+        try:
+            problem.tests = source.tests(row)
+        except ValueError as error:
+            bad[problem.id] = first_line(error)
+    return bad

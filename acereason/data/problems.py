@@ -1,10 +1,10 @@
 r"""Where problems come from: files and Hub datasets through `datasets`, with declared fields, or a generator.
 
-Every source becomes rows with the columns `id`, `statement`, `answer` and `solution`.
+Every source becomes problems: a statement, and as ground truth an answer (math) or tests (code).
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,8 @@ from datasets.exceptions import DatasetNotFoundError
 from acereason.data.arithmetic import Arithmetic
 from acereason.errors import UserError, first_line
 from acereason.rewards.math import last_boxed
-from acereason.types import Problem, Task
+from acereason.rewards.tests import parse_tests
+from acereason.types import Problem, Task, Tests
 
 _FORMATS = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 
@@ -38,6 +39,12 @@ class Fields:
     """Column of a stable id; null numbers the rows."""
     difficulty: str | None = None
     """Column whose first number rates the problem ("Level 5" is 5); null where rows are not rated."""
+    tests: list[str] = field(default_factory=list)
+    """Columns that hold a code problem's tests, in any format of `acereason/rewards/tests.py`; none for math."""
+    starter: str | None = None
+    """Column of the code that a solution must start with; an empty value is none."""
+    example: str | None = None
+    """Column of assertions, the first of which is shown under the statement: it names the function to write."""
 
 
 MAPPINGS = {
@@ -47,7 +54,24 @@ MAPPINGS = {
     "math": Fields("problem", "answer"),  # MATH, MATH-500
     "aime": Fields("problem", "answer", solution="solution"),
     "acereason-math": Fields("problem", "answer"),  # nvidia/AceReason-Math
-    "acereason-sft": Fields("input", None, solution="output"),  # nvidia/AceReason-1.1-SFT
+    "acereason-sft": Fields("input", None, solution="output"),  # nvidia/AceReason-1.1-SFT, its code rows included
+    "taco": Fields("question", None, tests=["input_output"], starter="starter_code"),  # BAAI/TACO
+    "apps": Fields(
+        "question", None, id="problem_id", tests=["input_output"], starter="starter_code"
+    ),  # codeparrot/apps
+    "livecodebench": Fields(
+        "question_content",
+        None,
+        id="question_id",
+        tests=["public_test_cases", "private_test_cases", "metadata"],
+        starter="starter_code",
+    ),  # livecodebench/code_generation_lite
+    "acereason-code": Fields("problem", None, tests=["tests"]),  # its code RL set was not released: DeepCoder's columns
+    "humaneval": Fields("prompt", None, id="task_id", tests=["test", "entry_point", "prompt"]),  # and HumanEval+
+    "mbpp": Fields("text", None, id="task_id", tests=["test_list", "test_setup_code"], example="test_list"),
+    "mbppplus": Fields(
+        "prompt", None, id="task_id", tests=["test", "test_list", "test_imports"], example="test_list"
+    ),  # evalplus/mbppplus
 }
 """Fields of public datasets, by name."""
 
@@ -59,7 +83,8 @@ class Source:
     path: str | None = None
     """A .jsonl, .json or .parquet file, or the name of a dataset on the Hub."""
     fields: str | Fields = "math"
-    """Name of a known mapping (gsm8k, math, aime, acereason-math, acereason-sft), or the columns."""
+    """Name of a known mapping (`MAPPINGS`: gsm8k, math, aime, acereason-math, acereason-sft, taco, apps, livecodebench,
+    acereason-code, humaneval, mbpp, mbppplus), or the columns."""
     task: Task = "math"
     """Which verifier judges."""
     split: str = "train"
@@ -91,18 +116,30 @@ class Source:
         return rows
 
     def problem(self, row: dict[str, Any], index: int, name: str) -> Problem:
-        """One row as a problem; its answer is empty where the row has none."""
+        """One row as a problem, without its tests; its answer is empty where the row has none."""
         fields = self.mapping
         answer = "" if fields.answer is None else _answer_of(row[fields.answer], fields.answer_pattern)
         identity = index if fields.id is None else row[fields.id]
         return Problem(
             id=f"{name}/{identity}",
             task=self.task,
-            statement=str(row[fields.statement] or ""),
+            statement=self._statement(row),
             answer=answer,
+            starter="" if fields.starter is None else str(row[fields.starter] or ""),
             source=name,
             difficulty=None if fields.difficulty is None else _number_in(row[fields.difficulty]),
         )
+
+    def tests(self, row: dict[str, Any]) -> Tests:
+        """The tests of a code problem's row.
+
+        Raises:
+            ValueError: it has none that can be used; says why in one line.
+        """
+        columns = self.mapping.tests
+        if not columns:
+            raise ValueError("no columns of tests are named (fields.tests)")
+        return parse_tests(row[columns[0]] if len(columns) == 1 else {name: row[name] for name in columns})
 
     def solution(self, row: dict[str, Any], problem: Problem) -> str:
         """The response that SFT learns; a box is added where it has none, so that the verifier finds an answer."""
@@ -120,9 +157,15 @@ class Source:
             return Fields("statement", "answer", solution="solution", id="id", difficulty="level")
         return MAPPINGS[self.fields] if isinstance(self.fields, str) else self.fields
 
+    def _statement(self, row: dict[str, Any]) -> str:
+        statement = str(row[self.mapping.statement] or "")
+        shown = row[self.mapping.example] if self.mapping.example else None
+        return f"{statement}\n\nIt must pass this test:\n{shown[0]}" if shown else statement
+
     def _columns(self) -> set[str]:
         fields = self.mapping
-        columns = (fields.statement, fields.answer, fields.solution, fields.id, fields.difficulty)
+        single = (fields.statement, fields.answer, fields.solution, fields.id, fields.difficulty)
+        columns = (*single, fields.starter, fields.example, *fields.tests)
         return {column for column in columns if column is not None}
 
 

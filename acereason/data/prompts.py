@@ -21,6 +21,12 @@ class Template:
         "Please place the solution code in the following format:\n```python\n# Your solution code here\n```"
     )
     """Instruction for code problems."""
+    starter: str = (
+        "{statement}\n\nSolve the problem starting with the provided function header.\n\nFunction header:\n"
+        "```\n{starter}\n```\n\n"
+        "Please place the solution code in the following format:\n```python\n# Your solution code here\n```"
+    )
+    """Instruction for code problems with a function header, {starter}."""
     layout: str = (
         "<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n<think>\n"
     )
@@ -30,8 +36,8 @@ class Template:
 
     def render(self, problem: Problem) -> str:
         """The prompt's text. Placeholders are replaced, not formatted: statements are full of braces."""
-        instruction: str = getattr(self, problem.task)
-        user = instruction.replace("{statement}", problem.statement)
+        instruction: str = self.starter if problem.starter else getattr(self, problem.task)
+        user = instruction.replace("{starter}", problem.starter).replace("{statement}", problem.statement)
         return self.layout.replace("{system}", self.system).replace("{user}", user)
 
     def encode_prompt(self, problem: Problem, tokenizer: PreTrainedTokenizerBase) -> list[int]:

@@ -208,9 +208,9 @@ class RLData(pl.LightningDataModule):
 
     def _load(self, name: str) -> list[Problem]:
         module, key = self.trainer.lightning_module, f"data.sources.{name}"
-        problems = load_problems(self.sources[name], name, self.template, module.tokenizer, key)
+        problems, bad = load_problems(self.sources[name], name, self.template, module.tokenizer, key)
         longest = longest_prompt(self.budgets(name, module.sampling), module.config.max_position_embeddings)
-        bad = unusable(problems, longest, module.rewards)
+        bad |= unusable([problem for problem in problems if problem.id not in bad], longest, module.rewards)
         refuse_bad_rows(bad, len(problems), key, self.bad_rows)
         return [problem for problem in problems if problem.id not in bad]
 

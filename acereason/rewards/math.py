@@ -1,103 +1,110 @@
-r"""Math verdicts: the last `\boxed{}` of a response against the ground truth, by the library math-verify.
+r"""Math verdicts: the last `\boxed{}` of a response against the ground truth.
 
-Nothing here limits time or memory: `acereason.rewards.pool` runs it in processes that it can kill. math-verify's own
-time-outs are signals, which fail silently off the main thread, and are therefore switched off.
+Nothing here limits memory, or the time of a comparison: `acereason.rewards.pool` runs it in processes that it kills.
 """
 
 import re
-from decimal import Decimal
+from collections.abc import Sequence
+from typing import Any
 
+from acereason.errors import first_line
+from acereason.rewards.answers.compare import Comparison
+from acereason.rewards.answers.extract import final_part, last_boxed
+from acereason.rewards.answers.normalize import normalize, strip_braces
+from acereason.rewards.answers.strictness import MathSettings
+from acereason.rewards.answers.symbolic import equal_expressions
 from acereason.types import Verdict
 
-_INTEGER_OR_DECIMAL = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d{1,30})(?:\.\d{1,30})?|[+-]?\.\d{1,30}", re.ASCII)
+__all__ = ["gold_problem", "last_boxed", "verify", "verify_quickly"]
+
 _MAX_ANSWER = 2000
 """Characters; a longer box is no final answer and costs the parser minutes."""
+_FINAL_ANSWER = re.compile(r"final answer is:?\s*\$?([^$]{1,200}?)\$?\s*\.?\s*I hope it is correct", re.IGNORECASE)
+_DEFAULT = MathSettings()
 
 
-def verify(text: str, answer: str) -> Verdict:
+class _Undecided(Exception):
+    """Only math-verify can tell."""
+
+
+def verify(
+    text: str, answers: str | Sequence[str], settings: MathSettings = _DEFAULT, trace: list[str] | None = None
+) -> Verdict:
     """Judge a response by its last box, after `</think>` where there is one.
 
+    Args:
+        text: the whole response.
+        answers: the ground truth; where there are several, each is acceptable.
+        settings: how strict to be.
+        trace: where each comparison is written down.
+
     Returns:
-        correct or wrong, with `extracted` and the deciding `path`; error when the ground truth can't be parsed.
+        correct or wrong, with what was `extracted`, its `normal` form, that of the `answer`, and the `path` that
+        decided; error when no ground truth can be parsed, or the comparison itself fails. Never an exception.
     """
-    extracted = last_boxed(text.rpartition("</think>")[2])
-    if extracted is None:
-        return Verdict("wrong", {"extracted": None, "path": "no box"})
-    verdict = compare_exactly(extracted, answer)
-    if verdict is None:
-        verdict = _compare_by_math_verify(extracted, answer)
-    verdict.detail["extracted"] = extracted
-    return verdict
+    extracted = last_boxed(final_part(text))
+    try:
+        return _judge(extracted, answers, Comparison(settings, equal_expressions, trace=trace))
+    except Exception as error:  # whatever sympy raises on a strange pair is a failure to judge, not a wrong answer
+        return Verdict("error", {"extracted": extracted, "error": f"{type(error).__name__}: {error}"[:500]})
 
 
-def verify_quickly(text: str, answer: str) -> Verdict | None:
-    """The verdict where string and number comparison settle it, else None: safe to call anywhere, in microseconds."""
-    extracted = last_boxed(text.rpartition("</think>")[2])
-    if extracted is None:
-        return Verdict("wrong", {"extracted": None, "path": "no box"})
-    verdict = compare_exactly(extracted, answer)
-    if verdict is not None:
-        verdict.detail["extracted"] = extracted
-    return verdict
-
-
-def last_boxed(text: str) -> str | None:
-    r"""Content of the last `\boxed{...}` or `\fbox{...}` with balanced braces; None if the last one is not closed."""
-    start = max(text.rfind(r"\boxed{"), text.rfind(r"\fbox{"))
-    if start < 0:
+def verify_quickly(text: str, answers: str | Sequence[str], settings: MathSettings = _DEFAULT) -> Verdict | None:
+    """The verdict where texts and plain numbers settle it, else None. Safe anywhere, and well below a millisecond."""
+    try:
+        return _judge(last_boxed(final_part(text)), answers, Comparison(settings, _undecided))
+    except _Undecided:
         return None
-    start = text.index("{", start) + 1
-    depth = 1
-    for position in range(start, min(len(text), start + _MAX_ANSWER)):
-        depth += {"{": 1, "}": -1}.get(text[position], 0) if text[position - 1] != "\\" else 0
-        if depth == 0:
-            return text[start:position].strip()
-    return None
 
 
-def compare_exactly(extracted: str, answer: str) -> Verdict | None:
-    """Equal text is correct; two plain numbers are compared as numbers; anything else is not decided here."""
-    left, right = _tidy(extracted), _tidy(answer)
-    if left == right:
-        return Verdict("correct", {"path": "equal text"})
-    if _INTEGER_OR_DECIMAL.fullmatch(left) and _INTEGER_OR_DECIMAL.fullmatch(right):
-        equal = Decimal(left.replace(",", "")) == Decimal(right.replace(",", ""))
-        return Verdict("correct" if equal else "wrong", {"path": "equal number"})
-    return None
+def gold_problem(answers: str | Sequence[str], settings: MathSettings = _DEFAULT) -> str | None:
+    """Why a ground truth can't serve: None when each answer is read, and judged correct against itself."""
+    comparison = Comparison(settings, equal_expressions, by_text=False)
+    problems = [_problem_of(ground_truth(answer), comparison) for answer in _listed(answers)]
+    return next((problem for problem in problems if problem is not None), None)
 
 
-def gold_problem(answer: str) -> str | None:
-    """Why this ground truth can't serve: None when it parses and equals itself."""
+def ground_truth(answer: str) -> str:
+    r"""The answer itself where a dataset gives a worked solution: its last box, or what its final sentence says."""
+    if (boxed := last_boxed(answer)) is not None:
+        return boxed
+    final = _FINAL_ANSWER.search(answer)
+    return final[1] if final else answer
+
+
+def _judge(extracted: str | None, answers: str | Sequence[str], comparison: Comparison) -> Verdict:
+    golds = [ground_truth(answer) for answer in _listed(answers)]
+    if not all(gold.strip() for gold in golds):
+        return Verdict("error", {"extracted": extracted, "error": "no answer"})
+    if extracted is None:
+        return Verdict("wrong", {"extracted": None, "path": "no box"})
+    bare = strip_braces(extracted)
+    detail: dict[str, Any] = {"extracted": extracted[:_MAX_ANSWER]}
+    if not bare or len(bare) > _MAX_ANSWER:
+        return Verdict("wrong", detail | {"path": "too long a box" if bare else "empty box"})
+    outcomes = {gold: comparison.compare(gold, bare) for gold in golds}
+    gold = next((gold for gold in golds if outcomes[gold].equal), golds[0])
+    plain = comparison.numbers(gold, bare) is not None  # as they are
+    normal, answer = (bare, gold) if plain else (normalize(bare).text, normalize(gold).text)
+    detail |= {"normal": normal, "answer": answer, "path": outcomes[gold].path}
+    return Verdict("correct" if outcomes[gold].equal else "wrong", detail)
+
+
+def _problem_of(answer: str, comparison: Comparison) -> str | None:
     if not answer.strip():
         return "no answer"
-    if _INTEGER_OR_DECIMAL.fullmatch(_tidy(answer)):
-        return None
-    verdict = _compare_by_math_verify(answer, answer)
-    return None if verdict.status == "correct" else f"unparsable answer {answer!r}"
+    if len(answer) > _MAX_ANSWER:
+        return f"an answer of {len(answer)} characters"
+    try:
+        outcome = comparison.compare(answer, answer)
+    except Exception as error:  # whatever it is makes the answer unfit, and is reported
+        return first_line(error)
+    return None if outcome.equal else f"answer {answer!r} is not judged equal to itself: {outcome.path}"
 
 
-def _tidy(text: str) -> str:
-    return text.strip().strip("$").strip().rstrip(".").replace(" ", "")
+def _listed(answers: str | Sequence[str]) -> list[str]:
+    return [answers] if isinstance(answers, str) else list(answers)
 
 
-def _compare_by_math_verify(extracted: str, answer: str) -> Verdict:
-    from math_verify import verify as equal  # loads sympy: half a second that only verifier processes pay
-
-    gold = _parse(answer)
-    if not gold:
-        return Verdict("error", {"path": "math-verify", "error": f"unparsable answer {answer!r}"})
-    found = _parse(extracted)
-    if not found:
-        return Verdict("wrong", {"path": "math-verify", "note": "unparsable response"})
-    # the order matters: math-verify is not symmetric in ground truth and response
-    correct = equal(gold, found, timeout_seconds=None, raise_on_error=True)
-    return Verdict("correct" if correct else "wrong", {"path": "math-verify"})
-
-
-def _parse(latex: str) -> list:
-    from math_verify import LatexExtractionConfig, parse
-
-    config = LatexExtractionConfig(boxed_match_priority=0)
-    return parse(
-        rf"\boxed{{{latex}}}", [config], fallback_mode="no_fallback", parsing_timeout=None, raise_on_error=True
-    )
+def _undecided(answer: str, response: str, slack: float) -> tuple[bool, str]:
+    raise _Undecided

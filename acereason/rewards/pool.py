@@ -1,78 +1,98 @@
-"""Verifiers in worker processes with a hard deadline: whatever they do, the trainer gets a verdict in bounded time."""
+"""Responses judged in processes with a hard deadline: whatever a verifier does, a verdict comes in bounded time."""
 
-import logging
-import multiprocessing
-import resource
-import time
-from collections.abc import Callable
-from concurrent.futures import Future, TimeoutError
-from dataclasses import dataclass
-
-from pebble import ProcessExpired, ProcessPool
+import dataclasses
+import importlib.util
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 
 from acereason.distributed import gather
 from acereason.errors import UserError
-from acereason.rewards import math
-from acereason.types import Group, Problem, Task, Verdict
+from acereason.rewards import code, math
+from acereason.rewards.judging import (
+    RewardSettings,
+    answers,
+    check_gold,
+    isolation,
+    judge,
+    judge_in_steps,
+    tests_of,
+)
+from acereason.rewards.workers import Executor, LocalExecutor
+from acereason.types import Group, Problem, Verdict
+
+_ISOLATION_SECONDS = 60.0
 
 
 class RewardErrors(RuntimeError):
     """Too many verifiers failed for the rewards to be trusted."""
 
 
-@dataclass
-class RewardSettings:
-    """How responses are judged."""
-
-    workers: int = 2
-    """Verifier processes of each rank."""
-    timeout: float = 10.0
-    """Seconds for one response; a verifier that takes longer is killed and its verdict is error."""
-    memory_gib: float = 4.0
-    """Address space of a worker, GiB; beyond it the verdict is error."""
-    max_error_rate: float = 0.05
-    """Share of a step's verdicts that may be errors; above it the run stops and shows them."""
-
-
 class RewardPool:
     """Judges responses in other processes. Callable from any thread; starts its workers with the first response."""
 
     def __init__(self, settings: RewardSettings) -> None:
+        if settings.executor == "ray" and importlib.util.find_spec("ray") is None:
+            raise UserError("rewards.executor: ray is not installed; pip install acereason[ray], or set it to local")
         self.settings = settings
-        self._pool: ProcessPool | None = None
+        self._lock = threading.Lock()
+        self._running: Executor | None = None
 
     def submit(self, problem: Problem, text: str) -> "Future[Verdict]":
         """Start judging a response; the future never raises: failures are verdicts with status error."""
-        quick = math.verify_quickly(text, problem.answer) if problem.task == "math" else None
-        return _done(quick) if quick else self._schedule(judge, problem.task, text, problem.answer)
+        if problem.task == "math":
+            quick = math.verify_quickly(text, answers(problem), self.settings.math)
+            if quick is not None:
+                return _done(quick)
+        return self._schedule(judge, problem, text)
+
+    def stream(self, items: Iterable[tuple[Problem, str]]) -> Iterator[Verdict]:
+        """Verdicts in the order of the items. Items are taken as workers get free, so there may be any number."""
+        pending: deque[Future[Verdict]] = deque()
+        for problem, text in items:
+            pending.append(self.submit(problem, text))
+            while pending and (pending[0].done() or len(pending) > 4 * self.settings.max_waiting):
+                yield pending.popleft().result()
+        yield from (verdict.result() for verdict in pending)
+
+    def explain(self, problem: Problem, text: str) -> Verdict:
+        """The verdict with every comparison on the way in `detail["steps"]`."""
+        return self._schedule(judge_in_steps, problem, text).result()
+
+    def isolation(self) -> str:
+        """The layers of the sandbox in force where programs run, or why there is no sandbox."""
+        called = self._executor().submit(isolation, (self.settings,), _ISOLATION_SECONDS)
+        return str(called.exception() or called.result())
 
     def gold_problems(self, problems: list[Problem]) -> list[str | None]:
         """For each problem why its ground truth can't serve, or None."""
-        futures = [self._schedule(check_gold, problem.task, problem.answer) for problem in problems]
+        futures = [self._schedule(check_gold, problem, "") for problem in problems]
         return [verdict.detail.get("error") for verdict in (future.result() for future in futures)]
 
     def close(self) -> None:
-        """Stop the workers and wait for their end."""
-        if self._pool is not None:
-            self._pool.stop()
-            self._pool.join()
-            self._pool = None
+        """Stop the workers and wait for their end. A later response starts new ones."""
+        if self._running is not None:
+            self._running.close()
+            self._running = None
 
-    def _schedule(self, function: Callable[..., Verdict], *args: str) -> "Future[Verdict]":
-        if self._pool is None:
-            context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload(["acereason.rewards.math", "math_verify"])
-            limit = int(self.settings.memory_gib * 2**30)
-            self._pool = ProcessPool(
-                self.settings.workers, max_tasks=1000, context=context, initializer=_prepare_worker, initargs=(limit,)
-            )
+    def _schedule(self, function: Callable[..., Verdict], problem: Problem, text: str) -> "Future[Verdict]":
         verdict: Future[Verdict] = Future()
-        started = time.monotonic()
-        task = self._pool.schedule(function, args=args, timeout=self.settings.timeout)
-        task.add_done_callback(
-            lambda done: verdict.set_result(_verdict_of(done, self.settings.timeout, time.monotonic() - started))
-        )
+        bare = dataclasses.replace(problem, statement="", prompt_ids=[])
+        called = self._executor().submit(function, (bare, text, self.settings), self._deadline(problem))
+        called.add_done_callback(lambda done: verdict.set_result(_verdict_of(done)))
         return verdict
+
+    def _executor(self) -> Executor:
+        with self._lock:
+            if self._running is None:
+                self._running = _start_executor(self.settings)
+            return self._running
+
+    def _deadline(self, problem: Problem) -> float:
+        if problem.task == "math":
+            return self.settings.timeout
+        return code.deadline(tests_of(problem), self.settings.code)
 
 
 def check_error_rate(groups: list[Group], limit: float) -> None:
@@ -92,38 +112,20 @@ def check_error_rate(groups: list[Group], limit: float) -> None:
         )
 
 
-def judge(task: Task, text: str, answer: str) -> Verdict:
-    """Run in a worker: the verifier of the task."""
-    if task != "math":
-        raise UserError(f"no verifier for task {task!r}")
-    return math.verify(text, answer)
+def _start_executor(settings: RewardSettings) -> Executor:
+    if settings.executor == "ray":
+        from acereason.rewards.remote import RayExecutor  # the optional extra `ray`
+
+        return RayExecutor(settings.workers, settings.memory_gib, settings.max_waiting)
+    return LocalExecutor(settings.workers, settings.memory_gib, settings.max_waiting)
 
 
-def check_gold(task: Task, answer: str) -> Verdict:
-    """Run in a worker: whether the ground truth judges itself correct."""
-    reason = math.gold_problem(answer) if task == "math" else f"no verifier for task {task!r}"
-    return Verdict("error", {"error": reason}) if reason else Verdict("correct")
-
-
-def _verdict_of(done: Future, timeout: float, seconds: float) -> Verdict:
+def _verdict_of(done: Future) -> Verdict:
     error = done.exception()
-    if error is None:
-        verdict: Verdict = done.result()
-        verdict.detail["seconds"] = seconds
-        return verdict
-    if isinstance(error, TimeoutError):
-        return Verdict("error", {"error": f"timeout after {timeout:g} s"})
-    if isinstance(error, ProcessExpired):
-        return Verdict("error", {"error": f"the verifier's process died (exit code {error.exitcode})"})
-    return Verdict("error", {"error": f"{type(error).__name__}: {error}"[:500]})
+    return Verdict("error", {"error": str(error)}) if error else done.result()
 
 
 def _done(verdict: Verdict) -> "Future[Verdict]":
     future: Future[Verdict] = Future()
     future.set_result(verdict)
     return future
-
-
-def _prepare_worker(limit: int) -> None:
-    logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns at each call that its own time-outs are off
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

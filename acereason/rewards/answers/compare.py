@@ -1,0 +1,239 @@
+r"""Whether a response's answer is the ground truth: paths from equal text to math-verify, the cheapest first.
+
+Both sides are taken apart alike: quantities into value, percent and unit, lists into items, tuples into entries. What
+is left is a single expression, for `leaf` to compare.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from acereason.rewards.answers.exact import as_latex, decimal_comma, equal_numbers, is_decimal, number, rounding_slack
+from acereason.rewards.answers.normalize import Normal, normalize
+from acereason.rewards.answers.strictness import MathSettings
+from acereason.rewards.answers.structure import (
+    Shape,
+    choice,
+    clock,
+    is_wrapped,
+    shape,
+    sides,
+    split_label,
+    without_approximation,
+    words,
+)
+from acereason.rewards.answers.units import scale
+
+Leaf = Callable[[str, str, float], tuple[bool, str]]
+"""(ground truth, response, absolute tolerance of a rounded decimal) -> (equal, what decided)."""
+_MAX_ITEMS = 64
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One comparison's result."""
+
+    equal: bool
+    path: str
+    """What decided it."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Comparisons under given settings."""
+
+    settings: MathSettings
+    leaf: Leaf
+    by_text: bool = True
+    """Whether equal text is enough. A ground truth is checked without: it must be comparable with other forms."""
+    trace: list[str] | None = None
+    """Where each comparison of two parts is written down, innermost first."""
+
+    def compare(self, answer: str, response: str) -> Outcome:
+        """Compare two answers as they were written, ground truth first."""
+        return self.numbers(answer, response) or self._quantities(normalize(answer), normalize(response))
+
+    def _quantities(self, gold: Normal, found: Normal) -> Outcome:
+        measures = [scale("percent" if side.percent and not side.unit else side.unit) for side in (gold, found)]
+        factor = Fraction(1)
+        if measures[0] and measures[1]:
+            if measures[0][0] != measures[1][0]:
+                return Outcome(False, "another unit")
+            factor = measures[1][1] / measures[0][1]
+        target, value = _in_radians(gold, found), times(_in_radians(found, gold), factor)
+        outcome = self._texts(target, value)
+        if outcome.equal or gold.percent == found.percent or len(sides(target)) > 1:
+            return outcome
+        hundredth = Fraction(1, 100)
+        if gold.percent:
+            return self._texts(times(target, hundredth), value)
+        return self._texts(target, times(value, hundredth))
+
+    def _texts(self, gold: str, found: str) -> Outcome:
+        outcome = self._decide(gold, found)
+        if self.trace is not None:
+            self.trace.append(f"{found}  {'=' if outcome.equal else '≠'}  {gold}  ({outcome.path})")
+        return outcome
+
+    def _decide(self, gold: str, found: str) -> Outcome:
+        gold, found = without_approximation(gold), without_approximation(found)
+        if self.by_text and _squeezed(gold) == _squeezed(found):
+            return Outcome(True, "equal text")
+        for path in (self.numbers, self._clocks, self._choices, self._words):
+            if (outcome := path(gold, found)) is not None:
+                return outcome
+        return self._shapes(shape(gold), shape(found))
+
+    def numbers(self, gold: str, found: str) -> Outcome | None:
+        """Compare two plain numbers; None for anything else."""
+        left, right = number(gold), number(found)
+        if is_decimal(gold) or is_decimal(found):  # 1,22 is a list, unless the other side shows a decimal comma in it
+            left, right = left or decimal_comma(gold), right or decimal_comma(found)
+        if left is None or right is None:
+            return None
+        if self.settings.decimals == "form" and is_decimal(gold) != is_decimal(found):
+            return Outcome(False, "another form")
+        noisy = is_decimal(gold) or is_decimal(found)
+        equal = equal_numbers(left, right, exact=not noisy) or abs(left - right) <= self._slack(gold, found)
+        return Outcome(equal, "equal number")
+
+    def _slack(self, gold: str, found: str) -> Fraction:
+        return rounding_slack(found) if self.settings.decimals == "rounded" and not is_decimal(gold) else Fraction(0)
+
+    def _clocks(self, gold: str, found: str) -> Outcome | None:
+        time, other = clock(gold), clock(found)
+        if time is None or (other is None and time[1:] != (0, 0)):  # 3:10 may also be a ratio, 5:00 may not
+            return None
+        return Outcome(time == other, "time of day")
+
+    def _choices(self, gold: str, found: str) -> Outcome | None:
+        if self.settings.choices == "exact" or (letter := choice(gold)) is None:
+            return None
+        other = choice(found, with_text=True)
+        return None if other is None else Outcome(letter == other, "choice letter")
+
+    def _words(self, gold: str, found: str) -> Outcome | None:
+        left, right = words(gold), words(found)
+        if left is None or right is None or not (left == right or is_wrapped(gold) or is_wrapped(found)):
+            return None  # unwrapped letters may be a product
+        return Outcome(left == right, "words")
+
+    def _shapes(self, gold: Shape, found: Shape) -> Outcome:
+        if gold.kind == found.kind == "single":
+            return self._singles(gold.text, found.text)
+        last = self.settings.parts == "last" and gold.has_last_part and self._parts(gold.values[-1], found.text)
+        if last and last.equal:
+            return last
+        if "single" in (gold.kind, found.kind):
+            return self._mixed(gold, found)
+        if len(gold.items) != len(found.items) or len(gold.items) > _MAX_ITEMS:
+            return Outcome(False, "another number of answers")
+        if (ordered := self._order(gold, found)) is None:
+            return Outcome(False, "another kind of brackets")
+        return self._ordered(gold, found) if ordered else self._unordered(gold, found)
+
+    def _order(self, gold: Shape, found: Shape) -> bool | None:
+        """Whether the items are compared in order; None where the kinds exclude each other."""
+        if gold.names and found.names:
+            return False
+        if gold.names or found.names:
+            return True  # x = 1, y = 2 and (1, 2) or 1, 2
+        if (gold.kind == "tuple") != (found.kind == "tuple"):
+            return False if self.settings.containers == "loose" else None
+        if gold.kind != "tuple":
+            return False
+        interval = len(gold.items) == 2 and self.settings.containers == "strict"
+        return None if interval and gold.brackets != found.brackets else True
+
+    def _ordered(self, gold: Shape, found: Shape) -> Outcome:
+        path = "equal text"
+        for left, right in zip(gold.values, found.values, strict=True):
+            outcome = self._parts(left, right)
+            if not outcome.equal:
+                return Outcome(False, f"{len(gold.items)} entries in order, one differs: {outcome.path}")
+            path = outcome.path
+        return Outcome(True, f"{len(gold.items)} entries in order: {path}")
+
+    def _unordered(self, gold: Shape, found: Shape) -> Outcome:
+        left, path = list(found.named_values), "equal text"
+        for name, value in gold.named_values:
+            outcomes = ((entry, self._parts(value, entry[1])) for entry in left if entry[0] == name)
+            match = next(((entry, outcome) for entry, outcome in outcomes if outcome.equal), None)
+            if match is None:
+                return Outcome(False, f"{len(gold.items)} items in any order, one is missing: {value}")
+            left.remove(match[0])
+            path = match[1].path
+        return Outcome(True, f"{len(gold.items)} items in any order: {path}")
+
+    def _parts(self, gold: str, found: str) -> Outcome:
+        return self._quantities(normalize(gold), normalize(found))
+
+    def _mixed(self, gold: Shape, found: Shape) -> Outcome:
+        """A single expression against a list, tuple or set: an interval may be an inequality or a union."""
+        single, other = (gold, found) if gold.kind == "single" else (found, gold)
+        if single.is_relation or single.label is not None:
+            label, rest = split_label(single.text)
+            if label is not None:
+                pair = (rest, other.text) if single is gold else (other.text, rest)
+                return self._texts(*pair)
+            return self._leaf(gold.text, found.text)
+        if len(other.items) == 1:
+            pair = (gold.text, other.items[0]) if single is gold else (other.items[0], found.text)
+            return self._parts(*pair)
+        return Outcome(False, "another number of answers")
+
+    def _singles(self, gold: str, found: str) -> Outcome:
+        (gold_label, gold_rest), (found_label, found_rest) = split_label(gold), split_label(found)
+        if gold_label and found_label:
+            if gold_label != found_label and not _is_function_value(gold_label, found_label):
+                return self._leaf(gold, found)
+            return self._chain(sides(gold_rest)[-1], sides(found_rest))
+        if gold_label and len(sides(found)) == 1:
+            return self._texts(sides(gold_rest)[-1], found)
+        if len(sides(gold)) == 1 and (found_label or len(sides(found)) > 1):
+            return self._chain(gold, sides(found_rest))
+        return self._leaf(gold, found)
+
+    def _chain(self, gold: str, chain: list[str]) -> Outcome:
+        r"""A response `a = b = c`: its last side answers, or an earlier number, unless they contradict each other."""
+        numbers = [side for side in chain if not re.search(r"(?<!\\)\b[a-zA-Z]", side)]
+        for left, right in zip(numbers, numbers[1:], strict=False):
+            if not (_roughly_equal(left, right) or self._leaf(left, right).equal):
+                return Outcome(False, f"contradicts itself: {left} = {right}")
+        outcomes = [self._texts(gold, side) for side in dict.fromkeys([chain[-1], *numbers])]
+        return next((outcome for outcome in outcomes if outcome.equal), outcomes[0])
+
+    def _leaf(self, gold: str, found: str) -> Outcome:
+        return Outcome(*self.leaf(gold, found, float(self._slack(gold, found))))
+
+
+def times(text: str, factor: Fraction) -> str:
+    """A text for `factor` times its value."""
+    if factor == 1:
+        return text
+    value = number(text)
+    return rf"{as_latex(factor)} \cdot ({text})" if value is None else as_latex(value * factor)
+
+
+def _in_radians(quantity: Normal, other: Normal) -> str:
+    """Degrees in radians where the other side is in multiples of pi."""
+    if quantity.unit == "degree" and other.unit is None and r"\pi" in other.text:
+        return rf"\frac{{{quantity.text}}}{{180}} \pi"
+    return quantity.text
+
+
+def _is_function_value(*labels: str) -> bool:
+    """y and f(x) both name the value of a function."""
+    return "y" in labels and any(re.fullmatch(r"[a-zA-Z]\(\w\)", label) for label in labels)
+
+
+def _roughly_equal(left: str, right: str) -> bool:
+    values = number(left), number(right)
+    if values[0] is None or values[1] is None:
+        return False
+    return abs(values[0] - values[1]) <= abs(values[0]) / 100
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"\s", "", text)

@@ -1,0 +1,74 @@
+r"""Plain numbers, compared exactly and in microseconds: integers, decimals and their fractions."""
+
+import re
+from decimal import Decimal
+from fractions import Fraction
+
+_UNSIGNED = r"(?:[1-9]\d{0,2}(?:,\d{3})+|\d{1,400})(?:\.\d{0,400})?|\.\d{1,400}"
+_DECIMAL = re.compile(rf"([+-]?)\s*({_UNSIGNED})", re.ASCII)
+_INTEGER = r"[+-]?\s*\d{1,400}"
+_FRACTION = re.compile(
+    rf"([+-]?)\s*(?:\\[dtc]?frac\s*\{{\s*({_INTEGER})\s*\}}\s*\{{\s*({_INTEGER})\s*\}}"
+    rf"|\\[dtc]?frac\s*(\d)\s*(\d)|({_INTEGER})\s*/\s*(\d{{1,400}}|\(\s*{_INTEGER}\s*\)))",
+    re.ASCII,
+)
+_FLOAT_NOISE = Fraction(1, 10**12)
+"""Relative. A decimal of 15 digits stands for the number it was computed from: 0.0833333333333333 for 1/12."""
+
+
+def number(text: str) -> Fraction | None:
+    r"""The value of a plain integer, decimal or fraction of integers; None for anything else.
+
+    Example:
+        >>> number(r"-\frac{3}{6}"), number("1,320.50"), number("1e3")
+        (Fraction(-1, 2), Fraction(2641, 2), None)
+    """
+    text = text.strip()
+    if found := _DECIMAL.fullmatch(text):
+        return Fraction(Decimal(found[1] + found[2].replace(",", "")))
+    if not (found := _FRACTION.fullmatch(text)):
+        return None
+    top, bottom = (part for part in found.groups()[1:] if part is not None)
+    denominator = int(bottom.strip("() ").replace(" ", ""))
+    if denominator == 0:
+        return None
+    value = Fraction(int(top.replace(" ", "")), denominator)
+    return -value if found[1] == "-" else value
+
+
+def decimal_comma(text: str) -> Fraction | None:
+    """The value of `1,22` read as `1.22`; None for anything else."""
+    found = re.fullmatch(r"([+-]?\s*\d{1,400}),(\d{1,400})", text.strip(), re.ASCII)
+    return number(f"{found[1]}.{found[2]}") if found else None
+
+
+def is_decimal(text: str) -> bool:
+    """Whether a plain number is written with a decimal point."""
+    found = _DECIMAL.fullmatch(text.strip())
+    return found is not None and "." in text
+
+
+def rounding_slack(text: str) -> Fraction:
+    """Half a unit of the last of at least 4 decimals; 0 for any other text."""
+    decimals = len(text.strip().partition(".")[2]) if is_decimal(text) else 0
+    return Fraction(1, 2 * 10**decimals) if decimals >= 4 else Fraction(0)
+
+
+def as_latex(value: Fraction) -> str:
+    """An integer, or a fraction of integers."""
+    sign, top = "-" if value < 0 else "", abs(value.numerator)
+    return f"{sign}{top}" if value.denominator == 1 else rf"{sign}\frac{{{top}}}{{{value.denominator}}}"
+
+
+def equal_numbers(left: Fraction, right: Fraction, exact: bool) -> bool:
+    """Whether two values are the same number.
+
+    Args:
+        exact: no tolerance; else a relative difference of 1e-12 is taken for a decimal's rounding, except between
+            integers.
+    """
+    if left == right:
+        return True
+    if exact or (left.denominator == right.denominator == 1):
+        return False
+    return abs(left - right) <= _FLOAT_NOISE * max(abs(left), abs(right))

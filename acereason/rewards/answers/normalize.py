@@ -1,0 +1,174 @@
+r"""One spelling for what LaTeX and people write in many ways, before any comparison.
+
+Every rule keeps the meaning; what gives meaning away (units, percent signs) is returned beside the text.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from acereason.rewards.answers.units import split_unit
+
+_CHARACTERS = str.maketrans(
+    {
+        **{chr(0xFF01 + offset): chr(0x21 + offset) for offset in range(94)},  # full-width forms of ASCII
+        **dict.fromkeys("−–—‐‑﹣", "-"),
+        **dict.fromkeys("\u00a0\u2009\u200a\u202f\u3000\t\n\r", " "),
+        **dict.fromkeys("\u200b\u2060\ufeff", ""),
+        **{"×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "÷": "/", "⁄": "/", "∕": "/", "±": r"\pm ", "∓": r"\mp "},
+        **{"≤": r"\le ", "≥": r"\ge ", "≠": r"\neq ", "≈": r"\approx ", "∈": r"\in ", "∪": r"\cup ", "∩": r"\cap "},
+        **{"∞": r"\infty ", "∅": r"\emptyset ", "°": r"^{\circ}", "π": r"\pi ", "θ": r"\theta ", "′": "'"},
+        **{"ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}"},
+        **{"α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "λ": r"\lambda ", "μ": r"\mu ", "φ": r"\phi "},
+        **{"½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}"},
+        **{"“": '"', "”": '"', "‘": "'", "’": "'", "，": ",", "。": ".", "、": ","},
+    }
+)
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ", "0123456789-+n")
+_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+
+_RULES = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"\\(?:left|right|m?left|m?right|[bB]ig{1,2}[lrm]?)(?![a-zA-Z])\s*\.?", ""),
+        (r"\\(?:displaystyle|textstyle|limits|nolimits|hfill|strut|centering|rm|bf|it)(?![a-zA-Z])", ""),
+        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+        (r"\\(?:text(?:rm|bf|it|sf|tt|normal|up)|math(?:rm|bf|it|sf|tt))\s*(?=\{)", r"\\text"),
+        (r"\\(?:mbox|hbox|boldsymbol|bm|emph)\s*(?=\{)", r"\\text"),
+        (r"\\operatorname\*?\s*\{\s*(\w+)\s*\}", r"\\\1 "),
+        (r"\\(?:leqslant|leqq|leq)(?![a-zA-Z])", r"\\le"),
+        (r"\\(?:geqslant|geqq|geq)(?![a-zA-Z])", r"\\ge"),
+        (r"\\ne(?![a-zA-Z])", r"\\neq"),
+        (r"\\(?:varnothing|O)(?![a-zA-Z])", r"\\emptyset"),
+        (r"\\(?:lbrace|lcurly)(?![a-zA-Z])", r"\\{"),
+        (r"\\(?:rbrace|rcurly)(?![a-zA-Z])", r"\\}"),
+        (r"\\(?:lbrack)(?![a-zA-Z])", "["),
+        (r"\\(?:rbrack)(?![a-zA-Z])", "]"),
+        (r"\\langle(?![a-zA-Z])", "("),
+        (r"\\rangle(?![a-zA-Z])", ")"),
+        (r"\\[lr]vert(?![a-zA-Z])", "|"),
+        (r"\\(?:qquad|quad|enspace|thinspace)(?![a-zA-Z])", " "),
+        (r"\\(?:imath|jmath)(?![a-zA-Z])", "i"),
+        (r"\\text\{\s*(i|e|[A-Z])\s*\}", r"\1"),
+        (r"\\[pb]mod(?![a-zA-Z])", r"\\mod"),
+        (r"\\[hv]?phantom\s*(?:\{[^{}]*\}|.)", ""),
+        (r"\\frac\s*(\\[a-zA-Z]+)(?![a-zA-Z{[])", r"\\frac{\1}"),
+        (r"\\frac(\{[^{}]*\})\s*(\\[a-zA-Z]+(?![a-zA-Z{[])|\w)", r"\\frac\1{\2}"),
+    )
+]  # fmt: skip
+_THOUSANDS = [
+    re.compile(r"(?<=\d)\\!\s*,\s*(?:\\!)?\s*(?=\d{3}(?!\d))|(?<=\d),\s*\\!\s*(?=\d{3}(?!\d))"),
+    re.compile(r"(?<=\d)\s*\{,\}\s*(?:\\!)?\s*(?=\d{3}(?!\d))"),
+    re.compile(r"(?<=\d)\s*(?:\\[,;:! ]|~)\s*(?=\d{3}(?!\d))"),
+]
+_COMMA_NUMBER = re.compile(r"(?<![\d.,\w(\[])(?<!\\\{)[1-9]\d{0,2}(?:,\d{3})+(?![\d,])")
+_BRACKETED = re.compile(r"[(\[]\d{1,3}(?:,\d{3})+[)\]]|\\\{\d{1,3}(?:,\d{3})+\\\}")
+_SPACED_NUMBER = re.compile(r"(?<![\d.,\w])[1-9]\d{0,2}(?: \d{3})+(?![\d ])")
+_SCIENTIFIC = re.compile(r"(?<![\w.])(\d+(?:\.\d*)?|\.\d+)[eE]([+-]?\d{1,6})(?!\w)")
+_MIXED = re.compile(r"(?<![\d.\w^}])(\d+)\s+(\d+)\s*/\s*(\d+)(?![\d.])")
+_ROOT = re.compile(r"√\s*(\d+(?:\.\d+)?|\{|\(|[a-zA-Z])")
+
+
+@dataclass(frozen=True)
+class Normal:
+    """An answer in its normal spelling, with what was set apart."""
+
+    text: str
+    percent: bool = False
+    unit: str | None = None
+    """Canonical name of a trailing unit, or the words themselves."""
+
+
+@lru_cache(maxsize=4096)  # a ground truth meets a whole group of responses
+def normalize(latex: str) -> Normal:
+    r"""Normal form of an answer.
+
+    Example:
+        >>> normalize(r"$1\,000\,000 \text{ cm}$")
+        Normal(text='1000000', percent=False, unit='cm')
+    """
+    text = spell(latex)
+    text, percent = _split_percent(text)
+    text, unit = split_unit(text)
+    if not percent:  # 5 percent of the cost
+        text, percent = _split_percent(text)
+    return Normal(_tidy(text), percent, unit)
+
+
+def spell(latex: str) -> str:
+    """The spelling rules alone: characters, commands, digit groups, wrappers."""
+    text = latex.translate(_CHARACTERS)
+    text = _scripts(text)
+    text = _tidy(text)
+    if not re.search(r"\\begin\{|\\\\\s*[\d&-]", text):  # doubled escapes, unless they end the rows of a matrix
+        text = re.sub(r"\\\\(?=[a-zA-Z{}%$,!])", r"\\", text)
+    for pattern, replacement in _RULES:
+        text = pattern.sub(replacement, text)
+    text = _join_digits(text)
+    text = _ROOT.sub(lambda found: rf"\sqrt{_braced(found[1])}", text)
+    text = re.sub(r"\\sqrt\s*(\[[^\]]*\])\s*(\w)", r"\\sqrt\1{\2}", text)
+    text = _SCIENTIFIC.sub(r"\1\\times 10^{\2}", text)
+    text = _MIXED.sub(r"\1\\frac{\2}{\3}", text)
+    text = re.sub(r"\\!\s*", "", text)
+    text = re.sub(r"(\\\\)|\\[,;:>]|\\ |~", lambda found: found[1] or " ", text)  # a matrix keeps its \\\\
+    return _tidy(text)
+
+
+def strip_braces(text: str) -> str:
+    """Take off pairs of braces around the whole text, however many: linear in its length."""
+    opened = len(text) - len(text.lstrip("{"))
+    closed = len(text) - len(text.rstrip("}"))
+    for count in range(min(opened, closed), 0, -1):
+        inner = text[count : len(text) - count]
+        if _never_closes_outside(inner):
+            return inner
+        if count > 200:
+            return text  # no answer is wrapped like this in earnest
+    return text
+
+
+def _never_closes_outside(text: str) -> bool:
+    depth = 0
+    for token in re.finditer(r"\\.|[{}]", text, re.DOTALL):
+        depth += {"{": 1, "}": -1}.get(token.group(), 0)
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def _tidy(text: str) -> str:
+    """Without outer spaces, dollars, math delimiters, braces, and trailing punctuation."""
+    while True:
+        before = text
+        text = text.strip().strip("$").strip()
+        text = re.sub(r"^\\[(\[](?=.*\\[)\]]$)(.*)\\[)\]]$", r"\1", text, flags=re.DOTALL)
+        text = re.sub(r"(?:(?<!\\)[.;:,]|(?<!\\)\\|\\\\|\\[ ,;!])+$", "", text)
+        text = re.sub(r"^(?:\\[ ,;!])+", "", text)
+        if text.startswith("{") and text.endswith("}"):
+            text = strip_braces(text)
+        if text == before:
+            return text
+
+
+def _scripts(text: str) -> str:
+    text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ]+", lambda found: f"^{{{found[0].translate(_SUPERSCRIPTS)}}}", text)
+    return re.sub(r"[₀₁₂₃₄₅₆₇₈₉]+", lambda found: f"_{{{found[0].translate(_SUBSCRIPTS)}}}", text)
+
+
+def _join_digits(text: str) -> str:
+    for pattern in _THOUSANDS:
+        text = pattern.sub("", text)
+    text = _BRACKETED.sub(lambda found: found[0].replace(",", ", "), text)  # (1,200) is a pair
+    text = _COMMA_NUMBER.sub(lambda found: found[0].replace(",", ""), text)
+    return _SPACED_NUMBER.sub(lambda found: found[0].replace(" ", ""), text)
+
+
+def _braced(radicand: str) -> str:
+    return radicand if radicand == "{" else "{" + radicand + "}" if radicand != "(" else "("
+
+
+def _split_percent(text: str) -> tuple[str, bool]:
+    bare = re.sub(
+        r"\s*(?:\\?%|\\text\{\s*(?:percent(?:age)?|pct|\\?%)\s*\}|\b(?:percent(?:age)?|pct))\s*\.?$", "", text
+    )
+    return (bare, True) if bare and bare != text else (text, False)

@@ -1,0 +1,171 @@
+r"""The slow path: expressions read by math-verify, compared as exact or 30-digit numbers, or else symbolically by it.
+
+Guards stand where math-verify is too generous: it rounds to 6 decimals, folds case, and drops the base of `204_5`. Its
+own time-outs are signals that fail off the main thread and are switched off; `acereason.rewards.pool` bounds the time.
+"""
+
+import contextlib
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from functools import lru_cache
+from types import FrameType
+from typing import Any
+
+_NOISE, _SAME = 1e-12, 1e-20
+"""Relative difference within which a decimal of 15 digits, or two evaluations of exact numbers, are one number."""
+_DIGITS = 30
+_EXACTLY_ABOVE = 1e15
+"""Numbers beyond it that agree to 20 digits may still differ by 1: 2^{100} and 2^{100} - 1."""
+_READING_SECONDS = 2.0
+"""CPU seconds for reading and evaluating a response by itself; the ground truth has no such limit."""
+_BASE = re.compile(r"(\d+)\s*_\s*\{?\s*(\d+|\\text\s*\{\s*\w+\s*\})\s*\}?")
+_LETTERS = re.compile(r"\\text\s*\{[^{}]*\}|\\[a-zA-Z]+|([a-zA-Z])")
+_REPEATING = re.compile(r"(\d*)\.(\d*)\\(?:overline|bar|dot)\s*\{\s*(\d+)\s*\}")
+
+
+class Unparsable(ValueError):
+    """math-verify can't read the ground truth."""
+
+
+class _TooCostly(BaseException):
+    """Raised by a signal; a BaseException since sympy and math-verify swallow every Exception."""
+
+
+def equal_expressions(answer: str, response: str, slack: float = 0.0) -> tuple[bool, str]:
+    """Whether two normalized expressions are equal, and what decided it.
+
+    Args:
+        slack: absolute difference that a rounded decimal may have.
+
+    Raises:
+        Unparsable: math-verify can't read the ground truth.
+    """
+    gold = parse_answer(answer)
+    if (difference := _difference_in_writing(answer, response)) is not None:
+        return False, difference
+    try:
+        with _cpu_limit(_READING_SECONDS):
+            found = _parse(response)
+            value = _value(found)
+    except (_TooCostly, MemoryError, RecursionError, OverflowError):
+        return False, "too costly to evaluate"
+    if found is None:
+        return False, "unparsable response"
+    if (same := _equal_values(gold, found, value, slack)) is not None:
+        return same, "equal value"
+    return _equal_by_math_verify(gold, found), "math-verify"
+
+
+@lru_cache(maxsize=4096)
+def parse_answer(answer: str) -> Any:
+    """The ground truth as sympy reads it, parsed once in each process; raises Unparsable."""
+    found = _parse(answer)
+    if found is None:
+        raise Unparsable(f"unparsable answer {answer!r}")
+    return found
+
+
+def _parse(latex: str) -> Any:
+    """A sympy object; None where the text is no mathematics that math-verify reads."""
+    from latex2sympy2_extended.math_normalization import NormalizationConfig  # loads sympy: half a second,
+    from math_verify import LatexExtractionConfig, parse  # which only verifiers pay
+
+    spelling = NormalizationConfig(units=False, malformed_operators=True, boxed="last")  # its units eat the t of 2t
+    whole = LatexExtractionConfig(False, boxed_match_priority=0, normalization_config=spelling)
+    exact = _REPEATING.sub(_as_fraction, latex)
+    found = parse(  # first_match: where the whole can't be read, no part of it is taken instead
+        rf"\boxed{{{exact}}}", [whole], "no_fallback", extraction_mode="first_match", parsing_timeout=None
+    )
+    return _with_imaginary_unit(found[0]) if found else None
+
+
+def _with_imaginary_unit(expression: Any) -> Any:
+    """`i` is the imaginary unit, unless it counts the terms of a sum or product."""
+    from sympy import Expr, I, Product, Sum
+
+    if not isinstance(expression, Expr) or expression.has(Sum, Product):
+        return expression
+    units = [symbol for symbol in expression.free_symbols if symbol.name == "i"]
+    return expression.subs(dict.fromkeys(units, I)) if units else expression
+
+
+def _value(expression: Any) -> Any:
+    """Its real value to 30 digits; None for what has symbols, or is no real number."""
+    from sympy import Expr
+
+    if not isinstance(expression, Expr) or expression.free_symbols:
+        return None
+    value = expression.evalf(_DIGITS)
+    return value if value.is_Number and value.is_finite else None
+
+
+def _equal_values(gold: Any, found: Any, value: Any, slack: float) -> bool | None:
+    """Comparison of two numbers; None where one isn't, or where cancellation leaves no digits to compare."""
+    from sympy import Float, Rational
+
+    target = None if value is None else _value(gold)
+    if target is None:
+        return None
+    if isinstance(gold, Rational) and isinstance(found, Rational):
+        return bool(gold == found)
+    if min(getattr(number, "_prec", 1) for number in (target, value)) < 3 * _DIGITS:
+        return None
+    rounded = gold.has(Float) or found.has(Float)
+    close = bool(abs(target - value) <= max(slack, (_NOISE if rounded else _SAME) * abs(target)))
+    if not close or rounded or abs(target) < _EXACTLY_ABOVE:
+        return close
+    difference = (gold - found).doit()
+    return bool(difference == 0) if difference.is_Rational else None
+
+
+def _equal_by_math_verify(gold: Any, found: Any) -> bool:
+    from math_verify import verify
+
+    # not symmetric: the ground truth comes first
+    return verify(
+        gold, found, float_rounding=12, allow_set_relation_comp=True, timeout_seconds=None, raise_on_error=True
+    )
+
+
+def _difference_in_writing(answer: str, response: str) -> str | None:
+    """What math-verify overlooks: another number base, or a letter of the other case."""
+    bases, other_bases = _BASE.findall(answer), _BASE.findall(response)
+    if bases != other_bases:
+        return "another number base"
+    letters, others = _letters(answer), _letters(response)
+    if letters != others and {letter.lower() for letter in letters} == {letter.lower() for letter in others}:
+        return "letters differ in case"
+    return None
+
+
+def _letters(text: str) -> set[str]:
+    return {letter for letter in _LETTERS.findall(text) if letter}
+
+
+def _as_fraction(found: re.Match[str]) -> str:
+    r"""`0.1\overline{6}` as a fraction."""
+    whole, fixed, repeated = found.groups()
+    scale, period = 10 ** len(fixed), 10 ** len(repeated) - 1
+    top = int(whole + fixed or "0") * period + int(repeated)
+    return rf"\frac{{{top}}}{{{scale * period}}}"
+
+
+@contextlib.contextmanager
+def _cpu_limit(seconds: float) -> Iterator[None]:
+    """Raise _TooCostly, again and again, once the block has used that much CPU; without effect off the main thread."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        raise _TooCostly
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 0.5)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)

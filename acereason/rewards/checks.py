@@ -1,0 +1,137 @@
+"""One test of a program: what the program's process is given, and how its answer is judged outside of it."""
+
+import json
+import secrets
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from acereason.rewards.asserts import turn
+from acereason.rewards.compare import Comparator, same_text, same_value
+from acereason.rewards.sandbox import Outcome, Run, collect, wire
+from acereason.rewards.slots import Slot
+from acereason.types import Tests
+
+_ANSWER_BYTES = 2**18
+"""A returned value may be as long as this plus 16 times the expected one; what is longer can't be equal."""
+
+
+@dataclass
+class Checked:
+    """One test's outcome."""
+
+    outcome: Outcome
+    note: str = ""
+    seconds: float = 0.0
+
+
+def check(slot: Slot, program: str, tests: Tests, index: int, comparator: Comparator) -> Checked:
+    """Run one test.
+
+    Raises:
+        SandboxError: no statement about the program is possible.
+    """
+    if tests.kind == "stdin":
+        return _check_text(slot, program, tests, index, comparator)
+    if tests.kind == "call":
+        return _check_call(slot, program, tests, index, comparator)
+    return _check_assertion(slot, program, tests, index)
+
+
+def check_inside(slot: Slot, program: str, tests: Tests, index: int) -> Checked:
+    """A test that can only run in the program's own process, which may forge its outcome."""
+    nonce = secrets.token_hex(16)
+    source = "\n".join([tests.setup, program, tests.inputs[index], f"print('\\n{nonce}')"])
+    run = slot.program.run({"mode": "script", "program": source})
+    passed = run.failure is None and run.exit_code == 0 and run.stdout.rstrip().endswith(nonce.encode())
+    return _checked(run, passed)
+
+
+def _check_text(slot: Slot, program: str, tests: Tests, index: int, comparator: Comparator) -> Checked:
+    run = slot.program.run({"mode": "script", "program": program}, tests.inputs[index].encode())
+    if comparator == "strict" and not run.failure and run.exit_code:
+        return Checked("runtime error", f"exit code {run.exit_code}", run.seconds)
+    try:
+        text = run.stdout.decode()
+    except UnicodeDecodeError:
+        return Checked(run.failure or "wrong", "the output is no UTF-8", run.seconds)
+    return _checked(run, not run.failure and same_text(comparator, tests.outputs[index], text), text)
+
+
+def _check_call(slot: Slot, program: str, tests: Tests, index: int, comparator: Comparator) -> Checked:
+    arguments = wire.encode(tests.inputs[index])
+    job = {"mode": "call", "program": program, "function": tests.function, "arguments": arguments}
+    run = slot.program.run(job)
+    expected = tests.outputs[index]
+    accepted = [expected, expected[0]] if tests.wrapped else [expected]
+    try:
+        value = _value(run, wire.dumps(expected))
+    except ValueError as error:
+        return Checked(run.failure or "runtime error", run.stderr or str(error), run.seconds)
+    return _checked(run, any(same_value(comparator, item, value) for item in accepted), repr(value)[:500])
+
+
+def _check_assertion(slot: Slot, program: str, tests: Tests, index: int) -> Checked:
+    source = tests.inputs[index]
+    turned = None if tests.pytest else turn(source)
+    if turned is None:
+        return _examine(slot, program, tests, source)
+    question = {"function": turned.function, "expression": turned.expression}
+    job = {"mode": "call", "program": program, "setup": tests.setup, **question}
+    run = slot.program.run(job)
+    try:
+        value = _value(run, source)
+    except ValueError as error:
+        return Checked(run.failure or "runtime error", run.stderr or str(error), run.seconds)
+    try:
+        holds = turned.holds(value)
+    except TypeError as error:  # the value can't be ordered against the constant
+        return Checked("wrong", f"{error} at {source.strip()}", run.seconds)
+    return _checked(run, holds, f"{value!r:.500} at {source.strip()}")
+
+
+def _examine(slot: Slot, program: str, tests: Tests, source: str) -> Checked:
+    theirs, ours = socket.socketpair()
+    answers = {"mode": "serve", "program": program, "setup": tests.setup}
+    questions = {"mode": "examine", "tests": source, "setup": tests.setup, "pytest": tests.pytest}
+    with (
+        slot.program.start(answers, channel=theirs) as answering,
+        slot.examiner.start(questions, channel=ours) as asking,
+    ):
+        theirs.close()
+        ours.close()
+        collect(answering, asking, leader=asking)
+    return _examined(answering.run, asking.run)
+
+
+def _examined(answering: Run, asking: Run) -> Checked:
+    told: dict[str, Any] = json.loads(asking.stdout) if asking.exit_code == 0 else {}
+    outcome: Outcome = told.get("outcome", asking.failure or "runtime error")
+    note = told.get("note") or asking.stderr
+    if outcome in ("passed", "error"):
+        return Checked(outcome, note, asking.seconds)
+    if answering.failure and not answering.stopped:
+        return Checked(answering.failure, answering.stderr or note, answering.seconds)
+    return Checked(outcome, note, asking.seconds)
+
+
+def _value(run: Run, expected: str) -> Any:
+    """What a call returned.
+
+    Raises:
+        ValueError: nothing, or no value that could be the expected one.
+    """
+    if run.failure or not run.result:
+        raise ValueError(f"the call returned nothing: exit code {run.exit_code}")
+    if len(run.result) > _ANSWER_BYTES + 16 * len(expected):
+        raise ValueError("the returned value is too long to be the expected one")
+    try:
+        return wire.loads(run.result)
+    except (TypeError, KeyError, RecursionError, ArithmeticError) as error:
+        raise ValueError("the returned value is no plain data") from error
+
+
+def _checked(run: Run, passed: bool, shown: str = "") -> Checked:
+    if run.failure:
+        return Checked(run.failure, run.stderr, run.seconds)
+    return Checked("passed" if passed else "wrong", "" if passed else shown[:500], run.seconds)

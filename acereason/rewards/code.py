@@ -1,0 +1,136 @@
+"""Code verdicts: the program in a response against its problem's tests, in a sandbox.
+
+Correct means that every test passed. A program's own failure, of any kind, is wrong; a failure of ours (the sandbox,
+tests that can't run) is an error, which a program can't bring about. Expected outputs never enter the program's
+process.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from acereason.rewards.checks import Checked, check, check_inside
+from acereason.rewards.compare import Comparator
+from acereason.rewards.extract import last_code
+from acereason.rewards.sandbox import Layer, Limits, SandboxError
+from acereason.rewards.slots import Slot, slot
+from acereason.types import Tests, Verdict
+
+_LONGEST_PROGRAM = 2**16
+"""Bytes; nobody writes more, and tables of answers fill more."""
+_START_SECONDS = 60.0
+_OVERHEAD_SECONDS = 0.5
+
+
+@dataclass
+class CodeSettings:
+    """How programs are run and judged."""
+
+    seconds: float = 6.0
+    """Seconds for each test, not counting what a program waits for a core (at most half as much again)."""
+    memory_mib: int = 1024
+    """Memory of each process of a program, MiB, beyond the interpreter's own."""
+    processes: int = 8
+    """Processes and threads that a program may have at once."""
+    output_mib: int = 16
+    """What a program may print in one test, MiB."""
+    stop_at_first_failure: bool = True
+    """Leave the tests after a failed one out: the reward is 0 either way. Evaluation may want all outcomes."""
+    comparator: Comparator = "strict"
+    """strict: for training. livecodebench: its own rules, for scores that compare with published ones."""
+    forgeable: Literal["refuse", "allow"] = "refuse"
+    """Tests that can only run in the program's own process, where it may forge a pass: refuse makes them bad rows."""
+    min_isolation: list[Layer] = field(default_factory=lambda: ["limits", "processes", "files", "network", "syscalls"])
+    """Layers of the sandbox that must be there: a missing one is an error. Others that are missing are warned of."""
+
+    @property
+    def limits(self) -> Limits:
+        """Of one test's run."""
+        return Limits(self.seconds, self.memory_mib, self.processes, self.output_mib)
+
+
+def verify(text: str, tests: Tests, settings: CodeSettings) -> Verdict:
+    """Judge a response by the program in its last fenced block, after `</think>` where there is one.
+
+    Returns:
+        The verdict. Its detail: `extracted`, the program or None; `tests`, the outcome of each (passed, wrong, time,
+        memory, runtime error, output limit, syntax error, not run, error); `seconds_each`; `notes`, what each that
+        failed gave or said; `note` on the first of them.
+    """
+    program = last_code(text)
+    if program is None:
+        return Verdict("wrong", {"extracted": None, "path": "no code"})
+    detail = {"extracted": program, "path": "tests"}
+    if tests.forgeable and settings.forgeable == "refuse":
+        return Verdict("error", {**detail, "error": gold_problem(tests, settings)})
+    try:
+        checked = _check_all(program, tests, settings)
+    except SandboxError as error:
+        return Verdict("error", {**detail, "error": f"sandbox: {error}"})
+    return _verdict(checked, detail)
+
+
+def gold_problem(tests: Tests, settings: CodeSettings) -> str | None:
+    """Why these tests can't serve, or None."""
+    if tests.forgeable and settings.forgeable == "refuse":
+        return f"forgeable tests: {tests.forgeable}; rewards.code.forgeable: allow takes them"
+    if not tests.inputs or tests.kind == "check" and not any(source.strip() for source in tests.inputs):
+        return "no tests"
+    return None
+
+
+def deadline(tests: Tests, settings: CodeSettings) -> float:
+    """Seconds that `verify` may take at most, whatever the program does and a sandbox's restart included."""
+    return _START_SECONDS + len(tests.inputs) * (settings.limits.longest_seconds + _OVERHEAD_SECONDS)
+
+
+def _check_all(program: str, tests: Tests, settings: CodeSettings) -> list[Checked]:
+    """As many outcomes as tests."""
+    if "\0" in program or len(program.encode(errors="replace")) > _LONGEST_PROGRAM:
+        bad = Checked("syntax error", f"a NUL character, or more than {_LONGEST_PROGRAM} bytes")
+        return [bad, *[Checked("not run")] * (len(tests.inputs) - 1)]
+    checked: list[Checked] = []
+    used = slot(settings.limits, tuple(settings.min_isolation))
+    with used.lock:
+        for index in range(len(tests.inputs)):
+            checked.append(_check_surely(used, program, tests, index, settings))
+            if checked[-1].outcome != "passed" and settings.stop_at_first_failure:
+                break
+    return checked + [Checked("not run")] * (len(tests.inputs) - len(checked))
+
+
+def _check_surely(used: Slot, program: str, tests: Tests, index: int, settings: CodeSettings) -> Checked:
+    """One test, a second time in new sandboxes where the first ones failed."""
+    try:
+        return _check(used, program, tests, index, settings)
+    except SandboxError:
+        used.close()
+    try:
+        return _check(used, program, tests, index, settings)
+    except SandboxError:
+        used.close()
+        raise
+
+
+def _check(used: Slot, program: str, tests: Tests, index: int, settings: CodeSettings) -> Checked:
+    if tests.forgeable:
+        return check_inside(used, program, tests, index)
+    checked = check(used, program, tests, index, settings.comparator)
+    if checked.outcome == "error" and settings.forgeable == "allow":
+        return check_inside(used, program, tests, index)
+    return checked
+
+
+def _verdict(checked: list[Checked], detail: dict[str, Any]) -> Verdict:
+    detail |= {
+        "tests": [one.outcome for one in checked],
+        "seconds_each": [round(one.seconds, 4) for one in checked],
+        "notes": [one.note for one in checked],
+    }
+    failed = next(((index, one) for index, one in enumerate(checked) if one.outcome != "passed"), None)
+    if failed is None:
+        return Verdict("correct", detail)
+    index, one = failed
+    detail["note"] = f"test {index}: {one.outcome}: {one.note}"
+    if any(one.outcome == "error" for one in checked):
+        return Verdict("error", {**detail, "error": detail["note"]})
+    return Verdict("wrong", detail)

@@ -1,0 +1,75 @@
+"""When a program's answer equals the expected one: two named comparators.
+
+`strict` is for training, where a generous rule is found and used. `livecodebench` follows LiveCodeBench's own grader
+(`lcb_runner/evaluation/testing_util.py`), for scores that compare with published ones.
+
+| | strict | livecodebench |
+|---|---|---|
+| lines | as many, blank ones at both ends aside | the same |
+| a line | equal word by word, numbers by value | equal text, or all words numbers and equal by value |
+| a number | ASCII: `1`, `+1.50`, `1e3`, up to 400 characters | what `Decimal` reads: `1_000`, full-width digits |
+| exit code | must be 0 | any, unless an exception ended the program |
+| values | equal when tuples are lists and keys are text | equal when the outermost tuple is a list |
+"""
+
+import re
+from decimal import Decimal, DecimalException
+from typing import Any, Literal
+
+Comparator = Literal["strict", "livecodebench"]
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
+_LONGEST_NUMBER = 400
+
+
+def same_text(comparator: Comparator, expected: str, actual: str) -> bool:
+    """Whether printed text is the expected one."""
+    same_line = _same_line_strictly if comparator == "strict" else _same_line_as_livecodebench
+    left, right = _lines(expected), _lines(actual)
+    return len(left) == len(right) and all(a == b or same_line(a, b) for a, b in zip(left, right, strict=True))
+
+
+def same_value(comparator: Comparator, expected: Any, actual: Any) -> bool:
+    """Whether a returned value is the expected one, which comes from JSON."""
+    if comparator == "livecodebench":
+        actual = list(actual) if isinstance(actual, tuple) else actual
+        return bool(actual == expected)
+    return bool(_as_json(actual) == _as_json(expected))
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.replace("\r\n", "\n").strip().split("\n")]
+
+
+def _same_line_strictly(expected: str, actual: str) -> bool:
+    left, right = expected.split(), actual.split()
+    return len(left) == len(right) and all(a == b or _same_number(a, b) for a, b in zip(left, right, strict=True))
+
+
+def _same_number(left: str, right: str) -> bool:
+    if max(len(left), len(right)) > _LONGEST_NUMBER:
+        return False
+    return bool(_NUMBER.fullmatch(left) and _NUMBER.fullmatch(right)) and Decimal(left) == Decimal(right)
+
+
+def _same_line_as_livecodebench(expected: str, actual: str) -> bool:
+    try:
+        left, right = ([Decimal(word) for word in line.split()] for line in (expected, actual))
+        return left == right
+    except DecimalException:  # LiveCodeBench: no numbers, and the text differs
+        return False
+
+
+def _as_json(value: Any) -> Any:
+    """A value as JSON would bring it back: tuples as lists, keys as text."""
+    if isinstance(value, (list, tuple)):
+        return [_as_json(item) for item in value]
+    if isinstance(value, dict):
+        return {_key(key): _as_json(item) for key, item in value.items()}
+    return value
+
+
+def _key(key: Any) -> str:
+    if key is None or isinstance(key, bool):
+        return {None: "null", True: "true", False: "false"}[key]
+    return str(key)

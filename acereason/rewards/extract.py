@@ -1,0 +1,34 @@
+"""Where the program is in a response."""
+
+import re
+
+_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([^`\s]*)[^`]*")
+_PYTHON = {"", "python", "python3", "py", "py3"}
+
+
+def last_code(text: str) -> str | None:
+    """The program of a response: its last closed fenced block that isn't labelled as another language, after `</think>`
+    where there is one; None where there is none, or where it is blank.
+
+    Example:
+        >>> last_code("<think>```\\n1\\n```</think>So:\\n```python\\nprint(2)\\n```")
+        'print(2)\\n'
+    """
+    found = [body for label, body in _blocks(text.rpartition("</think>")[2]) if label in _PYTHON]
+    return found[-1] if found and found[-1].strip() else None
+
+
+def _blocks(text: str) -> list[tuple[str, str]]:
+    """[(label, content)] of closed blocks."""
+    blocks: list[tuple[str, str]] = []
+    fence, label, body = "", "", list[str]()
+    for line in text.split("\n"):
+        found = _FENCE.fullmatch(line.rstrip("\r"))
+        if not fence and found:
+            fence, label, body = found[1], found[2].lower(), []
+        elif fence and found and found[1].startswith(fence) and not found[2]:
+            blocks.append((label, "".join(f"{kept}\n" for kept in body)))
+            fence = ""
+        elif fence:
+            body.append(line)
+    return blocks

@@ -1,0 +1,75 @@
+"""Verifier processes on other machines, through Ray (the extra `ray`). acereason must be importable on each of them."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import ray
+
+from acereason.errors import first_line
+from acereason.rewards.workers import LocalExecutor, WorkerFailure
+
+
+class RayExecutor:
+    """An Executor whose workers are Ray actors; each runs its calls in a process of its own, with its hard deadlines.
+
+    Connects to the cluster that `RAY_ADDRESS` names or that runs on this machine, or starts one here.
+
+    Args:
+        workers: how many actors, each on one core.
+        memory_gib: address space of each one's process.
+        waiting: calls that may wait for an actor; `submit` blocks beyond.
+    """
+
+    def __init__(self, workers: int, memory_gib: float, waiting: int) -> None:
+        ray.init(ignore_reinit_error=True, log_to_driver=False)
+        host = ray.remote(num_cpus=1, max_restarts=-1)(_Host)
+        self._hosts = [host.remote(memory_gib) for _ in range(workers)]
+        self._busy = [0] * workers
+        """Calls that each host has."""
+        self._lock = threading.Lock()
+        self._room = threading.Semaphore(waiting + workers)
+
+    def submit(self, function: Callable[..., Any], args: tuple, seconds: float) -> "Future[Any]":
+        """See Executor."""
+        self._room.acquire()
+        with self._lock:
+            index = min(range(len(self._hosts)), key=self._busy.__getitem__)
+            self._busy[index] += 1
+        result: Future[Any] = Future()
+        reply = self._hosts[index].run.remote(function, args, seconds).future()
+        reply.add_done_callback(lambda done: self._finish(index, done, result))
+        return result
+
+    def close(self) -> None:
+        """See Executor. The cluster goes on."""
+        for host in self._hosts:
+            ray.kill(host)
+
+    def _finish(self, index: int, done: "Future[Any]", result: "Future[Any]") -> None:
+        with self._lock:
+            self._busy[index] -= 1
+        self._room.release()
+        if error := done.exception():  # the actor or its machine died, or could not load the verifier
+            result.set_exception(WorkerFailure(f"the verifier's host failed: {first_line(error)}"))
+            return
+        failure, value = done.result()
+        if failure:
+            result.set_exception(WorkerFailure(failure))
+        else:
+            result.set_result(value)
+
+
+class _Host:
+    """Runs in an actor: one worker process, which can be killed without losing the actor."""
+
+    def __init__(self, memory_gib: float) -> None:
+        self._executor = LocalExecutor(1, memory_gib, waiting=1)
+
+    def run(self, function: Callable[..., Any], args: tuple, seconds: float) -> tuple[str | None, Any]:
+        """(what failed, result)."""
+        try:
+            return None, self._executor.submit(function, args, seconds).result()
+        except WorkerFailure as failure:
+            return str(failure), None

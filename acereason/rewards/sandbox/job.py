@@ -1,0 +1,153 @@
+"""A run in progress, as the trainer's side sees it: what goes in, what comes out, and when it is enough."""
+
+import contextlib
+import fcntl
+import json
+import os
+import selectors
+import signal
+import socket
+import time
+from typing import Any, BinaryIO
+
+from acereason.rewards.sandbox.settings import Limits, Run, SandboxError
+
+GRACE_SECONDS = 10.0
+"""How long beyond a run's own limits the zygote may take to kill, reap and clean up."""
+_STDERR_BYTES = 64 * 2**10
+_CHUNK = 2**16
+
+
+class Job:
+    """One run. A context manager: leaving it closes its pipes.
+
+    Args:
+        control: the zygote's socket.
+        limits: of this run.
+        job: what to do; see `program.run` and `examiner.run`.
+        stdin: what the program reads, from a regular file: some programs ask for its size.
+        channel: becomes the program's fd 3; without it fd 3 is a pipe whose bytes are `Run.result`.
+    """
+
+    def __init__(
+        self, control: socket.socket, limits: Limits, job: dict[str, Any], stdin: bytes, channel: socket.socket | None
+    ) -> None:
+        self.run = Run()
+        self.deadline = time.monotonic() + limits.longest_seconds + GRACE_SECONDS
+        self._control, self._limits = control, limits
+        self._ended = False
+        self._written: dict[str, bytearray] = {"stdout": bytearray(), "stderr": bytearray(), "result": bytearray()}
+        pipes = {name: os.pipe() for name in (["stdout", "stderr"] if channel else self._written)}
+        self._names = {read: name for name, (read, _) in pipes.items()}
+        writes = [write for _, write in pipes.values()]
+        try:
+            with _file(json.dumps(job).encode()) as first, _file(stdin) as second:
+                fds = [first.fileno(), second.fileno(), *writes, *([channel.fileno()] if channel else [])]
+                socket.send_fds(control, [b"run"], fds)
+        except OSError as error:
+            self.__exit__()
+            raise SandboxError(f"the zygote is gone: {error}") from error
+        finally:
+            for write in writes:
+                os.close(write)
+
+    @property
+    def sources(self) -> list[int]:
+        """Descriptors that it still reads from; none when it is over."""
+        return [*self._names] + ([] if self._ended else [self._control.fileno()])
+
+    def read(self, source: int) -> None:
+        """Take what a source has."""
+        if source == self._control.fileno():
+            self._end(receive(self._control))
+            return
+        name, data = self._names[source], os.read(source, _CHUNK)
+        if not data:
+            os.close(source)
+            del self._names[source]
+        written = self._written[name]
+        written += data
+        if name == "stderr":
+            del written[:-_STDERR_BYTES]
+        elif len(written) > (limit := self._limits.output_mib * 2**20):
+            del written[limit:]
+            self.run.overflowed = True
+            self.stop()
+
+    def stop(self) -> None:
+        """Kill it, if it still runs."""
+        if not self._ended:
+            with contextlib.suppress(OSError):  # a zygote that is gone is noticed where its answer is read
+                self._control.send(b"stop")
+
+    def finish(self) -> None:
+        """Put what was written into `run`."""
+        self.run.stdout, self.run.result = bytes(self._written["stdout"]), bytes(self._written["result"])
+        self.run.stderr = self._written["stderr"].decode(errors="replace")[-2000:]
+
+    def __enter__(self) -> "Job":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for source in self._names:
+            os.close(source)
+        self._names = {}
+
+    def _end(self, report: dict[str, Any]) -> None:
+        self._ended = True
+        if report["problem"]:
+            raise SandboxError(f"a program's process could not be confined: {report['problem']}")
+        run, status = self.run, report["status"]
+        run.exit_code, run.signal = (None, -status) if status < 0 else (status, None)
+        run.timed_out, run.stopped = report["stopped_by"] == "time", report["stopped_by"] == "stop"
+        run.seconds, run.cpu_seconds, run.peak_mib = report["seconds"], report["cpu"], report["peak"]
+        if run.signal == signal.SIGKILL and run.cpu_seconds >= self._limits.seconds:
+            run.timed_out = True
+
+
+def collect(*jobs: Job, leader: Job | None = None) -> None:
+    """Read all jobs to their ends. When `leader` ends, the others are stopped.
+
+    Raises:
+        SandboxError: a zygote died, or takes far longer than its limits.
+    """
+    while waiting := {source: job for job in jobs for source in job.sources}:
+        for source in _ready(list(waiting), min(job.deadline for job in waiting.values())):
+            waiting[source].read(source)
+        if leader and not leader.sources:
+            for job in jobs:
+                job.stop()
+    for job in jobs:
+        job.finish()
+
+
+def _ready(sources: list[int], deadline: float) -> list[int]:
+    with selectors.PollSelector() as selector:
+        for source in sources:
+            selector.register(source, selectors.EVENT_READ)
+        ready = [key.fd for key, _ in selector.select(max(0.0, deadline - time.monotonic()))]
+    if not ready:
+        raise SandboxError("a program could not be ended in time")
+    return ready
+
+
+def _file(content: bytes) -> BinaryIO:
+    """An unnamed file in memory that nobody can change, open at its start."""
+    fd = os.memfd_create("input", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    file = os.fdopen(fd, "r+b", buffering=0)
+    file.write(content)
+    file.seek(0)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
+    return file
+
+
+def receive(control: socket.socket) -> dict[str, Any]:
+    """The zygote's next message."""
+    try:
+        data = control.recv(_CHUNK)
+    except OSError as error:
+        raise SandboxError(f"the zygote doesn't answer: {error}") from error
+    if not data:
+        raise SandboxError("the zygote died")
+    message: dict[str, Any] = json.loads(data)
+    return message

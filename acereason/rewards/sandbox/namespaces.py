@@ -1,0 +1,70 @@
+"""Namespaces: processes, network and files of our own, and a root folder with nothing in it but what programs may see."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from acereason.rewards.sandbox import kernel
+
+DEVICES = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"]
+_LINKS = {
+    "/dev/stdin": "/proc/self/fd/0", "/dev/stdout": "/proc/self/fd/1", "/dev/stderr": "/proc/self/fd/2",
+    "/dev/fd": "/proc/self/fd",
+}  # fmt: skip
+_SPACES = kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC
+
+
+def enter_namespaces() -> bool:
+    """Leave for namespaces of our own, as root or through a user namespace; the next child is pid 1 in there."""
+    uid, gid = os.geteuid(), os.getegid()
+    try:
+        kernel.unshare(_SPACES if uid == 0 else _SPACES | kernel.CLONE_NEWUSER)
+    except OSError:
+        return False
+    if uid != 0:
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
+        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+    return True
+
+
+def enter_new_root(readable: list[str]) -> None:
+    """Make a root of these paths, read-only, some devices and a /proc of our own, and stay in it."""
+    root = tempfile.gettempdir()
+    kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
+    kernel.mount("root", root, "tmpfs", kernel.MS_NOSUID, "mode=755,size=1m")
+    for path in readable:
+        _bind(path, root, kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV)
+    for path in DEVICES:
+        _bind(path, root)
+    for path in ("/lib", "/lib64", "/usr/lib64"):
+        if os.path.islink(path) and not os.path.lexists(root + path):
+            os.symlink(os.readlink(path), root + path)
+    _mount_proc(root)
+    os.chroot(root)
+    os.chdir("/")
+
+
+def _bind(path: str, root: str, flags: int = 0) -> None:
+    target = root + path
+    if os.path.isdir(path):
+        os.makedirs(target, exist_ok=True)
+    else:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        Path(target).touch()
+    kernel.mount(path, target, flags=kernel.MS_BIND)
+    if flags:
+        kept = os.statvfs(path).f_flag & (kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+        kernel.mount("none", target, flags=kernel.MS_BIND | kernel.MS_REMOUNT | flags | kept)
+
+
+def _mount_proc(root: str) -> None:
+    """A /proc of our own processes, where the machine allows one (not in a container that masks its own)."""
+    os.mkdir(root + "/proc")
+    flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+    try:
+        kernel.mount("proc", root + "/proc", "proc", flags, "subset=pid,hidepid=invisible")
+    except OSError:
+        return
+    for path, target in _LINKS.items():
+        os.symlink(target, root + path)

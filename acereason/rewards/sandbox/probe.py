@@ -1,0 +1,46 @@
+"""The start-up self-test: a program that tries what each layer is there to prevent."""
+
+import json
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from acereason.rewards.sandbox.settings import Isolation, Run, SandboxError
+
+_PROGRAM = """
+import ctypes, json, os, socket
+
+def allowed(action):
+    try:
+        action()
+    except OSError:
+        return False
+    return True
+
+libc = ctypes.CDLL(None, use_errno=True)
+print(json.dumps({
+    "files": [allowed(lambda: open("/etc/passwd")), allowed(lambda: os.listdir("/tmp")),
+              allowed(lambda: os.mkdir(f"/var/tmp/acereason-probe-{os.getpid()}"))],
+    "network": [allowed(lambda: socket.create_connection(("127.0.0.1", PORT), 1))],
+    "syscalls": [libc.ptrace(0, 0, 0, 0) == 0, libc.personality(-1) != -1],
+    "user": [os.getuid() == OWNER, os.getgid() == OWNER],
+    "limits": [resource.getrlimit(kind)[1] < 0 for kind in (resource.RLIMIT_AS, resource.RLIMIT_NPROC)],
+}))
+"""
+
+
+def check_isolation(run: Callable[[dict[str, Any]], Run], isolation: Isolation) -> None:
+    """Run the probe.
+
+    Raises:
+        SandboxError: it didn't run, or could do something that an active layer should prevent.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        constants = f"import resource\nPORT, OWNER = {listener.getsockname()[1]}, {os.getuid()}\n"
+        found = run({"mode": "script", "program": constants + _PROGRAM})
+    if found.exit_code != 0:
+        raise SandboxError(f"the self-test did not run: {found.failure}, exit code {found.exit_code}: {found.stderr}")
+    holes = [layer for layer, allowed in json.loads(found.stdout).items() if any(allowed)]
+    if leaking := [layer for layer in holes if layer in isolation.active]:
+        raise SandboxError(f"the self-test got through {', '.join(leaking)}: {isolation.describe()}")

@@ -1,0 +1,103 @@
+"""What a sandbox is asked for and what it reports: plain data, shared by the trainer's side and the zygote's."""
+
+import signal
+from dataclasses import dataclass, field
+from typing import Literal
+
+Layer = Literal["limits", "processes", "files", "network", "syscalls", "user"]
+Mechanism = Literal["namespaces", "landlock", "seccomp"]
+
+LAYERS: dict[Layer, str] = {
+    "limits": "CPU, memory, processes, open files and file sizes are bounded",
+    "processes": "a killed program takes all its descendants along",
+    "files": "no file is seen but Python's own and a fresh temporary folder",
+    "network": "no network, this machine's own ports included",
+    "syscalls": "calls that only attacks need are refused",
+    "user": "programs run as a user who owns nothing",
+}
+"""What each layer means."""
+
+RAISED, OUT_OF_MEMORY, BAD_SYNTAX = 101, 102, 103
+"""Exit codes by which a program's run says how it ended."""
+
+Outcome = Literal[
+    "passed", "wrong", "time", "memory", "runtime error", "output limit", "syntax error", "not run", "error"
+]
+
+
+class SandboxError(RuntimeError):
+    """The sandbox itself failed: no statement about the program."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one run of a program may use."""
+
+    seconds: float = 6.0
+    """Time, not counting what the program spends waiting for a core (at most half as much again)."""
+    memory_mib: int = 1024
+    """Address space of each process beyond the interpreter's own, MiB."""
+    processes: int = 8
+    """Processes and threads together."""
+    output_mib: int = 16
+    """Standard output, MiB; also the size of any file."""
+    scratch_mib: int = 64
+    """All files together, MiB, where the sandbox can mount a file system of its own."""
+
+    @property
+    def longest_seconds(self) -> float:
+        """Wall clock that a run may take at most."""
+        return 1.5 * self.seconds
+
+
+@dataclass
+class Run:
+    """How a run of a program ended, and what it said."""
+
+    exit_code: int | None = None
+    """None when a signal ended it."""
+    signal: int | None = None
+    timed_out: bool = False
+    overflowed: bool = False
+    """It was stopped for writing more than its output limit."""
+    stopped: bool = False
+    """It was stopped because its answer was no longer needed."""
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_mib: float = 0.0
+    stdout: bytes = b""
+    stderr: str = ""
+    """The last 2,000 characters."""
+    result: bytes = b""
+    """What it put on the result pipe (mode `call`)."""
+
+    @property
+    def failure(self) -> Outcome | None:
+        """Why the run yields no answer; None when it ended by itself, with whatever exit code of its own."""
+        if self.overflowed:
+            return "output limit"
+        if self.timed_out or self.signal == signal.SIGXCPU:
+            return "time"
+        if self.signal is not None:
+            return "runtime error"
+        told: dict[int | None, Outcome] = {
+            RAISED: "runtime error",
+            OUT_OF_MEMORY: "memory",
+            BAD_SYNTAX: "syntax error",
+        }
+        return told.get(self.exit_code)
+
+
+@dataclass
+class Isolation:
+    """The layers that a sandbox has."""
+
+    active: dict[Layer, list[str]] = field(default_factory=dict)
+    """Layer -> the mechanisms that provide it."""
+    missing: dict[Layer, str] = field(default_factory=dict)
+    """Layer -> why it is missing."""
+
+    def describe(self) -> str:
+        """One line, for logs and `score`'s output."""
+        active = "; ".join(f"{layer}: {', '.join(by)}" for layer, by in self.active.items())
+        return active + "".join(f"; no {layer} ({why})" for layer, why in self.missing.items())

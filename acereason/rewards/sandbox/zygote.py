@@ -1,0 +1,148 @@
+"""The zygote: a bare Python with everything imported, which forks one confined process for each run of a program.
+
+It is started by `client.Sandbox`, talks with it over one socket (fd in argv), and holds nothing secret: programs can
+read what a forked process inherits. A request is a message with the descriptors [job, stdin, stdout, stderr, fd 3]; the
+job itself, which names the program, is a file that only the program's process reads.
+"""
+
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import tempfile
+import time
+from typing import Any
+
+from acereason.rewards.sandbox import examiner, kernel, prelude, program, reaper
+from acereason.rewards.sandbox.layers import Layers, interpreter_problem
+from acereason.rewards.sandbox.settings import RAISED, Limits
+
+RUN, STOP = b"run", b"stop"
+_DESCRIPTORS = 5
+
+
+def main() -> None:
+    """Entry of the process: argv holds the socket's descriptor and the settings as JSON."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    settings = json.loads(sys.argv[2])
+    layers = Layers(Limits(**settings["limits"]), settings["uid"], set(settings["wanted"]), settings["extra"])
+    if layers.namespaces and (zygote := os.fork()):
+        control.close()
+        sys.exit(os.waitpid(zygote, 0)[1] != 0)
+    if layers.namespaces:
+        kernel.die_with_parent(signal.SIGKILL)  # not on the trainer: the signal comes when the starting thread ends
+    _Zygote(control, layers, settings["extra"]).serve()
+
+
+class _Zygote:
+    def __init__(self, control: socket.socket, layers: Layers, extra: list[str]) -> None:
+        self.control, self.layers = control, layers
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        self.names = prelude.load()
+        sys.path += extra
+        if extra:
+            examiner.warm_up()
+        problem = interpreter_problem(layers)
+        if problem is None:
+            layers.prepare()
+        gc.collect()
+        gc.freeze()
+        isolation = layers.isolation()
+        self._say({"problem": problem, "active": isolation.active, "missing": isolation.missing})
+
+    def serve(self) -> None:
+        """Run what is asked for until the other side hangs up."""
+        while True:
+            message, fds, _, _ = socket.recv_fds(self.control, 64, _DESCRIPTORS)
+            if not message:
+                break
+            if message == RUN:
+                self._say(self._run(fds))
+        self.layers.close()
+
+    def _run(self, fds: list[int]) -> dict[str, Any]:
+        self.layers.open_scratch()
+        told, tell = os.pipe()
+        started = time.monotonic()
+        pid = os.fork()
+        if pid == 0:
+            self._become_program(fds, tell)
+        for fd in [*fds, tell]:
+            os.close(fd)
+        watched = os.pidfd_open(pid)
+        stopped_by = self._wait(watched, pid, started)
+        os.close(watched)
+        if stopped_by:
+            os.kill(pid, signal.SIGKILL)
+        _, status, usage = os.wait4(pid, 0)
+        seconds = time.monotonic() - started
+        reaper.sweep(self.layers.namespaces, self.layers.uid)
+        self.layers.clean_scratch()
+        with open(told) as failure:
+            problem = failure.read()
+        return {
+            "problem": problem,
+            "status": os.waitstatus_to_exitcode(status),
+            "stopped_by": stopped_by,
+            "seconds": seconds,
+            "cpu": usage.ru_utime + usage.ru_stime,
+            "peak": usage.ru_maxrss / 1024,
+        }
+
+    def _wait(self, watched: int, pid: int, started: float) -> str:
+        """Until the program ends (""), its time is up ("time"), or the other side wants no more of it ("stop")."""
+        limits = self.layers.limits
+        poller = select.poll()
+        poller.register(watched, select.POLLIN)
+        poller.register(self.control, select.POLLIN)
+        deadline = started + limits.seconds
+        while True:
+            ready = [fd for fd, _ in poller.poll(max(0, deadline - time.monotonic()) * 1000)]
+            if watched in ready:
+                return ""
+            if ready:
+                return "stop"
+            extended = started + min(limits.seconds + _seconds_without_core(pid), limits.longest_seconds)
+            if extended <= time.monotonic():
+                return "time"
+            deadline = extended
+
+    def _become_program(self, fds: list[int], tell: int) -> None:
+        """In the forked process. A failure of ours is told on a pipe that is closed before the program begins."""
+        try:
+            self.control.close()
+            job, tell = _take_descriptors(fds, tell)
+            self.layers.confine()
+            os.environ.update(HOME=self.layers.scratch, TMPDIR=self.layers.scratch)
+            tempfile.tempdir = None
+        except BaseException as error:
+            os.write(tell, f"{type(error).__name__}: {error}".encode())
+            os._exit(RAISED)
+        os.close(tell)
+        (examiner if job["mode"] == "examine" else program).run(job, self.names)
+
+    def _say(self, message: dict[str, Any]) -> None:
+        self.control.send(json.dumps(message).encode())
+
+
+def _take_descriptors(fds: list[int], tell: int) -> tuple[dict[str, Any], int]:
+    """Put stdin, stdout, stderr and the channel on 0 to 3 and close all others; the job, and where `tell` is now."""
+    job, tell, *streams = [os.dup2(fd, 100 + index) for index, fd in enumerate([fds[0], tell, *fds[1:]])]
+    with open(job, "rb") as file:
+        request: dict[str, Any] = json.load(file)
+    for target, fd in enumerate([*streams, tell]):
+        os.dup2(fd, target)
+    os.closerange(len(streams) + 1, 256)
+    return request, len(streams)
+
+
+def _seconds_without_core(pid: int) -> float:
+    """Seconds that the program's main thread was ready to run while others had the cores; 0 where /proc doesn't say."""
+    try:
+        with open(f"/proc/{pid}/schedstat") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (FileNotFoundError, PermissionError):
+        return 0.0

@@ -1,0 +1,1 @@
+"""The verb `score`: rewards for a file of responses, with the reasons."""

@@ -1,0 +1,70 @@
+"""The same verdicts through Ray, as far as it is installed here."""
+
+import os
+import time
+
+import pytest
+from bad_verifiers import dies, sleeps
+from fakes import problem
+
+from acereason.errors import UserError
+from acereason.rewards import pool as pool_module
+from acereason.rewards.pool import RewardPool, RewardSettings
+
+try:
+    import ray
+except ImportError:
+    ray = None
+
+needs_ray = pytest.mark.skipif(ray is None, reason="ray is not installed (extra `ray`)")
+HALF = problem(answer=r"\frac12")
+UNDECIDED = r"\boxed{\sin \frac{\pi}{6}}"
+
+
+@pytest.fixture(scope="module")
+def rewards():
+    path = os.pathsep.join([os.getcwd(), os.path.join(os.getcwd(), "tests"), os.environ.get("PYTHONPATH", "")])
+    ray.init(num_cpus=2, include_dashboard=False, runtime_env={"env_vars": {"PYTHONPATH": path}})
+    pool = RewardPool(RewardSettings(workers=2, timeout=3, executor="ray"))
+    yield pool
+    pool.close()
+    ray.shutdown()
+
+
+@needs_ray
+def test_verdicts_in_order(rewards):
+    responses = [rf"\boxed{{\sin^2 x + \cos^2 x - \frac{{{n}}}{{4}}}}" for n in range(12)]
+    verdicts = rewards.stream((HALF, response) for response in responses)
+    assert [verdict.status == "correct" for verdict in verdicts] == [n == 2 for n in range(12)]
+
+
+@needs_ray
+@pytest.mark.parametrize(("verifier", "error"), [(sleeps, "timeout after 3 s"), (dies, "process died")])
+def test_a_failing_verifier_is_an_error_and_the_next_verdict_is_right(rewards, monkeypatch, verifier, error):
+    monkeypatch.setattr(pool_module, "judge", verifier)
+    start = time.monotonic()
+    verdict = rewards.submit(HALF, UNDECIDED).result()
+    assert verdict.status == "error"
+    assert error in verdict.detail["error"]
+    assert time.monotonic() - start < 20
+    monkeypatch.undo()
+    assert rewards.submit(HALF, UNDECIDED).result().status == "correct"
+
+
+@needs_ray
+def test_a_dead_actor_is_an_error_and_is_replaced(rewards):
+    for host in rewards._executor()._hosts:
+        ray.kill(host, no_restart=False)
+    verdicts = []
+    for _ in range(100):
+        verdicts.append(rewards.submit(HALF, UNDECIDED).result().status)
+        if verdicts[-1] == "correct":
+            break
+        time.sleep(0.1)
+    assert verdicts[-1] == "correct"
+
+
+@pytest.mark.skipif(ray is not None, reason="ray is installed")
+def test_without_ray_the_setting_is_a_mistake_in_one_line():
+    with pytest.raises(UserError, match="rewards.executor: ray is not installed"):
+        RewardPool(RewardSettings(executor="ray"))
