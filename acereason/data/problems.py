@@ -4,7 +4,7 @@ Every source becomes problems: a statement, and as ground truth an answer (math)
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +12,8 @@ from datasets import Dataset, load_dataset
 from datasets.exceptions import DatasetNotFoundError
 
 from acereason.data.arithmetic import Arithmetic
+from acereason.data.fields import ARITHMETIC, MAPPINGS, PROGRAMS, Fields
+from acereason.data.programs import Programs
 from acereason.errors import UserError, first_line
 from acereason.rewards.math import last_boxed
 from acereason.rewards.tests import parse_tests
@@ -21,64 +23,8 @@ _FORMATS = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 
 
 @dataclass
-class Fields:
-    """Which column holds what."""
-
-    statement: str = "problem"
-    """Column of the problem's text."""
-    answer: str | None = "answer"
-    """Column of the ground truth; null where rows have none (SFT)."""
-    answer_pattern: str | None = None
-    """Regular expression whose first group, searched in the answer column, is the ground truth; null takes the whole
-    text."""
-    solution: str | None = None
-    """Column of a worked response for SFT; null: the response is the boxed answer alone."""
-    remove_pattern: str | None = None
-    """Regular expression whose matches are cut from the solution."""
-    id: str | None = None
-    """Column of a stable id; null numbers the rows."""
-    difficulty: str | None = None
-    """Column whose first number rates the problem ("Level 5" is 5); null where rows are not rated."""
-    tests: list[str] = field(default_factory=list)
-    """Columns that hold a code problem's tests, in any format of `acereason/rewards/tests.py`; none for math."""
-    starter: str | None = None
-    """Column of the code that a solution must start with; an empty value is none."""
-    example: str | None = None
-    """Column of assertions, the first of which is shown under the statement: it names the function to write."""
-
-
-MAPPINGS = {
-    "gsm8k": Fields(
-        "question", "answer", r"####\s*(\S.*?)\s*$", solution="answer", remove_pattern=r"<<.*?>>|\n*####.*"
-    ),  # openai/gsm8k
-    "math": Fields("problem", "answer"),  # MATH, MATH-500
-    "aime": Fields("problem", "answer", solution="solution"),
-    "acereason-math": Fields("problem", "answer"),  # nvidia/AceReason-Math
-    "acereason-sft": Fields("input", None, solution="output"),  # nvidia/AceReason-1.1-SFT, its code rows included
-    "taco": Fields("question", None, tests=["input_output"], starter="starter_code"),  # BAAI/TACO
-    "apps": Fields(
-        "question", None, id="problem_id", tests=["input_output"], starter="starter_code"
-    ),  # codeparrot/apps
-    "livecodebench": Fields(
-        "question_content",
-        None,
-        id="question_id",
-        tests=["public_test_cases", "private_test_cases", "metadata"],
-        starter="starter_code",
-    ),  # livecodebench/code_generation_lite
-    "acereason-code": Fields("problem", None, tests=["tests"]),  # its code RL set was not released: DeepCoder's columns
-    "humaneval": Fields("prompt", None, id="task_id", tests=["test", "entry_point", "prompt"]),  # and HumanEval+
-    "mbpp": Fields("text", None, id="task_id", tests=["test_list", "test_setup_code"], example="test_list"),
-    "mbppplus": Fields(
-        "prompt", None, id="task_id", tests=["test", "test_list", "test_imports"], example="test_list"
-    ),  # evalplus/mbppplus
-}
-"""Fields of public datasets, by name."""
-
-
-@dataclass
 class Source:
-    """One source of problems: either `path` or `arithmetic`."""
+    """One source of problems: a `path`, or a generator."""
 
     path: str | None = None
     """A .jsonl, .json or .parquet file, or the name of a dataset on the Hub."""
@@ -92,21 +38,28 @@ class Source:
     limit: int | None = None
     """Take the first rows only; null takes all."""
     arithmetic: Arithmetic | None = None
-    """Made-up problems instead of a path."""
+    """Made-up math problems instead of a path."""
+    programs: Programs | None = None
+    """Made-up code problems instead of a path; with `task: code`."""
 
     def check(self, key: str) -> None:
         """Raise a UserError for a value that can't work; `key` names this source."""
-        if (self.path is None) == (self.arithmetic is None):
-            raise UserError(f"{key}: give either path or arithmetic, and null for the other")
+        if sum(given is not None for given in (self.path, self.arithmetic, self.programs)) != 1:
+            raise UserError(f"{key}: give one of path, arithmetic and programs, and null for the others")
         if isinstance(self.fields, str) and self.fields not in MAPPINGS:
             raise UserError(f"{key}.fields: {self.fields!r} is no known mapping; there are {sorted(MAPPINGS)}")
+        if self.programs and self.task != "code":
+            raise UserError(f"{key}.task: must be code for programs, not {self.task}")
         if self.arithmetic:
             self.arithmetic.check(f"{key}.arithmetic")
+        if self.programs:
+            self.programs.check(f"{key}.programs")
 
     def rows(self, key: str) -> Dataset:
         """The raw rows. `key` names this source in errors."""
         self.check(key)
-        rows = Dataset.from_list(self.arithmetic.rows()) if self.arithmetic else _load(str(self.path), self.split, key)
+        generator = self.arithmetic or self.programs
+        rows = Dataset.from_list(generator.rows()) if generator else _load(str(self.path), self.split, key)
         rows = rows if self.limit is None else rows.select(range(min(self.limit, len(rows))))
         if not len(rows):
             raise UserError(f"{key}: {self.path} has no rows")
@@ -153,8 +106,8 @@ class Source:
     @property
     def mapping(self) -> Fields:
         """The fields in use."""
-        if self.arithmetic:
-            return Fields("statement", "answer", solution="solution", id="id", difficulty="level")
+        if self.arithmetic or self.programs:
+            return ARITHMETIC if self.arithmetic else PROGRAMS
         return MAPPINGS[self.fields] if isinstance(self.fields, str) else self.fields
 
     def _statement(self, row: dict[str, Any]) -> str:

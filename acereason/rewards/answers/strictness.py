@@ -19,8 +19,8 @@ class MathSettings:
     containers: Literal["strict", "loose"] = "strict"
     r"""`strict`: (1, 2) is ordered, \{1, 2\} and the bare list 1, 2 are not and are not (1, 2); (0, 1) is not [0, 1].
     `loose`: brackets are ignored, and order too where either side is a set or a bare list."""
-    parts: Literal["all", "last"] = "all"
-    """What answers a bare list such as x = 1, y = 2. `all`: every item. `last`: also its last item alone, for data
-    whose responses box their parts one after the other, since only the last box is read."""
+    parts: Literal["all", "last"] = "last"
+    """What answers a bare list such as x = 1, y = 2. `all`: every item. `last`: also its last item alone, where that
+    differs from the others: models box their parts one after the other, and only the last box is read."""
     choices: Literal["letter", "exact"] = "letter"
     r"""Where the ground truth is a choice letter. `letter`: C, (C), \text{(C)} and (C) 42 answer C. `exact`: C only."""

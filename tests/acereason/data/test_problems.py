@@ -5,6 +5,7 @@ from datasets import Dataset
 
 from acereason.data.arithmetic import Arithmetic
 from acereason.data.problems import Fields, Source, refuse_bad_rows
+from acereason.data.programs import Programs
 from acereason.errors import UserError
 
 GSM8K = {
@@ -66,8 +67,9 @@ def test_arithmetic_and_limit():
     ("source", "message"),
     [
         (Source("nosuch.jsonl"), r"data\.sources\.s\.path: no file nosuch\.jsonl"),
-        (Source(), "give either path or arithmetic"),
-        (Source("x.jsonl", arithmetic=Arithmetic()), "give either path or arithmetic"),
+        (Source(), "give one of path, arithmetic and programs"),
+        (Source(programs=Programs()), r"data\.sources\.x\.task: must be code for programs, not math"),
+        (Source("x.jsonl", arithmetic=Arithmetic()), "give one of path, arithmetic and programs"),
         (Source("x.jsonl", fields="gsm9k"), r"data\.sources\.s\.fields: 'gsm9k' is no known mapping"),
     ],
 )

@@ -151,8 +151,6 @@ def test_wrong(response, answer):
         ({"decimals": "rounded"}, "3.1416", r"\pi"),
         ({"containers": "loose"}, "1, 2", "(1, 2)"),
         ({"containers": "loose"}, "[0, 1)", "(0, 1)"),
-        ({"parts": "last"}, "n = 2", "k = 45, n = 2"),
-        ({"parts": "last"}, "(6, 2)", "(2, 2), (6, 2)"),
     ],
 )
 def test_what_a_lenient_setting_accepts(setting, response, answer):
@@ -165,6 +163,8 @@ def test_what_a_lenient_setting_accepts(setting, response, answer):
     [
         ({"decimals": "form"}, "0.5", r"\frac12"),
         ({"choices": "exact"}, r"\text{(C)}\ 42", "C"),
+        ({"parts": "all"}, "n = 2", "k = 45, n = 2"),
+        ({"parts": "all"}, "(6, 2)", "(2, 2), (6, 2)"),
     ],
 )
 def test_what_a_strict_setting_refuses(setting, response, answer):

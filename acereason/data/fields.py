@@ -1,0 +1,65 @@
+"""Which columns of public datasets, and of the generators' rows, hold what."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Fields:
+    """Which column holds what."""
+
+    statement: str = "problem"
+    """Column of the problem's text."""
+    answer: str | None = "answer"
+    """Column of the ground truth; null where rows have none (SFT)."""
+    answer_pattern: str | None = None
+    """Regular expression whose first group, searched in the answer column, is the ground truth; null takes the whole
+    text."""
+    solution: str | None = None
+    """Column of a worked response for SFT; null: the response is the boxed answer alone."""
+    remove_pattern: str | None = None
+    """Regular expression whose matches are cut from the solution."""
+    id: str | None = None
+    """Column of a stable id; null numbers the rows."""
+    difficulty: str | None = None
+    """Column whose first number rates the problem ("Level 5" is 5); null where rows are not rated."""
+    tests: list[str] = field(default_factory=list)
+    """Columns that hold a code problem's tests, in any format of `acereason/rewards/tests.py`; none for math."""
+    starter: str | None = None
+    """Column of the code that a solution must start with; an empty value is none."""
+    example: str | None = None
+    """Column of assertions, the first of which is shown under the statement: it names the function to write."""
+
+
+MAPPINGS = {
+    "gsm8k": Fields(
+        "question", "answer", r"####\s*(\S.*?)\s*$", solution="answer", remove_pattern=r"<<.*?>>|\n*####.*"
+    ),  # openai/gsm8k
+    "math": Fields("problem", "answer"),  # MATH, MATH-500
+    "aime": Fields("problem", "answer", solution="solution"),
+    "acereason-math": Fields("problem", "answer"),  # nvidia/AceReason-Math
+    "acereason-sft": Fields("input", None, solution="output"),  # nvidia/AceReason-1.1-SFT, its code rows included
+    "taco": Fields("question", None, tests=["input_output"], starter="starter_code"),  # BAAI/TACO
+    "apps": Fields(
+        "question", None, id="problem_id", tests=["input_output"], starter="starter_code"
+    ),  # codeparrot/apps
+    "livecodebench": Fields(
+        "question_content",
+        None,
+        id="question_id",
+        tests=["public_test_cases", "private_test_cases", "metadata"],
+        starter="starter_code",
+    ),  # livecodebench/code_generation_lite
+    "acereason-code": Fields("problem", None, tests=["tests"]),  # its code RL set was not released: DeepCoder's columns
+    "humaneval": Fields("prompt", None, id="task_id", tests=["test", "entry_point", "prompt"]),  # and HumanEval+
+    "mbpp": Fields("text", None, id="task_id", tests=["test_list", "test_setup_code"], example="test_list"),
+    "mbppplus": Fields(
+        "prompt", None, id="task_id", tests=["test", "test_list", "test_imports"], example="test_list"
+    ),  # evalplus/mbppplus
+}
+"""Fields of public datasets, by name."""
+
+ARITHMETIC = Fields("statement", "answer", solution="solution", id="id", difficulty="level")
+"""Fields of the rows of `arithmetic`."""
+
+PROGRAMS = Fields("statement", None, solution="solution", id="id", difficulty="level", tests=["tests"])
+"""Fields of the rows of `programs`."""
