@@ -1,11 +1,12 @@
 """The problems of reinforcement learning: each epoch its stage's remaining problems, and the benchmarks."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import lightning.pytorch as pl
 
 from acereason.calibration import Calibration
+from acereason.data.benchmark import Benchmark
 from acereason.data.curriculum import Plan, Stage, first_plan, next_plan, stage_over
 from acereason.data.loader import Loader, batched
 from acereason.data.loading import load_problems, longest_prompt, unusable
@@ -15,27 +16,6 @@ from acereason.distributed import world_size
 from acereason.errors import UserError
 from acereason.seeds import shuffled
 from acereason.types import Problem, Sampling
-
-
-@dataclass
-class Benchmark:
-    """Problems on which accuracy is measured: avg@n."""
-
-    source: str
-    """Name under data.sources."""
-    n: int = 1
-    """Responses per problem."""
-    temperature: float = 0.6
-    """Sampling temperature (the paper's, 4.1)."""
-    top_p: float = 0.95
-    """Nucleus mass (the paper's, 4.1)."""
-    max_response_length: int = 32768
-    """Response budget, tokens (the paper's, 4.1)."""
-
-    @property
-    def sampling(self) -> Sampling:
-        """How its responses are drawn."""
-        return Sampling(self.temperature, self.max_response_length, self.top_p)
 
 
 class RLData(pl.LightningDataModule):
@@ -98,6 +78,11 @@ class RLData(pl.LightningDataModule):
     def finished(self) -> bool:
         """Whether the last stage has had its last step."""
         return self._plan is not None and self.plan.stage == list(self.stages)[-1] and self.stage_ended
+
+    @property
+    def has_code(self) -> bool:
+        """Whether any loaded problem is judged by running programs."""
+        return any(problem.task == "code" for problems in self._problems.values() for problem in problems)
 
     def setup(self, stage: str) -> None:
         """Load, template, tokenize and check every source in use."""

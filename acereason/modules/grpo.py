@@ -203,6 +203,8 @@ class GRPOModule(QwenModule):
         """Say what the curriculum amounts to; do nothing where it is already over."""
         self._stop_when_finished()
         rank_zero_info(explain(self, self.trainer.datamodule, self.trainer.world_size))
+        if self.trainer.datamodule.has_code:
+            rank_zero_info(f"sandbox: {self.rewards.isolation()}")
 
     def on_train_batch_start(self, batch: list[Problem], batch_idx: int) -> int | None:
         """-1, by which Lightning ends an epoch, once a stop rule has ended the stage."""

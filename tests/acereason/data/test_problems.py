@@ -68,7 +68,7 @@ def test_arithmetic_and_limit():
     [
         (Source("nosuch.jsonl"), r"data\.sources\.s\.path: no file nosuch\.jsonl"),
         (Source(), "give one of path, arithmetic and programs"),
-        (Source(programs=Programs()), r"data\.sources\.x\.task: must be code for programs, not math"),
+        (Source(programs=Programs()), r"data\.sources\.s\.task: must be code for programs, not math"),
         (Source("x.jsonl", arithmetic=Arithmetic()), "give one of path, arithmetic and programs"),
         (Source("x.jsonl", fields="gsm9k"), r"data\.sources\.s\.fields: 'gsm9k' is no known mapping"),
     ],
