@@ -19,7 +19,7 @@ def load_problems(
     """
     rows = source.rows(key)
     problems = [source.problem(row, index, name) for index, row in enumerate(rows)]
-    bad = _attach_tests(source, rows, problems) if source.task == "code" else {}
+    bad = attach_tests(source, rows, problems) if source.task == "code" else {}
     for problem in problems:
         problem.prompt_ids = template.encode_prompt(problem, tokenizer)
     return problems, bad
@@ -46,7 +46,8 @@ def longest_prompt(budgets: dict[str, int], context: int) -> int:
     return context - max(budgets.values())
 
 
-def _attach_tests(source: Source, rows: Dataset, problems: list[Problem]) -> dict[str, str]:
+def attach_tests(source: Source, rows: Dataset, problems: list[Problem]) -> dict[str, str]:
+    """Give code problems their rows' tests; {problem id: why its row has none that can be used}."""
     bad = {}
     for problem, row in zip(problems, rows, strict=True):
         try:

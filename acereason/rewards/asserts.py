@@ -56,16 +56,24 @@ def crossing(source: str) -> str | None:
     Raises:
         SyntaxError: it is no Python.
     """
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    own = {node.name for node in ast.walk(tree) if isinstance(node, _DEFINITIONS)}
+    for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef) and any(root(base) not in _KNOWN_BASES for base in node.bases):
             return f"class {node.name} builds on a class of the program's or another module's"
         if isinstance(node, ast.Call):
-            passed = [*node.args, *(keyword.value for keyword in node.keywords)]
-            if any(isinstance(value, ast.Lambda) for value in passed) and root(node.func) not in _TAKE_FUNCTIONS:
+            passed = [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg != "key")]
+            own_function = any(isinstance(value, ast.Lambda) or _name(value) in own for value in passed)
+            if own_function and root(node.func) not in _TAKE_FUNCTIONS | own:
                 return f"`{ast.unparse(node)[:80]}` may pass a function to the program"
     return None
 
 
+def _name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _KNOWN_BASES = {*vars(builtins), "TestCase", "unittest", "Enum", "NamedTuple"}
 _TAKE_FUNCTIONS = {*vars(builtins), "functools", "reduce", "itertools", "pytest", "assertRaises"}
 

@@ -52,14 +52,24 @@ def _judge(program: Program, job: dict[str, Any], names: dict[str, Any]) -> tupl
         return "runtime error", "the program ended before it answered"
     except CannotCross as error:
         return "error", f"this test can't be taken out of the program's process: it passes {error} to the program"
-    except (AssertionError, NameError) as error:
-        return "runtime error" if error is program.raised else "wrong", _where(error, job["tests"])
-    except (ImportError, SyntaxError) as error:
-        return "runtime error" if error is program.raised else "error", f"{type(error).__name__}: {error}"
+    except ModuleNotFoundError as error:
+        needed = error is not program.raised and error.name in _imported(job["setup"] + "\n" + job["tests"])
+        return "error" if needed else "runtime error", _where(error, job["tests"])
     except BaseException as error:
-        outcome = "runtime error" if error is program.raised else "wrong"
-        return outcome, _where(error, job["tests"])
-    return "passed", ""
+        theirs = error is program.raised or isinstance(error, (NameError, ImportError))
+        return "runtime error" if theirs else "wrong", _where(error, job["tests"])
+    return ("runtime error", "the program ended while it was tested") if program.ended else ("passed", "")
+
+
+def _imported(source: str) -> set[str]:
+    """Modules that code names in its import statements: only these can be lacking through no fault of the program's."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found - {"solution"}
 
 
 def _where(error: BaseException, tests: str) -> str:

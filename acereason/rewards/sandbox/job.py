@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 
 from acereason.rewards.sandbox.settings import Limits, Run, SandboxError
 
-GRACE_SECONDS = 10.0
-"""How long beyond a run's own limits the zygote may take to kill, reap and clean up."""
+GRACE_SECONDS = 60.0
+"""What the zygote may take beyond a run's limits to kill, reap and clean up: programs leave files by the million."""
 _STDERR_BYTES = 64 * 2**10
 _CHUNK = 2**16
 

@@ -1,5 +1,6 @@
 """The zygote's side of isolation: what it sets up once, around every run, and in each program's process."""
 
+import contextlib
 import os
 import resource
 import subprocess
@@ -104,6 +105,7 @@ class Layers:
         kernel.drop_capabilities()
         kernel.set_dumpable(True)  # else /proc/self belongs to root and /dev/stdin can't be opened
         kernel.die_with_parent(9)
+        _be_first_when_memory_ends()
         os.chdir(self.scratch)
         os.umask(0o077)
         kernel.no_new_privileges()
@@ -140,6 +142,12 @@ class Layers:
             hard = resource.getrlimit(kind)[1]
             value = value if hard == resource.RLIM_INFINITY else min(value, hard)
             resource.setrlimit(kind, (value, value))
+
+
+def _be_first_when_memory_ends() -> None:
+    """When the machine runs out of memory, the kernel kills this process rather than the trainer's."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
 
 
 def _readable(extra: list[str]) -> list[str]:

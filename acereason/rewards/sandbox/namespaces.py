@@ -1,4 +1,4 @@
-"""Namespaces: processes, network and files of our own, and a root folder with nothing in it but what programs see."""
+"""Namespaces: processes, network and files of our own, and a root folder with nothing but what programs may see."""
 
 import os
 import tempfile

@@ -18,10 +18,14 @@ def allowed(action):
         return False
     return True
 
+def write_outside():
+    os.mkdir(f"/var/tmp/acereason-probe-{os.getpid()}")
+    os.rmdir(f"/var/tmp/acereason-probe-{os.getpid()}")
+
 libc = ctypes.CDLL(None, use_errno=True)
 print(json.dumps({
     "files": [allowed(lambda: open("/etc/passwd")), allowed(lambda: os.listdir("/tmp")),
-              allowed(lambda: os.mkdir(f"/var/tmp/acereason-probe-{os.getpid()}"))],
+              allowed(write_outside)],
     "network": [allowed(lambda: socket.create_connection(("127.0.0.1", PORT), 1))],
     "syscalls": [libc.ptrace(0, 0, 0, 0) == 0, libc.personality(-1) != -1],
     "user": [os.getuid() == OWNER, os.getgid() == OWNER],

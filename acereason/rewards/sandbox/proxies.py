@@ -22,14 +22,14 @@ class ProgramEnded(BaseException):
 
 
 class CannotCross(BaseException):
-    """The test needs something in the program's process that only exists in this one."""
+    """The test passes something to the program that only exists in this process."""
 
 
 class Proxy:
     """An object of the program's process."""
 
     def __init__(self, program: "Program", number: int) -> None:
-        self.__dict__.update(_program=program, _number=number)
+        self.__dict__.update(_program=program, _number=number, _is_global=False)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -72,6 +72,8 @@ class Program:
         self._channel = socket.socket(fileno=CHANNEL)
         self._lines = self._channel.makefile("rb")
         self._proxies: dict[int, Proxy] = {}
+        self.ended = False
+        """Whether it once didn't answer; tests that catch everything can't hide that."""
         self.raised: BaseException | None = None
         """The last exception that the program raised."""
 
@@ -82,11 +84,19 @@ class Program:
 
     def get(self, name: str) -> Any:
         """A global of the program."""
-        return self._value(self._request({"do": "global", "name": name}))
+        value = self._value(self._request({"do": "global", "name": name}))
+        if isinstance(value, Proxy):
+            value.__dict__["_is_global"] = True
+        return value
 
     def ask(self, action: str, target: Proxy, *args: Any, **kwargs: Any) -> Any:
         """Have the program's process do something with an object of its own."""
-        passed = [wire.encode(value, _number_of) for value in (target, list(args), kwargs)]
+        try:
+            passed = [wire.encode(value, _number_of) for value in (target, list(args), kwargs)]
+        except CannotCross as error:
+            if target._is_global:
+                raise
+            raise TypeError(f"{error} is passed to an object that the program made up") from None
         answer = self._request(dict(zip(("do", "target", "args", "kwargs"), (action, *passed), strict=True)))
         value = self._value(answer)
         for mine, theirs in zip([*args, *kwargs.values()], self._decode(answer["args"]), strict=True):
@@ -113,6 +123,7 @@ class Program:
             line = self._lines.readline(_LONGEST_ANSWER)
             answer: dict[str, Any] = json.loads(line)
         except (OSError, ValueError, RecursionError) as error:
+            self.ended = True
             raise ProgramEnded from error
         return answer
 

@@ -4,7 +4,9 @@ import pytest
 from datasets import Dataset
 
 from acereason.data.arithmetic import Arithmetic
-from acereason.data.problems import Fields, Source, refuse_bad_rows
+from acereason.data.fields import Fields
+from acereason.data.loading import attach_tests
+from acereason.data.problems import Source, refuse_bad_rows
 from acereason.data.programs import Programs
 from acereason.errors import UserError
 
@@ -113,3 +115,78 @@ class TestBadRows:
     def test_excluding_everything_is_an_error(self):
         with pytest.raises(UserError, match="none of the 1 rows"):
             refuse_bad_rows({"s/0": "no answer"}, 1, "data.sources.s", "exclude")
+
+
+STDIN = {"inputs": ["1\n"], "outputs": ["2\n"]}
+CASE = {"input": "[1]\n2", "output": "3", "testtype": "functional"}
+CODE_ROWS = {
+    "taco": {"question": "Double it.", "input_output": json.dumps(STDIN), "starter_code": "", "difficulty": "EASY"},
+    "apps": {"problem_id": 7, "question": "Double it.", "input_output": json.dumps(STDIN), "starter_code": ""},
+    "livecodebench": {
+        "question_content": "Add.",
+        "question_id": "abc1",
+        "starter_code": "class Solution:\n    def add(self, xs, y):",
+        "public_test_cases": json.dumps([CASE]),
+        "private_test_cases": json.dumps([CASE]),
+        "metadata": json.dumps({"func_name": "add"}),
+    },
+    "acereason-code": {"problem": "Double it.", "tests": json.dumps(STDIN)},
+    "humaneval": {
+        "task_id": "HumanEval/0",
+        "prompt": "def f(x):\n",
+        "entry_point": "f",
+        "test": "def check(c):\n    pass",
+    },
+    "mbpp": {"task_id": 2, "text": "Write f.", "test_list": ["assert f(1) == 2"], "test_setup_code": ""},
+    "mbppplus": {
+        "task_id": 2,
+        "prompt": "Write f.",
+        "test_list": ["assert f(1) == 2"],
+        "test_imports": [],
+        "test": "for i in range(3):\n    assert f(i) == i + 1",
+    },
+}
+MADE = {  # id, statement, starter, kind, inputs
+    "taco": ("s/0", "Double it.", "", "stdin", ["1\n"]),
+    "apps": ("s/7", "Double it.", "", "stdin", ["1\n"]),
+    "livecodebench": ("s/abc1", "Add.", "class Solution:\n    def add(self, xs, y):", "call", [[[1], 2]] * 2),
+    "acereason-code": ("s/0", "Double it.", "", "stdin", ["1\n"]),
+    "humaneval": ("s/HumanEval/0", "def f(x):\n", "", "check", ["def check(c):\n    pass\n\ncheck(f)\n"]),
+    "mbpp": ("s/2", "Write f.\n\nIt must pass this test:\nassert f(1) == 2", "", "check", ["assert f(1) == 2"]),
+    "mbppplus": (
+        "s/2",
+        "Write f.\n\nIt must pass this test:\nassert f(1) == 2",
+        "",
+        "check",
+        ["for i in range(3):\n    assert f(i) == i + 1"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_code_datasets(tmp_path, name):
+    source = Source(write(tmp_path / "f.jsonl", [CODE_ROWS[name]]), name, task="code")
+    rows = source.rows("data.sources.s")
+    problem = source.problem(rows[0], 0, "s")
+    assert attach_tests(source, rows, [problem]) == {}
+    found = (problem.id, problem.statement, problem.starter, problem.tests.kind, problem.tests.inputs)
+    assert found == MADE[name]
+    assert (problem.task, problem.answer) == ("code", "")
+
+
+def test_code_rows_without_usable_tests_are_bad_rows(tmp_path):
+    good, none, broken = (CODE_ROWS["taco"] | {"input_output": text} for text in (json.dumps(STDIN), "", "{"))
+    source = Source(write(tmp_path / "f.jsonl", [good, none, broken]), "taco", task="code")
+    rows = source.rows("data.sources.s")
+    problems = [source.problem(row, index, "s") for index, row in enumerate(rows)]
+    assert attach_tests(source, rows, problems) == {
+        "s/1": "no tests",
+        "s/2": "tests are neither JSON nor LiveCodeBench's packed form: '{'",
+    }
+    assert [problem.tests is None for problem in problems] == [False, True, True]
+
+
+def test_a_code_source_without_columns_of_tests_says_so(tmp_path):
+    source = Source(write(tmp_path / "f.jsonl", [{"problem": "p", "answer": "1"}]), "math", task="code")
+    with pytest.raises(ValueError, match="no columns of tests are named"):
+        source.tests(source.rows("data.sources.s")[0])

@@ -23,6 +23,16 @@ def test_code_prompt():
     ) in text
 
 
+def test_code_prompt_with_a_function_header():
+    """The model card's wording."""
+    made = Problem("c", "code", "Add {starter}.", "", starter="def add(a, b):")
+    assert (
+        "Add {starter}.\n\nSolve the problem starting with the provided function header.\n\nFunction header:\n"
+        "```\ndef add(a, b):\n```\n\nPlease place the solution code in the following format:\n"
+        "```python\n# Your solution code here\n```<|im_end|>"
+    ) in Template().render(made)
+
+
 def test_control_tokens_are_single_tokens_and_responses_end():
     ids = Template().encode_prompt(problem(), TOKENIZER)
     assert ids[0] == TOKENIZER.convert_tokens_to_ids("<|im_start|>")

@@ -65,7 +65,7 @@ def files(slot: slots.Slot) -> set[str]:
     """Files of this slot's user where any user may write, and what lies in the scratch folders."""
     found = set()
     for folder in {tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"}:
-        paths = [*Path(folder).iterdir(), *Path(folder).glob("acereason-*/scratch")]
+        paths = [*Path(folder).iterdir(), *Path(folder).glob("acereason-*/scratch/*")]
         found |= {str(path) for path in paths if path.lstat().st_uid in uids(slot)}
     return found
 

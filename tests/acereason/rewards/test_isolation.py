@@ -23,7 +23,16 @@ if not AS_ROOT:
 
 @pytest.mark.parametrize(("uid", "mechanisms"), MODES)
 def test_hostile_programs_elsewhere(uid: int, mechanisms: str) -> None:
-    suite = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/acereason/rewards/test_hostile.py"]
+    suite = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--noconftest",
+        "tests/acereason/rewards/test_hostile.py",
+    ]
     switch = [sys.executable, "tests/ordinary_user.py", str(uid)] if AS_ROOT else []
     environment = {**os.environ, "ACEREASON_MECHANISMS": mechanisms, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([*switch, *suite], cwd=ROOT, env=environment, capture_output=True, text=True)
