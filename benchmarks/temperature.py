@@ -16,8 +16,6 @@ from statistics import fmean
 
 from matplotlib.figure import Figure
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 from callbacks.curves import read_curves
 
 TARGET, BAND, STEPS = 0.3, 0.03, 80
