@@ -64,7 +64,7 @@ def check_unique(checks: Checks, key: str, problems: list[Problem]) -> None:
 def check_bad_rows(checks: Checks, key: str, bad: dict[str, str], total: int, excluded: bool) -> None:
     """Rows that `fit` would refuse, or leave out."""
     if not bad:
-        checks.add(key, "ok", "every row has an answer that its verifier accepts, and a prompt that fits")
+        checks.add(key, "ok", "every row has ground truth that its verifier accepts, and a prompt that fits")
         return
     shown = _some([f"{row} ({reason})" for row, reason in bad.items()])
     usable = excluded and len(bad) < total
