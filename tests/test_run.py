@@ -98,6 +98,7 @@ def test_without_any_recipe_callback_plain_grpo_is_left(debug_run, tmp_path):
 
 def test_without_weight_sync_the_first_rollout_refuses(debug_run):
     listed = [{"class_path": name} for name in ("Curriculum", "Overlong", "EasyFilter", "Plateau")]
+    listed.append({"class_path": "Evaluation", "init_args": {"every_n_steps": 9}})
     with pytest.raises(RuntimeError, match="the engine holds policy None, the trainer is at step 0: list WeightSync"):
         debug_run(f"--trainer.callbacks={json.dumps(listed)}")
 
@@ -168,7 +169,8 @@ def test_bad_data_is_one_line_and_status_2(debug_run, tmp_path, capsys, rows, me
 def test_sft_learns_and_its_export_feeds_rl(tmp_path):
     """The quickstart in small: SFT lowers the loss, RL starts from its export."""
     logger = ["--trainer.logger.save_dir", str(tmp_path)]
-    small = ["--data.sources.worked.arithmetic.size=640", "--trainer.max_epochs=2"]
+    sizes = [f"--data.sources.{name}.size=320" for name in ("worked.arithmetic", "programs.programs")]
+    small = [*sizes, "--trainer.max_epochs=2"]
     run.main(["fit", "--config=conf/quickstart/sft.yaml", *logger, *small])
     loss = json.loads((tmp_path / "sft/summary.json").read_text())["stages"]["sft"]["policy/loss"]
     assert loss["first"] > 5
@@ -176,9 +178,10 @@ def test_sft_learns_and_its_export_feeds_rl(tmp_path):
     assert [step for step, _ in read_curves(tmp_path / "sft")["eval/heldout/loss"]] == [9, 19]
 
     short = [
-        f"--data.stages.{name}.steps=1" for name in ("math_24", "math_32", "math_40", "more_40", "more_48", "math_48")
+        f"--data.stages.{name}.steps=1" for name in ("math_24", "math_32", "math_40", "code_40", "code_48", "math_48")
     ]
-    pretrained = ["--model.pretrained", str(tmp_path / "sft/export"), "--trainer.num_sanity_val_steps=0"]
+    short += [f"--data.sources.{name}.size=16" for name in ("heldout.arithmetic", "heldout_code.programs")]
+    pretrained = ["--model.pretrained", str(tmp_path / "sft/export")]
     run.main(["fit", "--config=conf/quickstart/rl.yaml", *logger, *short, *pretrained])
     assert len(json.loads((tmp_path / "rl/summary.json").read_text())["stages"]) == 6
 
