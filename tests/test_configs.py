@@ -59,6 +59,7 @@ def test_the_papers_values():
     ]
     assert {s.prompts_per_step for s in data.stages.values()} == {128}
     assert [name for name, s in data.stages.items() if s.easy_filter] == ["code_32k"]
+    assert [name for name, s in data.stages.items() if s.screen == 1.0] == ["math_32k"]
     benchmark = data.benchmarks["aime24"]
     assert (benchmark.temperature, benchmark.top_p, benchmark.max_response_length) == (0.6, 0.95, 32768)
 

@@ -1,7 +1,7 @@
 import multiprocessing
 import threading
+from concurrent.futures import ProcessPoolExecutor
 
-import pebble
 import pytest
 
 from acereason.rewards import slots
@@ -320,9 +320,9 @@ def test_from_several_threads():
 
 def test_from_a_worker_with_little_memory():
     context = multiprocessing.get_context("forkserver")
-    with pebble.ProcessPool(1, context=context, initializer=limit_memory) as pool:
+    with ProcessPoolExecutor(1, context, initializer=limit_memory) as pool:
         tests = parse_tests(script("import json\nassert f(json.loads('2')) == 4"))
-        verdict = pool.schedule(verify, args=("```\ndef f(x): return 2 * x\n```", tests, SETTINGS)).result()
+        verdict = pool.submit(verify, "```\ndef f(x): return 2 * x\n```", tests, SETTINGS).result()
     assert verdict.status == "correct", verdict.detail
 
 
