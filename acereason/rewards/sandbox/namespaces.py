@@ -30,7 +30,7 @@ def enter_namespaces() -> bool:
 
 def enter_new_root(readable: list[str]) -> None:
     """Make a root of these paths, read-only, some devices and a /proc of our own, and stay in it."""
-    root = tempfile.gettempdir()
+    root = _mount_point([*readable, *DEVICES])
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
     kernel.mount("root", root, "tmpfs", kernel.MS_NOSUID, "mode=755,size=1m")
     for path in readable:
@@ -43,6 +43,16 @@ def enter_new_root(readable: list[str]) -> None:
     _mount_proc(root)
     os.chroot(root)
     os.chdir("/")
+
+
+def _mount_point(paths: list[str]) -> str:
+    """A folder to build the root on, which hides none of the paths."""
+    folders = ["/mnt", "/media", "/srv", "/var/tmp", tempfile.gettempdir()]
+    return next(
+        folder
+        for folder in folders
+        if os.path.isdir(folder) and not any(path == folder or path.startswith(folder + "/") for path in paths)
+    )
 
 
 def _bind(path: str, root: str, flags: int = 0) -> None:
