@@ -106,7 +106,9 @@ frame, seen = sys._getframe(), []
 while frame:
     seen += [str(value) for value in frame.f_locals.values()] + [str(v) for v in frame.f_globals.values()]
     frame = frame.f_back
-seen += [str(value) for value in gc.get_objects() if isinstance(value, (str, bytes, list, dict))]
+for value in gc.get_objects():
+    held = value.values() if type(value) is dict else value if type(value) in (list, tuple, set) else []
+    seen += [str(item) for item in list(held) if type(item) in (str, bytes)] if value is not seen else []
 print(42 if any(''.join(['4', '2', chr(92), 'n']) in text for text in seen) else 'none')""",
     "looks for the tests in open files": """
 import os

@@ -16,7 +16,7 @@ from acereason import types
 from acereason.rewards import code, slots
 from acereason.rewards.sandbox import Sandbox
 
-SETTINGS = code.CodeSettings(seconds=0.5, memory_mib=256, min_isolation=["processes", "files", "network", "syscalls"])
+SETTINGS = code.CodeSettings(seconds=1, memory_mib=256, min_isolation=["processes", "files", "network", "syscalls"])
 TESTS = types.Tests("stdin", ["3\n"], ["42\n"])
 _ZYGOTE = b"acereason.rewards.sandbox.zygote"
 
