@@ -27,6 +27,7 @@ from acereason.modules.sft import SFTModule  # noqa: F401
 from acereason.preflight.resources import Planned
 from acereason.recipe import recipe
 from acereason.rollouts.hf import HFEngine  # noqa: F401
+from acereason.rollouts.vllm import VLLMEngine  # noqa: F401
 from acereason.scoring.verb import score
 from acereason.trainer import Trainer
 

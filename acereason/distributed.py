@@ -38,6 +38,6 @@ def total(values: torch.Tensor) -> torch.Tensor:
     return values
 
 
-def largest(value: int) -> int:
+def largest(value: float) -> float:
     """Maximum over ranks."""
     return max(gather([value]))

@@ -1,9 +1,9 @@
 """The hooks beyond Lightning's, and what a callback may rely on.
 
 A callback depends on nothing but: Lightning's hooks; the hooks below; `trainer.datamodule.stages`, `.plan`, `.stage`,
-`.stage_ended` and `.problems`; `module.sampling`, `.group_size`, `.learning_rate`, `.push_weights()`, `.evaluate()` and
-`.rollout()`; and the metrics that `training_step` returns, which reach `on_train_batch_end` as `outputs`. Callbacks
-don't know each other: where order matters, the YAML states it.
+`.stage_ended` and `.problems`; `module.sampling`, `.group_size`, `.learning_rate`, `.push_weights()`, `.probe()`,
+`.evaluate()`, `.rollout()` and `.engine`; and the metrics that `training_step` returns, which reach
+`on_train_batch_end` as `outputs`. Callbacks don't know each other: where order matters, the YAML states it.
 
 Whatever a callback does at the end of a step it does in `on_train_batch_end`: checkpoint callbacks come last there, so
 that a checkpoint is a boundary between steps.

@@ -75,6 +75,21 @@ def policy_loss(logprobs: Tensor, weights: Tensor) -> Tensor:
     return -(logprobs * weights).sum()
 
 
+def importance_weights(logprobs: Tensor, sampler_logprobs: Tensor, cap: float) -> Tensor:
+    """Token-level truncated importance weights: min(pi_trainer / pi_sampler, cap), beyond the paper.
+
+    They take out what engine and trainer differ in when both hold the same weights: other kernels, other rounding (Yao
+    et al. 2025, "Your Efficient RL Framework Secretly Brings You Off-Policy RL Training"). In the gradient they are
+    constants.
+
+    Args:
+        logprobs: [N] the trainer's, at the sampling temperature.
+        sampler_logprobs: [N] the engine's; NaN where it gave none, whose weight is 1.
+        cap: above 0; the paper above it takes 2.
+    """
+    return (logprobs.detach() - sampler_logprobs).nan_to_num(0.0).exp().clamp(max=cap)
+
+
 def entropy_of(logits: Tensor, temperature: float = 1.0) -> Tensor:
     """Temperature-adjusted entropy (section 4.5.2): of softmax(logits / T) over the full vocabulary, in nats.
 

@@ -10,18 +10,23 @@ from acereason.errors import UserError
 
 
 class WeightSync(pl.Callback):
-    """Pushes the policy to the rollout engine before the first rollout and after every update.
+    """Pushes the policy to the rollout engine before the first rollout and after every update, and checks that it has
+    arrived: log-probs of a few short responses, by the engine and by the trainer.
 
     "We ... strictly adhere to on-policy training by generating G = 8 or 16 rollouts ..., followed by a single policy
-    gradient update" (3.2.1). List it before callbacks that generate.
+    gradient update" (3.2.1). List it before callbacks that generate. It logs sync/seconds and sync/probe_gap, which
+    `model.max_logprob_gap` bounds. An update changes every parameter, so every one is sent.
 
     Args:
         every_n_steps: updates between two pushes; more than 1 rolls out with a stale policy, which the module's
             `strict_on_policy` refuses.
+        probe: prompts of the check; 0 leaves it out.
     """
 
-    def __init__(self, every_n_steps: int = 1) -> None:
-        self.every_n_steps = every_n_steps
+    def __init__(self, every_n_steps: int = 1, probe: int = 4) -> None:
+        if every_n_steps < 1 or probe < 0:
+            raise ValueError(f"every_n_steps must be at least 1 and probe 0, not {every_n_steps} and {probe}")
+        self.every_n_steps, self.probe = every_n_steps, probe
 
     @override
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -33,14 +38,21 @@ class WeightSync(pl.Callback):
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        pl_module.push_weights()
+        self._push(pl_module)
 
     @override
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
     ) -> None:
-        if trainer.global_step % self.every_n_steps:
-            return
+        if trainer.global_step % self.every_n_steps == 0:
+            pl_module.record(self._push(pl_module))
+
+    @override
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        pl_module.engine.close()  # Lightning tears nothing down after an exception
+
+    def _push(self, module: pl.LightningModule) -> dict[str, float]:
         start = time.perf_counter()
-        pl_module.push_weights()
-        pl_module.record({"sync/seconds": time.perf_counter() - start})
+        module.push_weights()
+        metrics = {"sync/seconds": time.perf_counter() - start}
+        return metrics | ({"sync/probe_gap": module.probe(self.probe)} if self.probe else {})

@@ -206,6 +206,13 @@ class RLData(pl.LightningDataModule):
         used = stages | benchmarks
         return {key: entry.max_response_length or sampling.max_response_length for key, entry in used.items()}
 
+    def longest(self, sampling: Sampling) -> int:
+        """Tokens of the longest prompt and response that the loaded problems may come to."""
+        return max(
+            max(len(problem.prompt_ids) for problem in problems) + max(self.budgets(name, sampling).values())
+            for name, problems in self._problems.items()
+        )
+
     def check_trainer(self) -> None:
         """Raise a UserError where the trainer would not do what the stages say."""
         if not self.stages:

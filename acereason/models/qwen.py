@@ -123,12 +123,14 @@ def shard(model: Qwen, mesh: DeviceMesh, compute_dtype: str) -> Qwen:
     return model
 
 
-def stream_weights(model: Qwen) -> Iterator[tuple[str, Tensor]]:
-    """(name, full tensor), one at a time. Under FSDP every rank must take every tensor, in step: each is a gather."""
+def stream_weights(model: Qwen, dtype: torch.dtype = torch.float32) -> Iterator[tuple[str, Tensor]]:
+    """(name, full tensor) in `dtype`, one at a time, tied ones once. Under FSDP every rank must take every tensor, in
+    step: each is a gather."""
     tied = model.config.tie_word_embeddings
     for name, tensor in model.state_dict().items():
         if tied and name == "lm_head.weight":
             continue
+        tensor = tensor.to(dtype)
         yield name, tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 

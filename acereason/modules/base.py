@@ -17,9 +17,10 @@ from torch.optim import Optimizer
 from transformers import PreTrainedTokenizerBase, Qwen2Config
 
 from acereason.batching import MicroBatch, collate, pack, split_evenly
-from acereason.distributed import largest, total
+from acereason.distributed import largest
 from acereason.errors import UserError
 from acereason.models.qwen import Backbone, Qwen, build_model, load_config, load_tokenizer, load_weights, shard
+from acereason.modules.measures import Measures
 from acereason.objective import policy_loss
 from acereason.types import Sequence
 
@@ -117,36 +118,33 @@ class QwenModule(pl.LightningModule):
         tokens.
 
         Returns:
-            policy/loss, policy/entropy, policy/entropy_first and _last (of each response's first and last tenth),
-            policy/grad_norm, policy/lr and, where the engine gave log-probs, sync/logprob_gap, over all ranks.
+            the metrics of `Measures`, over all ranks, with policy/grad_norm and policy/lr.
         """
-        sums = torch.zeros(9, dtype=torch.float64, device=self.device)
+        measures = Measures(self.device)
         for batch in self._micro_batches(sequences):
             logprobs, entropy = self.model.token_logprobs(batch, temperature, self.logprob_chunk)
-            loss = policy_loss(logprobs, batch.weights)
-            self.manual_backward(
-                loss * self.trainer.world_size
-            )  # FSDP2 averages gradients over ranks, the objective sums
-            sums += _sums(loss, logprobs, entropy, batch)
-        loss, gap, compared, *entropies = total(sums).tolist()
+            loss = policy_loss(logprobs, self.token_weights(batch, logprobs))
+            self.manual_backward(loss * self.trainer.world_size)  # FSDP2 averages over ranks, the objective sums
+            measures.add(batch, logprobs, entropy, loss)
+        metrics = measures.metrics()
+        self.accept(metrics)
         grad_norm, rate = self._optimizer_step()
-        metrics = {
-            "policy/loss": loss,
-            **_entropies(entropies),
-            "policy/grad_norm": grad_norm,
-            "policy/lr": rate,
-        }
-        return metrics | ({"sync/logprob_gap": gap / compared} if compared else {})
+        return metrics | {"policy/grad_norm": grad_norm, "policy/lr": rate}
+
+    def token_weights(self, batch: MicroBatch, logprobs: Tensor) -> Tensor:
+        """[M] what each response token's log-prob is multiplied by."""
+        return batch.weights
+
+    def accept(self, metrics: dict[str, float]) -> None:
+        """Raise where the weights must not change by a step with these metrics."""
 
     @torch.no_grad()
-    def entropy(self, sequences: list[Sequence], temperature: float) -> float:
-        """Mean entropy at temperature T over all response tokens of all ranks, in nats."""
-        sums = torch.zeros(2, dtype=torch.float64, device=self.device)
+    def measure(self, sequences: list[Sequence], temperature: float) -> dict[str, float]:
+        """The metrics of `Measures` without an update."""
+        measures = Measures(self.device)
         for batch in self._micro_batches(sequences):
-            _, entropy = self.model.token_logprobs(batch, temperature, self.logprob_chunk)
-            sums += torch.stack([entropy.sum().double(), torch.full_like(sums[0], entropy.numel())])
-        entropy_sum, num_tokens = total(sums).tolist()
-        return entropy_sum / max(num_tokens, 1)
+            measures.add(batch, *self.model.token_logprobs(batch, temperature, self.logprob_chunk))
+        return measures.metrics()
 
     def record(self, metrics: dict[str, float]) -> None:
         """Log metrics of the step just taken, at once.
@@ -173,7 +171,7 @@ class QwenModule(pl.LightningModule):
 
     def _micro_batches(self, sequences: list[Sequence]) -> Iterator[MicroBatch]:
         """Packed micro batches, as many as the rank that needs the most: each is a collective under FSDP."""
-        needed = largest(len(pack([len(sequence.token_ids) for sequence in sequences], self.micro_batch_tokens)))
+        needed = int(largest(len(pack([len(s.token_ids) for s in sequences], self.micro_batch_tokens))))
         for part in split_evenly(sequences, self.micro_batch_tokens, max(needed, 1)):
             yield collate(part, self.device)
 
@@ -186,19 +184,3 @@ class QwenModule(pl.LightningModule):
         optimizer.step()
         optimizer.zero_grad()
         return (norm.full_tensor() if isinstance(norm, DTensor) else norm).item(), rate
-
-
-def _sums(loss: Tensor, logprobs: Tensor, entropy: Tensor, batch: MicroBatch) -> Tensor:
-    """[9] loss, |trainer - sampler log-prob|, tokens that have a sampler's log-prob; entropy and tokens of all, of each
-    response's first tenth, of its last."""
-    gap = (logprobs.detach() - batch.sampler_logprobs).abs()
-    compared = gap.isfinite()
-    parts = [loss.detach(), gap[compared].sum(), compared.sum(), entropy.sum(), entropy.numel()]
-    for tenth in (batch.first_tenth, batch.last_tenth):
-        parts += [entropy[tenth].sum(), tenth.sum()]
-    return torch.stack([torch.as_tensor(part, dtype=torch.float64, device=logprobs.device) for part in parts])
-
-
-def _entropies(sums: list[float]) -> dict[str, float]:
-    names = ("policy/entropy", "policy/entropy_first", "policy/entropy_last")
-    return {name: sums[2 * i] / max(sums[2 * i + 1], 1) for i, name in enumerate(names)}

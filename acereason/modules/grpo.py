@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
+from torch import Tensor
 
+from acereason.batching import MicroBatch
 from acereason.calibration import Trial
 from acereason.distributed import gather, rank, total, world_size
 from acereason.evaluation import Accuracy, Judged, accuracy
@@ -15,7 +17,7 @@ from acereason.metrics import rollout_metrics
 from acereason.models.qwen import stream_weights
 from acereason.modules.base import QwenModule
 from acereason.modules.explain import explain
-from acereason.objective import Normalize, assign_advantages, loss_tokens, token_weight
+from acereason.objective import Normalize, assign_advantages, importance_weights, loss_tokens, token_weight
 from acereason.rewards.pool import RewardPool, RewardSettings, check_error_rate
 from acereason.rollouts.engine import RolloutEngine
 from acereason.seeds import derive_seed
@@ -32,9 +34,13 @@ class GRPOModule(QwenModule):
         normalize: denominator of the loss: `group` (Eq. 1 as written) or `batch` (all tokens of the step).
         ddof: of the group's standard deviation; 1 as veRL, 0 divides by G.
         rewards: how responses are judged.
-        strict_on_policy: refuse settings that draw rollouts from another policy than the one that is updated (3.2.1):
-            a nucleus below 1, weights that are not pushed after every update. False allows them, and takes no account
-            of the difference.
+        strict_on_policy: refuse whatever draws rollouts from another policy than the one that is updated (3.2.1): a
+            nucleus below 1, weights that are not pushed after every update, a second update on the same rollouts. False
+            allows them, and takes no account of the difference.
+        importance_cap: weigh each token by min(pi_trainer / pi_engine, cap), for engines whose rounding differs; null:
+            not at all.
+        max_logprob_gap: mean absolute difference between the engine's log-probs and the trainer's, in nats, above which
+            a step raises before it changes any weight; bfloat16 on both sides gives 0.03, stale weights more than 0.1.
     """
 
     def __init__(
@@ -46,6 +52,8 @@ class GRPOModule(QwenModule):
         ddof: int = 1,
         rewards: RewardSettings = RewardSettings(),  # noqa: B008  read only
         strict_on_policy: bool = True,
+        importance_cap: float | None = None,
+        max_logprob_gap: float = 0.1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -57,9 +65,14 @@ class GRPOModule(QwenModule):
             raise ValueError(
                 "sampling.top_p: must be 1 under strict_on_policy: a nucleus is another policy than the one trained"
             )
+        for name, value in {"importance_cap": importance_cap, "max_logprob_gap": max_logprob_gap}.items():
+            if value is not None and value <= 0:
+                raise ValueError(f"{name} must be above 0, not {value}")
         self.engine, self.sampling, self.group_size = engine, sampling, group_size
         self.normalize, self.ddof, self.strict_on_policy = normalize, ddof, strict_on_policy
+        self.importance_cap, self.max_logprob_gap = importance_cap, max_logprob_gap
         self.rewards = RewardPool(rewards)
+        self._rolled_out_at: int | None = None
 
     def training_step(self, problems: list[Problem], batch_idx: int) -> dict[str, float]:
         """One step of the algorithm on this rank's share of the prompts."""
@@ -67,6 +80,7 @@ class GRPOModule(QwenModule):
         groups = self.rollout(
             problems, self.sampling, self.group_size, seed=derive_seed(self.seed, "rollout", self.trainer.global_step)
         )
+        self.engine.sleep()
         self.tell_callbacks(groups)
         assign_advantages(groups, self.ddof)
         with self.section("train"):
@@ -77,6 +91,7 @@ class GRPOModule(QwenModule):
         """Groups in the order of the problems, judged. Each group's rewards start while later groups are still
         generated."""
         self._require_current_engine()
+        self._rolled_out_at = self.trainer.global_step
         pending = {}
         with self.section("rollout"):
             for group in self.engine.generate(problems, sampling, num_rollouts, seed):
@@ -88,6 +103,31 @@ class GRPOModule(QwenModule):
                     rollout.verdict = verdict.result()
                     rollout.reward = rollout.verdict.reward
         return [pending[problem.id][0] for problem in problems]
+
+    def update(self, sequences: list[Sequence], temperature: float = 1.0) -> dict[str, float]:
+        """One optimizer step on rollouts of the policy that takes it."""
+        if self.strict_on_policy and self._rolled_out_at != self.trainer.global_step:
+            raise RuntimeError(
+                f"an update at step {self.trainer.global_step} on rollouts of step {self._rolled_out_at}: strictly "
+                "on-policy, each update has its own; model.strict_on_policy: false allows several"
+            )
+        return super().update(sequences, temperature)
+
+    def token_weights(self, batch: MicroBatch, logprobs: Tensor) -> Tensor:
+        """[M] by Eq. 1, and by the importance weights where they are asked for."""
+        if self.importance_cap is None:
+            return batch.weights
+        return batch.weights * importance_weights(logprobs, batch.sampler_logprobs, self.importance_cap)
+
+    def accept(self, metrics: dict[str, float]) -> None:
+        """Raise where the engine's log-probs are not the trainer's."""
+        gap = metrics.get("sync/logprob_gap", 0.0)
+        if not gap <= self.max_logprob_gap:
+            raise RuntimeError(
+                f"the engine's log-probs differ from the trainer's by {gap:.3g} nats on average, above "
+                f"model.max_logprob_gap {self.max_logprob_gap:g}: it does not hold the policy of step "
+                f"{self.trainer.global_step}"
+            )
 
     def tell_callbacks(self, groups: list[Group]) -> None:
         """The callbacks' turn, in their order in the YAML: overlong, easy filter, samples, or a user's own."""
@@ -133,7 +173,25 @@ class GRPOModule(QwenModule):
     def push_weights(self) -> None:
         """Give the engine the current policy, unless it has it."""
         if self.engine.policy_version != self.trainer.global_step:
-            self.engine.update_weights(stream_weights(self.model), version=self.trainer.global_step)
+            weights = stream_weights(self.model, self.engine.weights_dtype)
+            self.engine.update_weights(weights, version=self.trainer.global_step)
+
+    def probe(self, prompts: int, tokens: int = 16) -> float:
+        """The engine's log-probs against the trainer's, on short responses to a few of the epoch's prompts.
+
+        Returns:
+            their mean absolute difference in nats, over all ranks.
+
+        Raises:
+            RuntimeError: it is above `max_logprob_gap`: the engine does not hold the trainer's weights.
+        """
+        problems = self.trainer.datamodule.problems[:prompts][rank() :: world_size()]
+        sampling = replace(self.sampling, max_response_length=min(tokens, self.sampling.max_response_length))
+        groups = self.engine.generate(problems, sampling, 1, derive_seed(self.seed, "probe"))
+        sequences = [_sequence(group, group.rollouts[0], weight=0.0) for group in groups]
+        metrics = self.measure(sequences, sampling.temperature)
+        self.accept(metrics)
+        return metrics["sync/logprob_gap"]
 
     def set_temperature(self, temperature: float) -> None:
         """Sample, and train, at this temperature from now on."""
@@ -180,7 +238,7 @@ class GRPOModule(QwenModule):
         sequences = [_sequence(group, rollout, weight=0.0) for group in groups for rollout in group.rollouts]
         seen = rollout_metrics(groups)
         measured = (seen[name] for name in ("reward/mean", "response/truncated", "response/length_mean"))
-        return Trial(temperature, self.entropy(sequences, temperature), *measured)
+        return Trial(temperature, self.measure(sequences, temperature)["policy/entropy"], *measured)
 
     def log_accuracies(self, accuracies: dict[str, Accuracy]) -> None:
         """Under eval/<benchmark>/, at the number of updates behind them."""
@@ -191,8 +249,9 @@ class GRPOModule(QwenModule):
 
     def setup(self, stage: str) -> None:
         """Give the engine the model's shape."""
-        stop_ids = self.trainer.datamodule.template.stop_ids(self.tokenizer)
-        self.engine.start(self.config, self.tokenizer, stop_ids, self.trainer.strategy.root_device)
+        data, device = self.trainer.datamodule, self.trainer.strategy.root_device
+        stop_ids, longest = data.template.stop_ids(self.tokenizer), data.longest(self.sampling)
+        self.engine.start(self.config, self.tokenizer, stop_ids, device, longest, self.trainer.num_devices)
 
     def teardown(self, stage: str) -> None:
         """Stop the engine and the verifiers."""

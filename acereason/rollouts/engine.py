@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, Qwen2Config
 
-from acereason.types import Group, Problem, Sampling
+from acereason.types import Group, Problem, Response, Rollout, Sampling, Verdict
 
 
 class RolloutEngine(ABC):
@@ -20,29 +20,54 @@ class RolloutEngine(ABC):
     policy_version: int | None = None
     """The global_step whose weights it holds; None before the first sync and after one that failed half way."""
 
+    weights_dtype: torch.dtype = torch.float32
+    """What its weights are, and are sent as."""
+
     @abstractmethod
     def start(
-        self, config: Qwen2Config, tokenizer: PreTrainedTokenizerBase, stop_ids: list[int], device: torch.device
+        self,
+        config: Qwen2Config,
+        tokenizer: PreTrainedTokenizerBase,
+        stop_ids: list[int],
+        device: torch.device,
+        longest: int,
+        ranks: int = 1,
     ) -> None:
-        """Build the model without weights. `stop_ids` end a response and stay in it as its last token."""
+        """Build the model without weights.
+
+        Args:
+            config: of the model.
+            tokenizer: turns responses into text.
+            stop_ids: end a response, and stay in it as its last token.
+            device: the trainer's.
+            longest: prompt and response at most, tokens.
+            ranks: processes of the trainer on this machine.
+        """
 
     @abstractmethod
     def generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
         """Yield each problem's group of `num_rollouts` as soon as it is complete, in any order.
 
         Rollout i of a problem is drawn from a seed that depends on (seed, problem.id, i) alone. The rollouts carry no
-        verdict
-        yet: their reward is None.
+        verdict yet: their reward is None.
         """
 
     @abstractmethod
     def update_weights(self, named_tensors: Iterator[tuple[str, Tensor]], version: int) -> None:
-        """Replace all weights by (Hugging Face name, full tensor) pairs. Raises if one is missing, unknown or
-        misshapen."""
+        """Replace all weights by (Hugging Face name, full tensor) pairs. Raises if one is missing, unknown, misshapen
+        or not finite, and then has no policy version: it never generates with a mixture."""
 
     @abstractmethod
     def memory(self, config: Qwen2Config, parameters: int, longest: int, group_size: int) -> dict[str, float]:
         """{part: bytes on one device} that it is going to need, for sequences of up to `longest` tokens."""
 
+    def sleep(self) -> None:  # noqa: B027  an engine on a CPU has nothing to free
+        """Free the device's memory until `update_weights`, for the trainer's update."""
+
     def close(self) -> None:  # noqa: B027  an engine without processes of its own has nothing to do
         """Free what the engine holds."""
+
+
+def unjudged(response: Response) -> Rollout:
+    """A rollout that waits for its verdict."""
+    return Rollout(response, Verdict("error", {"error": "not judged yet"}), reward=None)

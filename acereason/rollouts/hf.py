@@ -11,9 +11,10 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
 from typing_extensions import override
 
-from acereason.rollouts.engine import RolloutEngine
+from acereason.rollouts.engine import RolloutEngine, unjudged
+from acereason.rollouts.weights import checked, shapes_of
 from acereason.seeds import derive_seed
-from acereason.types import Group, Problem, Response, Rollout, Sampling, Verdict
+from acereason.types import Group, Problem, Response, Rollout, Sampling
 
 
 class HFEngine(RolloutEngine):
@@ -28,14 +29,20 @@ class HFEngine(RolloutEngine):
 
     @override
     def start(
-        self, config: Qwen2Config, tokenizer: PreTrainedTokenizerBase, stop_ids: list[int], device: torch.device
+        self,
+        config: Qwen2Config,
+        tokenizer: PreTrainedTokenizerBase,
+        stop_ids: list[int],
+        device: torch.device,
+        longest: int,
+        ranks: int = 1,
     ) -> None:
         config = Qwen2Config.from_dict(config.to_dict())
         config._attn_implementation = "sdpa"
         with torch.random.fork_rng(devices=[]):
             self.model = Qwen2ForCausalLM(config).eval()
         self.model.to(device)
-        self.tokenizer, self.stop_ids = tokenizer, stop_ids
+        self.tokenizer, self.stop_ids, self.shapes = tokenizer, stop_ids, shapes_of(config)
 
     @override
     def generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
@@ -64,19 +71,10 @@ class HFEngine(RolloutEngine):
     @override
     def update_weights(self, named_tensors: Iterator[tuple[str, Tensor]], version: int) -> None:
         self.policy_version = None
-        parameters = dict(self.model.named_parameters())  # tied weights appear once
+        parameters = dict(self.model.named_parameters())
         with torch.no_grad():
-            for name, tensor in named_tensors:
-                if name not in parameters:
-                    raise RuntimeError(f"weight sync: the engine has no parameter {name}, or got it twice")
-                parameter = parameters.pop(name)
-                if parameter.shape != tensor.shape:
-                    raise RuntimeError(
-                        f"weight sync: {name} is {[*tensor.shape]}, the engine's is {[*parameter.shape]}"
-                    )
-                parameter.copy_(tensor)
-        if parameters:
-            raise RuntimeError(f"weight sync: {len(parameters)} parameters never came, first {next(iter(parameters))}")
+            for name, tensor in checked(named_tensors, self.shapes):
+                parameters[name].copy_(tensor)
         self.policy_version = version
 
     @override
@@ -100,8 +98,7 @@ class HFEngine(RolloutEngine):
         end = next((i + 1 for i, token in enumerate(tokens) if token in self.stop_ids), None)
         tokens, logprobs = tokens[:end], logprobs[:end]
         text = str(self.tokenizer.decode(tokens, skip_special_tokens=True))
-        response = Response(tokens, logprobs, "length" if end is None else "stop", text)
-        return Rollout(response, Verdict("error", {"error": "not judged yet"}), reward=None)
+        return unjudged(Response(tokens, logprobs, "length" if end is None else "stop", text))
 
 
 class SeededSampler(LogitsProcessor):

@@ -1,0 +1,9 @@
+"""Rollouts by vLLM, in the trainer's process or in one of their own.
+
+vLLM itself is imported in `core.py` and `transfer.py` alone, when an engine starts: the rest of the project works
+without it.
+"""
+
+from acereason.rollouts.vllm.engine import VLLMEngine
+
+__all__ = ["VLLMEngine"]

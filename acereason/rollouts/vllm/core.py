@@ -1,0 +1,133 @@
+"""vLLM in this process. Import it by `loading.local_core`, which sets what vLLM reads when it is imported."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from lightning.pytorch.utilities.seed import isolate_rng
+from torch import Tensor
+from typing_extensions import override
+from vllm import EngineArgs, SamplingParams
+from vllm.config import WeightTransferConfig
+from vllm.distributed import cleanup_dist_env_and_memory
+from vllm.inputs.engine import tokens_input
+from vllm.platforms import current_platform
+from vllm.sampling_params import RequestOutputKind
+from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
+from vllm.v1.engine.llm_engine import LLMEngine
+
+from acereason.errors import UserError
+from acereason.rollouts.vllm.requests import Completion, Core, CoreSettings, Place, Request
+from acereason.rollouts.vllm.transfer import BACKEND, transfer
+from acereason.types import Sampling
+
+
+class LocalCore(Core):
+    """vLLM's engine, stepped by hand, so that a group can be judged while others are still generated."""
+
+    def __init__(self, settings: CoreSettings) -> None:
+        self.settings = settings
+        arguments = _arguments(settings)
+        _check_heads(arguments)
+        with _as_it_was(), isolate_rng():
+            self.engine = LLMEngine.from_engine_args(arguments)
+
+    @override
+    def generate(self, requests: list[Request], sampling: Sampling) -> Iterator[Completion]:
+        places = {str(number): request.place for number, request in enumerate(requests)}
+        for name, request in zip(places, requests, strict=True):
+            self.engine.add_request(name, tokens_input(request.prompt_ids), self._params(sampling, request.seed))
+        try:
+            while self.engine.has_unfinished_requests():
+                for output in self.engine.step():
+                    yield _completion(places.pop(output.request_id), output)
+        finally:
+            self.engine.abort_request(list(places))
+
+    @override
+    def load(self, buckets: Iterator[list[tuple[str, Tensor]]]) -> None:
+        if self.settings.sleep:
+            self.engine.wake_up(["weights"])
+        transfer(self.engine, buckets)
+        if self.settings.sleep:
+            self.engine.wake_up(["kv_cache"])
+        self.engine.reset_prefix_cache()
+
+    @override
+    def sleep(self) -> None:
+        self.engine.sleep(level=2)
+
+    @override
+    def close(self) -> None:
+        self.engine.engine_core.shutdown()
+        del self.engine
+        if not self.settings.launched:
+            cleanup_dist_env_and_memory()
+
+    def _params(self, sampling: Sampling, seed: int) -> SamplingParams:
+        return SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=sampling.max_response_length,
+            seed=seed,
+            stop_token_ids=list(self.settings.stop_ids),
+            ignore_eos=True,  # nothing ends a response but these and the budget
+            logprobs=0,  # of the sampled token alone
+            flat_logprobs=True,
+            detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+
+def _arguments(settings: CoreSettings) -> EngineArgs:
+    return EngineArgs(
+        model=settings.folder,
+        load_format="dummy",
+        skip_tokenizer_init=True,
+        dtype=settings.dtype,
+        max_model_len=settings.max_length,
+        max_num_seqs=settings.max_num_seqs,
+        kv_cache_memory_bytes=settings.cache_bytes,
+        gpu_memory_utilization=0.01,  # only a check at the start, since the cache's size is given
+        enforce_eager=settings.enforce_eager,
+        enable_sleep_mode=settings.sleep,
+        tensor_parallel_size=settings.tensor_parallel_size,
+        distributed_executor_backend="external_launcher" if settings.launched else "uni",
+        logprobs_mode="processed_logprobs",  # at the temperature; vLLM's default leaves it out
+        weight_transfer_config=WeightTransferConfig(backend=BACKEND),
+        disable_log_stats=True,
+        seed=0,
+    )
+
+
+def _check_heads(arguments: EngineArgs) -> None:
+    if not current_platform.is_cpu():
+        return
+    size, sizes = arguments.create_model_config().get_head_size(), CPUAttentionBackend.get_supported_head_sizes()
+    if size not in sizes:
+        raise UserError(
+            f"model.backbone.config: heads of {size} (hidden_size / num_attention_heads); on a CPU vLLM can do "
+            f"{', '.join(map(str, sizes))}"
+        )
+
+
+def _completion(place: Place, output: Any) -> Completion:
+    response = output.outputs[0]
+    return Completion(place, list(response.token_ids), list(response.logprobs.logprobs), response.finish_reason)
+
+
+@contextmanager
+def _as_it_was() -> Iterator[None]:
+    """Undo what vLLM changes in a process that it takes for its own: torch's switch of threads, and the libraries that
+    child processes load first."""
+    set_num_threads, preload = torch.set_num_threads, os.environ.get("LD_PRELOAD")
+    try:
+        yield
+    finally:
+        torch.set_num_threads = set_num_threads
+        if preload is None:
+            os.environ.pop("LD_PRELOAD", None)
+        else:
+            os.environ["LD_PRELOAD"] = preload

@@ -1,0 +1,191 @@
+"""The rollout engine over vLLM."""
+
+import importlib.util
+import os
+import tempfile
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase, Qwen2Config
+from typing_extensions import override
+
+from acereason.distributed import gather, rank, world_size
+from acereason.errors import UserError
+from acereason.rollouts.engine import RolloutEngine, unjudged
+from acereason.rollouts.vllm.child import ChildCore
+from acereason.rollouts.vllm.loading import local_core
+from acereason.rollouts.vllm.requests import Completion, Core, CoreSettings, Place, Request
+from acereason.rollouts.weights import checked, in_buckets, shapes_of
+from acereason.seeds import derive_seed
+from acereason.types import Group, Problem, Response, Rollout, Sampling
+
+_GIB = 2**30
+
+
+class VLLMEngine(RolloutEngine):
+    """vLLM, one engine a rank. It holds its own copy of the weights, which come only through `update_weights`.
+
+    Args:
+        placement: `colocated`: in the trainer's process and on its device. `separate`: in a process of its own; on a
+            machine of 4 ranks and 8 GPUs, the engines of the ranks on GPUs 0 to 3 are on GPUs 4 to 7.
+        dtype: of weights and computation; the trainer's `backbone.compute_dtype` keeps the log-probs close.
+        cache_gib: of keys and values, GiB. `preflight` tells how many responses it holds.
+        max_num_seqs: responses that are generated at a time.
+        enforce_eager: no compilation and no CUDA graphs: starts in seconds, generates more slowly.
+        tensor_parallel_size: consecutive ranks that share one engine, colocated; each then holds a part of the weights.
+        sleep: free the device's memory, weights and cache, while the trainer updates (GPUs; vLLM's sleep level 2).
+        bucket_mib: weights on their way at a time, MiB.
+        sync_seconds: how long a separate engine may take for a bucket before it counts as hung.
+    """
+
+    def __init__(
+        self,
+        placement: Literal["colocated", "separate"] = "colocated",
+        dtype: Literal["float32", "bfloat16"] = "float32",
+        cache_gib: float = 1.0,
+        max_num_seqs: int = 256,
+        enforce_eager: bool = True,
+        tensor_parallel_size: int = 1,
+        sleep: bool = False,
+        bucket_mib: int = 256,
+        sync_seconds: float = 60.0,
+    ) -> None:
+        for name in ("cache_gib", "max_num_seqs", "tensor_parallel_size", "bucket_mib", "sync_seconds"):
+            if locals()[name] <= 0:
+                raise ValueError(f"{name} must be above 0, not {locals()[name]}")
+        if placement == "separate" and (tensor_parallel_size > 1 or sleep):
+            raise ValueError("placement: a separate engine has one device to itself: no tensor_parallel_size, no sleep")
+        self.placement, self.dtype, self.cache_gib, self.max_num_seqs = placement, dtype, cache_gib, max_num_seqs
+        self.enforce_eager, self.tensor_parallel_size, self._sleeps = enforce_eager, tensor_parallel_size, sleep
+        self.bucket_mib, self.sync_seconds = bucket_mib, sync_seconds
+        self.weights_dtype = getattr(torch, dtype)
+        self.core: Core | None = None
+
+    @override
+    def start(
+        self,
+        config: Qwen2Config,
+        tokenizer: PreTrainedTokenizerBase,
+        stop_ids: list[int],
+        device: torch.device,
+        longest: int,
+        ranks: int = 1,
+    ) -> None:
+        self._check(device)
+        self.tokenizer, self.shapes = tokenizer, shapes_of(config)
+        with tempfile.TemporaryDirectory() as folder:
+            _write_config(config, self.dtype, folder)
+            settings = CoreSettings(
+                folder=folder,
+                dtype=self.dtype,
+                max_length=longest,
+                cache_bytes=int(self.cache_gib * _GIB),
+                max_num_seqs=self.max_num_seqs,
+                enforce_eager=self.enforce_eager,
+                stop_ids=tuple(stop_ids),
+                sleep=self._sleeps,
+                tensor_parallel_size=self.tensor_parallel_size,
+                launched=self.placement == "colocated" and torch.distributed.is_initialized(),
+            )
+            separate = self.placement == "separate"
+            self.core = self._separate(settings, device, ranks) if separate else _colocated(settings, ranks)
+
+    @override
+    def generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
+        if self.core is None or self.policy_version is None:
+            raise RuntimeError("the vLLM engine has no weights: a weight sync must come before, and succeed")
+        requests = [
+            Request(Place(rank(), p, i), problem.prompt_ids, derive_seed(seed, problem.id, i))
+            for p, problem in enumerate(problems)
+            for i in range(num_rollouts)
+        ]
+        groups: list[dict[int, Rollout]] = [{} for _ in problems]
+        for completion in self.core.generate(self._with_neighbours(requests), sampling):
+            if completion.place.rank != rank():
+                continue  # another rank's of the same engine
+            group = groups[completion.place.problem]
+            group[completion.place.rollout] = self._rollout(completion, sampling)
+            if len(group) == num_rollouts:
+                yield Group(problems[completion.place.problem], [group[i] for i in range(num_rollouts)])
+
+    @override
+    def update_weights(self, named_tensors: Iterator[tuple[str, Tensor]], version: int) -> None:
+        assert self.core is not None, "start comes first"
+        self.policy_version = None
+        self.core.load(in_buckets(checked(named_tensors, self.shapes), self.bucket_mib * 2**20))
+        self.policy_version = version
+
+    @override
+    def sleep(self) -> None:
+        if self._sleeps and self.policy_version is not None:
+            self.policy_version = None  # its weights are gone
+            assert self.core is not None
+            self.core.sleep()
+
+    @override
+    def memory(self, config: Qwen2Config, parameters: int, longest: int, group_size: int) -> dict[str, float]:
+        width, cache = self.weights_dtype.itemsize, self.cache_gib * _GIB
+        heads = config.num_key_value_heads or config.num_attention_heads
+        token = 2 * width * config.num_hidden_layers * heads * _head_size(config) / self.tensor_parallel_size
+        at_once = int(cache / token / longest)
+        return {
+            "engine's weights": width * parameters / self.tensor_parallel_size,
+            f"engine's cache, {at_once:,} whole responses at a time": cache,
+        }
+
+    @override
+    def close(self) -> None:
+        if self.core is not None:
+            core, self.core, self.policy_version = self.core, None, None
+            core.close()
+
+    def _separate(self, settings: CoreSettings, device: torch.device, ranks: int) -> Core:
+        environment = {} if device.type == "cpu" else {"CUDA_VISIBLE_DEVICES": _visible(device.index + ranks)}
+        return ChildCore(settings, environment, self.bucket_mib * 2**20, self.sync_seconds)
+
+    def _with_neighbours(self, requests: list[Request]) -> list[Request]:
+        """The requests of all ranks that share this engine, the same on each."""
+        size = self.tensor_parallel_size
+        if size == 1:
+            return requests
+        return [request for request in gather(requests) if request.place.rank // size == rank() // size]
+
+    def _rollout(self, completion: Completion, sampling: Sampling) -> Rollout:
+        tokens, greedy = completion.token_ids, sampling.temperature == 0
+        logprobs = [0.0] * len(tokens) if greedy else completion.logprobs  # a greedy sampler has no doubt
+        text = str(self.tokenizer.decode(tokens, skip_special_tokens=True))
+        return unjudged(Response(tokens, logprobs, completion.finish_reason, text))
+
+    def _check(self, device: torch.device) -> None:
+        if importlib.util.find_spec("vllm") is None:
+            raise UserError("model.engine: vLLM is not installed; the README has the two commands, for a GPU and a CPU")
+        if world_size() % self.tensor_parallel_size:
+            raise UserError(
+                f"model.engine.tensor_parallel_size: {self.tensor_parallel_size} does not divide {world_size()} ranks"
+            )
+        if device.type == "cpu" and self._sleeps:
+            raise UserError("model.engine.sleep: vLLM sleeps on GPUs only; set it to false")
+
+
+def _colocated(settings: CoreSettings, ranks: int) -> Core:
+    if settings.launched:  # as vLLM wants it of a launcher; Lightning's own sets another part of these
+        os.environ |= {"RANK": str(rank()), "LOCAL_RANK": str(rank() % ranks), "WORLD_SIZE": str(world_size())}
+    return local_core(settings)
+
+
+def _write_config(config: Qwen2Config, dtype: str, folder: str) -> None:
+    config = Qwen2Config.from_dict(config.to_dict())
+    config.architectures, config.dtype = ["Qwen2ForCausalLM"], dtype
+    config.save_pretrained(folder)
+
+
+def _head_size(config: Qwen2Config) -> int:
+    return config.hidden_size // config.num_attention_heads
+
+
+def _visible(index: int) -> str:
+    """The device of that number among those that this process sees."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return visible.split(",")[index] if visible else str(index)

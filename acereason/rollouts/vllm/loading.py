@@ -1,0 +1,18 @@
+"""vLLM into this process."""
+
+import logging
+import os
+import warnings
+
+from acereason.rollouts.vllm.requests import Core, CoreSettings
+
+
+def local_core(settings: CoreSettings) -> Core:
+    """Import vLLM and build its engine in this process: seconds, minutes where it compiles."""
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # vLLM reads these when it is imported
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    logging.getLogger("vllm").setLevel(os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR"))
+    warnings.filterwarnings("ignore", r".*torch\.distributed\.reduce_op` is deprecated")
+    from acereason.rollouts.vllm.core import LocalCore
+
+    return LocalCore(settings)

@@ -1,0 +1,79 @@
+"""vLLM's weight-transfer interface, for weights that are at hand as tensors.
+
+vLLM ships backends that fetch the weights themselves. `nccl` makes both sides meet in every broadcast: where one of
+them has died the other waits inside a kernel, where no deadline reaches it. `ipc` exports CUDA memory, and has no CPU
+form. Here the trainer hands over buckets of tensors, by reference within a process and by shared memory between two,
+and all the rest is vLLM's: its loader maps Hugging Face's names to its fused parameters, and its layer-wise reload
+writes into the memory that captured CUDA graphs refer to. Registered with vLLM under `BACKEND`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from vllm.distributed.weight_transfer import WeightTransferEngineFactory
+from vllm.distributed.weight_transfer.base import (
+    WeightTransferEngine,
+    WeightTransferInitInfo,
+    WeightTransferUpdateInfo,
+)
+from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
+from vllm.model_executor.model_loader.reload import finalize_layerwise_reload, initialize_layerwise_reload
+from vllm.v1.engine.llm_engine import LLMEngine
+
+BACKEND = "acereason"
+
+
+class Nothing(WeightTransferInitInfo):
+    """The two sides need no introduction."""
+
+
+@dataclass
+class Bucket(WeightTransferUpdateInfo):
+    """Some of the weights."""
+
+    weights: list[tuple[str, Tensor]]
+
+
+class BucketTransfer(WeightTransferEngine[Nothing, Bucket]):
+    """Takes weights bucket by bucket; between start and finish the model is unusable."""
+
+    init_info_cls = Nothing
+    update_info_cls = Bucket
+
+    def init_transfer_engine(self, init_info: Nothing) -> None:
+        """Nothing to do."""
+
+    def start_weight_update(self) -> None:
+        """From here on each layer is written once all of its weights have come."""
+        initialize_layerwise_reload(self.model)
+
+    def receive_weights(self, update_info: Bucket) -> None:
+        """Load one bucket."""
+        load: Any = self.model.load_weights
+        load(iter(update_info.weights))
+
+    def finish_weight_update(self) -> None:
+        """Write what waits for the end."""
+        finalize_layerwise_reload(self.model, self.model_config)
+        for module in self.model.modules():
+            # vLLM 0.32 on a CPU: a tied lm_head keeps a packed copy of the embedding that no reload makes anew
+            if isinstance(module, ParallelLMHead) and hasattr(module, "cpu_linear"):
+                module.quant_method.process_weights_after_loading(module)
+
+    def shutdown(self) -> None:
+        """Nothing to do."""
+
+
+WeightTransferEngineFactory.register_engine(BACKEND, BucketTransfer)
+
+
+@torch.no_grad()
+def transfer(engine: LLMEngine, buckets: Iterator[list[tuple[str, Tensor]]]) -> None:
+    """Replace all weights of an engine in this process."""
+    engine.collective_rpc("start_weight_update")
+    for bucket in buckets:
+        engine.collective_rpc("update_weights", kwargs={"update_info": {"weights": bucket}})
+    engine.collective_rpc("finish_weight_update")

@@ -1,0 +1,51 @@
+"""Weights on their way from the trainer to an engine: none missing, none twice, none of a wrong shape, no NaN."""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+from transformers import Qwen2Config, Qwen2ForCausalLM
+
+Weights = Iterable[tuple[str, Tensor]]
+"""(Hugging Face name, full tensor) pairs, one at a time: under FSDP each is a gather."""
+
+
+def shapes_of(config: Qwen2Config) -> dict[str, list[int]]:
+    """{name: shape} of every parameter of the model, tied ones once. Allocates nothing."""
+    with torch.device("meta"):
+        return {name: [*parameter.shape] for name, parameter in Qwen2ForCausalLM(config).named_parameters()}
+
+
+def checked(weights: Weights, shapes: dict[str, list[int]]) -> Iterator[tuple[str, Tensor]]:
+    """Pass the weights on, and raise a RuntimeError that names the parameter as soon as one can't be right.
+
+    Engines load whatever comes: vLLM keeps the old value of a parameter that never came, with a line in its log. All
+    ranks see the same full tensors, so that they raise at the same one.
+    """
+    missing = dict(shapes)
+    for name, tensor in weights:
+        if name not in missing:
+            raise RuntimeError(f"weight sync: the engine has no parameter {name}, or got it twice")
+        if [*tensor.shape] != missing[name]:
+            raise RuntimeError(f"weight sync: {name} is {[*tensor.shape]}, the engine's is {missing[name]}")
+        if not tensor.isfinite().all():
+            bad = tensor.numel() - int(tensor.isfinite().sum())
+            raise RuntimeError(f"weight sync: {name} has {bad:,} of {tensor.numel():,} values that are not finite")
+        del missing[name]
+        yield name, tensor
+    if missing:
+        raise RuntimeError(f"weight sync: {len(missing)} parameters never came, first {next(iter(missing))}")
+
+
+def in_buckets(weights: Weights, capacity: int) -> Iterator[list[tuple[str, Tensor]]]:
+    """Lists of consecutive weights of at most `capacity` bytes; a larger one comes alone."""
+    bucket: list[tuple[str, Tensor]] = []
+    size = 0
+    for name, tensor in weights:
+        if bucket and size + tensor.nbytes > capacity:
+            yield bucket
+            bucket, size = [], 0
+        bucket.append((name, tensor))
+        size += tensor.nbytes
+    if bucket:
+        yield bucket
