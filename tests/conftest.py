@@ -1,6 +1,15 @@
+from importlib.util import find_spec
+
 import pytest
 
 import run
+
+
+def pytest_collection_modifyitems(items):
+    if find_spec("vllm") is None:
+        for item in items:
+            if item.get_closest_marker("vllm"):
+                item.add_marker(pytest.mark.skip(reason="vLLM is not installed; the README has the two commands"))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Tiny stand-ins that tests share: a Qwen2 of a few thousand parameters, and rollouts made by hand."""
+"""Tiny stand-ins that tests share: a Qwen2 of some ten thousand parameters, and rollouts made by hand."""
 
 from types import SimpleNamespace
 
@@ -10,11 +10,11 @@ from acereason.types import Group, Problem, Response, Rollout, Verdict
 
 CONFIG = {
     "vocab_size": 260,
-    "hidden_size": 16,
+    "hidden_size": 64,  # heads of 32: the smallest that vLLM can do on a CPU
     "intermediate_size": 32,
     "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
     "max_position_embeddings": 128,
     "initializer_range": 0.2,
     "tie_word_embeddings": True,

@@ -15,7 +15,8 @@ NAMES = {
     *("response/length_mean", "response/length_max", "response/truncated", "response/tokens"),
     *("policy/loss", "policy/entropy", "policy/entropy_first", "policy/entropy_last"),
     *("policy/temperature", "policy/grad_norm", "policy/lr"),
-    *("sync/seconds", "sync/logprob_gap", "time/rollout", "time/reward", "time/train", "time/step"),
+    *("sync/seconds", "sync/probe_gap", "sync/logprob_gap", "sync/logprob_gap_max", "sync/kl"),
+    *("time/rollout", "time/reward", "time/train", "time/step"),
     *("throughput/tokens_per_second", "stage/index", "stage/epoch", "stage/remaining", "stage/filtered"),
     *("eval/heldout/avg", "eval/heldout/stderr"),
 }
@@ -28,7 +29,8 @@ def test_the_debug_run_leaves_what_it_promises(debug_run):
     assert [step for step, _ in curves["policy/loss"]] == list(range(12))
     assert [value for _, value in curves["stage/index"]] == [0] * 4 + [1] * 4 + [2] * 4
     assert [value for _, value in curves["stage/epoch"]] == [0, 0, 1, 1] * 3  # 20 problems, 8 a step; 10, 5 a step
-    assert max(value for _, value in curves["sync/logprob_gap"]) < 1e-5
+    for name in ("logprob_gap", "logprob_gap_max", "probe_gap", "kl"):
+        assert 0 <= max(value for _, value in curves[f"sync/{name}"]) < 1e-5
     assert min(value for _, value in curves["policy/grad_norm"]) > 0  # it learns something
     assert [value for _, value in curves["response/length_max"]] == [8.0] * 4 + [16.0] * 8
     assert [value for _, value in curves["policy/lr"]] == pytest.approx([1e-2] * 8 + [1e-3] * 4)

@@ -1,4 +1,4 @@
-from math import log
+from math import exp, log
 
 import pytest
 import torch
@@ -8,6 +8,7 @@ from acereason.objective import (
     assign_advantages,
     entropy_of,
     group_advantages,
+    importance_weights,
     loss_tokens,
     policy_loss,
     token_weight,
@@ -110,3 +111,11 @@ def test_entropy_rises_with_temperature():  # E1
     cold, hot = entropy_of(logits, 0.6).item(), entropy_of(logits, 1.0).item()
     p = torch.tensor([2.0, 1.0, 0.0]).softmax(-1)
     assert cold < hot == pytest.approx(-(p * p.log()).sum().item())
+
+
+def test_importance_weights_by_hand():
+    trainer = torch.tensor([-1.0, -1.0, -3.0, -1.0], requires_grad=True)
+    sampler = torch.tensor([-1.0, -2.0, -2.0, float("nan")])
+    weights = importance_weights(trainer, sampler, cap=2.0)
+    assert weights.tolist() == pytest.approx([1.0, 2.0, exp(-1), 1.0])  # equal, e above the cap, below 1, none given
+    assert not weights.requires_grad

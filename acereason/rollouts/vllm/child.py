@@ -10,6 +10,7 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -29,10 +30,15 @@ _CLOSE_SECONDS = 10.0
 _PR_SET_PDEATHSIG = 1
 _LAUNCHERS = {"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT"}
 _ALIGNMENT = 64
+_WHOLE, _BROKEN_OFF = "whole", "broken off"
 
 
 class EngineDied(RuntimeError):
     """The engine's process is gone, or does not answer, or failed."""
+
+
+class _BrokenOff(Exception):
+    """The trainer can't go on with a weight update."""
 
 
 class ChildCore(Core):
@@ -65,13 +71,21 @@ class ChildCore(Core):
     @override
     def load(self, buckets: Iterator[list[tuple[str, Tensor]]]) -> None:
         self._send("load")
-        for bucket in buckets:
-            what = f"taking in weights, {bucket[0][0]} to {bucket[-1][0]}"
-            self._fit(sum(_aligned(tensor.nbytes) for _, tensor in bucket))
-            self._send_raw((self._buffer, _write(bucket, self._buffer)), what)
-            self._answer(what, self.seconds)
-        self._send_raw(None, "finishing a weight update")
-        self._answer("finishing a weight update", self.seconds)
+        end = _BROKEN_OFF
+        try:
+            for bucket in buckets:
+                self._load_bucket(bucket)
+            end = _WHOLE
+        finally:
+            if self.process.is_alive():
+                self._send_raw(end, "ending a weight update")
+                self._answer("ending a weight update", self.seconds)
+
+    def _load_bucket(self, bucket: list[tuple[str, Tensor]]) -> None:
+        what = f"taking in weights, {bucket[0][0]} to {bucket[-1][0]}"
+        self._fit(sum(_aligned(tensor.nbytes) for _, tensor in bucket))
+        self._send_raw((self._buffer, _write(bucket, self._buffer)), what)
+        self._answer(what, self.seconds)
 
     @override
     def sleep(self) -> None:
@@ -175,12 +189,15 @@ def _generate(pipe: Connection, core: Core, requests: list[Request], sampling: S
 
 
 def _load(pipe: Connection, core: Core) -> None:
-    core.load(_buckets(pipe))
+    with suppress(_BrokenOff):  # the trainer raises the reason
+        core.load(_buckets(pipe))
     pipe.send(("done", None))
 
 
 def _buckets(pipe: Connection) -> Iterator[list[tuple[str, Tensor]]]:
-    while (message := pipe.recv()) is not None:
+    while (message := pipe.recv()) != _WHOLE:
+        if message == _BROKEN_OFF:
+            raise _BrokenOff
         buffer, layout = message
         # a copy: vLLM keeps a weight until its whole layer has come, and the buffer is filled again by then
         yield [(name, _view(buffer, dtype, shape, start).clone()) for name, dtype, shape, start in layout]

@@ -72,8 +72,16 @@ WeightTransferEngineFactory.register_engine(BACKEND, BucketTransfer)
 
 @torch.no_grad()
 def transfer(engine: LLMEngine, buckets: Iterator[list[tuple[str, Tensor]]]) -> None:
-    """Replace all weights of an engine in this process."""
+    """Replace all weights of an engine in this process. Where the stream breaks off, its error goes on, and the weights
+    are a mixture until a whole one has come."""
     engine.collective_rpc("start_weight_update")
-    for bucket in buckets:
-        engine.collective_rpc("update_weights", kwargs={"update_info": {"weights": bucket}})
-    engine.collective_rpc("finish_weight_update")
+    try:
+        for bucket in buckets:
+            engine.collective_rpc("update_weights", kwargs={"update_info": {"weights": bucket}})
+    finally:
+        engine.collective_rpc(_end)
+
+
+def _end(worker: Any) -> None:
+    if worker._weight_update_active:  # vLLM has ended it where it failed itself
+        worker.finish_weight_update()

@@ -44,8 +44,8 @@ def test_a_local_folder_loads_with_overrides(tmp_path):
     config = load_config(str(tmp_path), backbone)
     model = build_model(config, str(tmp_path), backbone, seed=0)
     assert (config.rope_parameters["rope_theta"], config.max_position_embeddings) == (1e6, 4096)
-    rotary = model.model.rotary_emb.inv_freq  # theta ** (-2i / d), d = 4
-    assert rotary.tolist() == pytest.approx([1.0, 1e-3])
+    rotary = model.model.rotary_emb.inv_freq
+    assert rotary.tolist() == pytest.approx([1e6 ** (-2 * i / 32) for i in range(16)])
     assert model.training
     assert len(load_tokenizer(str(tmp_path), backbone)) == 260
 

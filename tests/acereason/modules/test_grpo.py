@@ -1,7 +1,9 @@
 from contextlib import nullcontext
+from math import e
 from types import SimpleNamespace
 
 import pytest
+import torch
 from fakes import BACKBONE, group, problem, rollout
 
 from acereason.hooks import RolloutCallback
@@ -74,6 +76,7 @@ def test_groups_come_back_in_the_problems_order_and_judged():
         rewards=module().rewards,
         _require_current_engine=lambda: None,
         section=lambda name: nullcontext(),
+        trainer=SimpleNamespace(global_step=0),
     )
     problems = [problem(name=name, answer="seven") for name in "abc"]
     groups = GRPOModule.rollout(stand_in, problems, Sampling(), 2, seed=0)
@@ -88,8 +91,28 @@ def test_groups_come_back_in_the_problems_order_and_judged():
         ({"group_size": 1}, "group_size must be at least 2, not 1"),
         ({"sampling": Sampling(top_p=0.9)}, "sampling.top_p: must be 1 under strict_on_policy"),
         ({"sampling": Sampling(temperature=0)}, "sampling.temperature: must be above 0"),
+        ({"importance_cap": 0.0}, "importance_cap must be above 0, not 0"),
+        ({"max_logprob_gap": -1.0}, "max_logprob_gap must be above 0, not -1"),
     ],
 )
 def test_settings_that_cannot_train_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         module(**settings)
+
+
+def test_an_engine_that_holds_another_policy_is_refused():
+    checked = module(max_logprob_gap=0.05)
+    checked.trainer = SimpleNamespace(global_step=7)
+    checked.accept({"sync/logprob_gap": 0.05})
+    checked.accept({})  # an engine that gives no log-probs can't be compared
+    for gap in (0.0501, float("nan")):
+        with pytest.raises(RuntimeError, match="above model.max_logprob_gap 0.05: .* not hold the policy of step 7"):
+            checked.accept({"sync/logprob_gap": gap})
+
+
+def test_importance_weights_multiply_eq_1():
+    batch = SimpleNamespace(weights=torch.tensor([0.5, -2.0]), sampler_logprobs=torch.tensor([-2.0, -1.0]))
+    logprobs = torch.tensor([-1.0, -2.0])
+    assert module().token_weights(batch, logprobs).tolist() == [0.5, -2.0]
+    weighed = module(importance_cap=2.0).token_weights(batch, logprobs)
+    assert weighed.tolist() == pytest.approx([0.5 * 2.0, -2.0 / e])

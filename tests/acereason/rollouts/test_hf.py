@@ -11,7 +11,7 @@ from acereason.types import Sampling
 
 def engine_of(model, max_rows: int = 256) -> HFEngine:
     engine = HFEngine(max_rows)
-    engine.start(model.config, TOKENIZER, STOP_IDS, torch.device("cpu"))
+    engine.start(model.config, TOKENIZER, STOP_IDS, torch.device("cpu"), longest=128)
     engine.update_weights(stream_weights(model), version=0)
     return engine
 
@@ -98,7 +98,11 @@ class TestWeightSync:
             (lambda named: named[:-1], "1 parameters never came, first model.norm.weight"),
             (lambda named: [*named, ("model.extra", torch.zeros(1))], "no parameter model.extra"),
             (lambda named: [*named, named[0]], "or got it twice"),
-            (lambda named: [(named[0][0], torch.zeros(3, 3)), *named[1:]], r"is \[3, 3\], the engine's is \[260, 16\]"),
+            (
+                lambda named: [(named[0][0], named[0][1] * float("nan")), *named[1:]],
+                "embed_tokens.weight has 16,640 of",
+            ),
+            (lambda named: [(named[0][0], torch.zeros(3, 3)), *named[1:]], r"is \[3, 3\], the engine's is \[260, 64\]"),
         ],
     )
     def test_a_bad_stream_raises_and_leaves_no_version(self, spoil, message):

@@ -1,0 +1,37 @@
+"""A vLLM that shares no code with ours: it loads an exported folder by itself."""
+
+from pathlib import Path
+
+from fakes import STOP_IDS
+
+from acereason.seeds import derive_seed
+from acereason.types import Problem, Sampling
+
+
+def fresh_vllm(folder: Path, problems: list[Problem], sampling: Sampling, longest: int) -> list[tuple[list, list]]:
+    """(tokens, log-probs): 16 greedy tokens for each problem, then two responses each at T = 0.85 with seed 3."""
+    from vllm import LLM, SamplingParams
+    from vllm.distributed import cleanup_dist_env_and_memory
+
+    llm = LLM(
+        str(folder),
+        dtype="float32",
+        enforce_eager=True,
+        max_model_len=longest,
+        kv_cache_memory_bytes=1 << 28,
+        logprobs_mode="processed_logprobs",
+    )
+    common = {"max_tokens": 16, "logprobs": 0, "stop_token_ids": STOP_IDS, "detokenize": False}
+    params = [SamplingParams(temperature=0, **common) for _ in problems]
+    prompts = list(problems)
+    for problem in problems:
+        for index in range(2):
+            params.append(SamplingParams(temperature=0.85, seed=derive_seed(3, problem.id, index), **common))
+            prompts.append(problem)
+    outputs = llm.generate([{"prompt_token_ids": p.prompt_ids} for p in prompts], params, use_tqdm=False)
+    found = [output.outputs[0] for output in outputs]
+    rows = [(list(o.token_ids), [e[t].logprob for t, e in zip(o.token_ids, o.logprobs, strict=True)]) for o in found]
+    llm.llm_engine.engine_core.shutdown()
+    del llm
+    cleanup_dist_env_and_memory()
+    return rows
