@@ -92,6 +92,8 @@ def _arguments(settings: CoreSettings) -> EngineArgs:
         kv_cache_memory_bytes=settings.cache_bytes,
         gpu_memory_utilization=0.01,  # only a check at the start, since the cache's size is given
         enforce_eager=settings.enforce_eager,
+        # vLLM 0.32 on a CPU can't take back the draw of a request that has its own seed and half of its prompt
+        enable_chunked_prefill=not current_platform.is_cpu(),
         enable_sleep_mode=settings.sleep,
         tensor_parallel_size=settings.tensor_parallel_size,
         distributed_executor_backend="external_launcher" if settings.launched else "uni",

@@ -220,3 +220,15 @@ def test_heads_that_vllm_can_not_do_are_a_mistake_of_the_config(placement):
     config = tiny_qwen(num_attention_heads=16, num_key_value_heads=16).config
     with pytest.raises(UserError, match=r"model\.backbone\.config: heads of 4 .* on a CPU vLLM can do 32, 64"):
         VLLMEngine(placement=placement).start(config, TOKENIZER, STOP_IDS, torch.device("cpu"), LONGEST)
+
+
+def test_more_prompts_than_vllm_takes_in_one_step():
+    """About 7,000 prompt tokens, of different lengths: some do not fit into a step, and must not be cut in two."""
+    model = tiny_qwen()
+    engine = pushed(started(model), model)
+    problems = [problem("1" * (20 + i % 40), name=str(i)) for i in range(180)]
+    together = responses(engine.generate(problems, SAMPLING, 2, seed=0))
+    (alone,) = responses(engine.generate(problems[170:171], SAMPLING, 2, seed=0)).values()
+    engine.close()
+    assert together.keys() == {str(i) for i in range(180)}
+    assert [r.token_ids for r in together["170"]] == [r.token_ids for r in alone]
