@@ -5,11 +5,11 @@ from pathlib import Path
 from fakes import STOP_IDS
 
 from acereason.seeds import derive_seed
-from acereason.types import Problem, Sampling
+from acereason.types import Problem
 
 
-def fresh_vllm(folder: Path, problems: list[Problem], sampling: Sampling, longest: int) -> list[tuple[list, list]]:
-    """(tokens, log-probs): 16 greedy tokens for each problem, then two responses each at T = 0.85 with seed 3."""
+def fresh_vllm(folder: Path, problems: list[Problem], longest: int, tokens: int = 16) -> list[tuple[list, list]]:
+    """(tokens, log-probs): a greedy response for each problem, then two each at T = 0.85 with seed 3."""
     from vllm import LLM, SamplingParams
     from vllm.distributed import cleanup_dist_env_and_memory
 
@@ -21,7 +21,7 @@ def fresh_vllm(folder: Path, problems: list[Problem], sampling: Sampling, longes
         kv_cache_memory_bytes=1 << 28,
         logprobs_mode="processed_logprobs",
     )
-    common = {"max_tokens": 16, "logprobs": 0, "stop_token_ids": STOP_IDS, "detokenize": False}
+    common = {"max_tokens": tokens, "logprobs": 0, "stop_token_ids": STOP_IDS, "detokenize": False}
     params = [SamplingParams(temperature=0, **common) for _ in problems]
     prompts = list(problems)
     for problem in problems:

@@ -159,7 +159,7 @@ class TestWeightSync:
         engine.close()
         export(policy, TOKENIZER, tmp_path / "export", is_writer=True)
         mine = [response for group in (greedy, sampled) for name in "abc" for response in group[name]]
-        theirs = fresh_vllm(tmp_path / "export", PROBLEMS, SAMPLING, LONGEST)
+        theirs = fresh_vllm(tmp_path / "export", PROBLEMS, LONGEST)
         assert engine.policy_version is None
         assert [r.token_ids for r in mine] == [tokens for tokens, _ in theirs]
         for response, (_, logprobs) in zip(mine[3:], theirs[3:], strict=True):

@@ -1,0 +1,154 @@
+"""Does the engine generate as fast inside a training run as vLLM alone does?
+
+    python run.py fit --config conf/quickstart/sft.yaml
+    python -m benchmarks.rollout [--steps 12] [--prompts 32] [--group_size 8]
+
+Trains the quickstart's model on vLLM. After each update three generate for the same prompts, one after the other, with
+the policy of that step: the run's engine, vLLM's own `LLM.generate` (same weights, same requests, same process), and
+transformers' `generate`. Prints tokens a second and the medians of the ratios.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import lightning.pytorch as pl
+
+import run
+from acereason.models.qwen import export, stream_weights
+from acereason.rollouts.hf import HFEngine
+from acereason.seeds import derive_seed
+from acereason.types import Group, Problem, Sampling
+
+SEED = 7
+
+
+class Race(pl.Callback):
+    """After each update, listed after WeightSync, lets the three generate in turn."""
+
+    def __init__(self, report: str, steps: int = 12, group_size: int = 8) -> None:
+        self.report, self.steps, self.group_size = Path(report), steps, group_size
+        self.rates: dict[str, list[float]] = {"engine": [], "LLM.generate": [], "transformers": []}
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Build the two rivals."""
+        stop_ids = trainer.datamodule.template.stop_ids(pl_module.tokenizer)
+        longest = trainer.datamodule.longest(pl_module.sampling)
+        self.transformers = HFEngine()
+        self.transformers.start(pl_module.config, pl_module.tokenizer, stop_ids, pl_module.device, longest)
+        self.vllm = Own(pl_module, stop_ids, longest)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: list[Problem], batch_idx: int
+    ) -> None:
+        """One round; the first one warms up."""
+        self.transformers.update_weights(stream_weights(pl_module.model), trainer.global_step)
+        self.vllm.load(pl_module)
+        sampling, n = pl_module.sampling, self.group_size
+        for name, generate in {
+            "engine": lambda: tokens_of(pl_module.engine.generate(batch, sampling, n, SEED)),
+            "LLM.generate": lambda: self.vllm.generate(batch, sampling, n),
+            "transformers": lambda: tokens_of(self.transformers.generate(batch, sampling, n, SEED)),
+        }.items():
+            rate = tokens_a_second(generate)
+            if trainer.global_step > 1:
+                self.rates[name].append(rate)
+        if trainer.global_step == self.steps:
+            self.report.write_text(json.dumps(self.rates))
+            trainer.should_stop = True
+
+
+class Own:
+    """vLLM as its own documentation uses it, on an export of the policy."""
+
+    def __init__(self, module: pl.LightningModule, stop_ids: list[int], longest: int) -> None:
+        from vllm import LLM
+
+        self.folder, self.stop_ids = Path(tempfile.mkdtemp()), stop_ids
+        export(module.model, module.tokenizer, self.folder / "policy", is_writer=True)
+        self.llm = LLM(
+            str(self.folder / "policy"),
+            dtype="float32",
+            enforce_eager=True,
+            max_model_len=longest,
+            kv_cache_memory_bytes=1 << 30,
+            logprobs_mode="processed_logprobs",
+            enable_chunked_prefill=False,
+        )
+
+    def load(self, module: pl.LightningModule) -> None:
+        """The policy of this step."""
+        weights = [(name, tensor.clone()) for name, tensor in stream_weights(module.model)]
+        self.llm.llm_engine.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(weights)})
+        self.llm.reset_prefix_cache()
+
+    def generate(self, problems: list[Problem], sampling: Sampling, n: int) -> int:
+        """Tokens generated."""
+        from vllm import SamplingParams
+
+        keys = [(problem, index) for problem in problems for index in range(n)]
+        params = [
+            SamplingParams(
+                temperature=sampling.temperature,
+                max_tokens=sampling.max_response_length,
+                seed=derive_seed(SEED, problem.id, index),
+                stop_token_ids=self.stop_ids,
+                logprobs=0,
+                detokenize=False,
+            )
+            for problem, index in keys
+        ]
+        prompts = [{"prompt_token_ids": problem.prompt_ids} for problem, _ in keys]
+        outputs = self.llm.generate(prompts, params, use_tqdm=False)
+        return sum(len(output.outputs[0].token_ids) for output in outputs)
+
+
+def tokens_of(groups: Any) -> int:
+    """Response tokens of groups, all generated."""
+    generated: list[Group] = list(groups)
+    return sum(len(rollout.response.token_ids) for group in generated for rollout in group.rollouts)
+
+
+def tokens_a_second(generate: Callable[[], int]) -> float:
+    """Of one call that tells how many tokens it generated."""
+    start = time.perf_counter()
+    tokens = generate()
+    return tokens / (time.perf_counter() - start)
+
+
+def train(folder: str, arguments: argparse.Namespace) -> None:
+    """The run that the three race in."""
+    stage = {"sources": ["mixed"], "steps": arguments.steps, "prompts_per_step": arguments.prompts}
+    stage |= {"max_response_length": 48, "overlong": "penalize"}
+    race = {"report": f"{folder}/race.json", "steps": arguments.steps, "group_size": arguments.group_size}
+    callbacks: list[dict] = [{"class_path": name} for name in ("Curriculum", "WeightSync", "Overlong")]
+    callbacks.append({"class_path": "benchmarks.rollout.Race", "init_args": race})
+    overrides = [f"--data.stages={json.dumps({'race': stage})}", f"--trainer.callbacks={json.dumps(callbacks)}"]
+    overrides += [f"--trainer.logger.save_dir={folder}", f"--model.group_size={arguments.group_size}"]
+    run.main(["fit", "--config=conf/quickstart/rl.yaml", "--model.engine=VLLMEngine", *overrides])
+
+
+def main() -> None:
+    """Race and report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=12, help="updates, the first one a warm-up")
+    parser.add_argument("--prompts", type=int, default=32, help="of a step")
+    parser.add_argument("--group_size", type=int, default=8, help="responses of a prompt")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        train(folder, arguments)
+        rates = json.loads(Path(folder, "race.json").read_text())
+    rows = arguments.prompts * arguments.group_size
+    print(f"\n{rows} responses a step, {arguments.steps - 1} steps; tokens a second, and medians of the steps' ratios")
+    for name, values in rates.items():
+        ratios = [mine / other for mine, other in zip(rates["engine"], values, strict=True)]
+        print(f"  {name:13} {median(values):9,.0f}   engine / {name}: {median(ratios):.3f}")
+
+
+if __name__ == "__main__":
+    main()
