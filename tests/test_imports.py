@@ -51,9 +51,9 @@ def test_callbacks_do_not_know_each_other(path):
 
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_optional_packages_stay_at_the_edge(path):
-    allowed = {"vllm": "acereason/rollouts/vllm.py", "ray": "acereason/rewards/remote.py"}
+    allowed = {"vllm": "acereason/rollouts/vllm/", "ray": "acereason/rewards/remote.py"}
     for name in imports(path):
-        assert allowed.get(name.split(".")[0], str(path)) == str(path)
+        assert str(path).startswith(allowed.get(name.split(".")[0], str(path)))
 
 
 def test_verifier_processes_stay_light():
