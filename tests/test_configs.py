@@ -3,21 +3,31 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 import callbacks  # noqa: F401  the YAML names them
 from acereason.cli import Parser, lightning_cli
 from acereason.modules.grpo import GRPOModule
 from acereason.modules.sft import SFTModule
 from acereason.recipe import recipe
+from acereason.rollouts.vllm import VLLMEngine
 
+RL_ONLY = Path("conf/hardware/separate.yaml")
 HARDWARE = sorted(Path("conf/hardware").glob("*.yaml"))
 FITS = [Path("conf/debug.yaml"), *sorted(path for path in Path("conf").glob("*/*.yaml") if path not in HARDWARE)]
+FITS_ON_GPUS = [
+    (path, hardware)
+    for path in FITS
+    for hardware in HARDWARE
+    if "qwen" in path.name and (path.parent.name == "rl" or hardware != RL_ONLY)
+]
 RECIPES = sorted(path for path in Path("conf").glob("*.yaml") if path not in FITS)
 
 
 def build(tmp_path, *paths: Path):
     """What `fit` builds of these files, on whatever accelerator is here."""
-    here = ["--trainer.accelerator=cpu", "--trainer.devices=1", "--trainer.strategy=auto", "--trainer.logger=false"]
+    here = ["--trainer.accelerator=cpu", "--trainer.devices=1", "--trainer.num_nodes=1", "--trainer.strategy=auto"]
+    here += ["--trainer.logger=false"]
     configs = [f"--config={path}" for path in paths]
     return lightning_cli([*configs, *here, f"--trainer.default_root_dir={tmp_path}"], run=False)
 
@@ -29,12 +39,24 @@ def test_a_config_builds(tmp_path, path):
     assert cli.datamodule.seed == cli.model.seed == cli.config.seed_everything
 
 
-@pytest.mark.parametrize("hardware", HARDWARE, ids=str)
-@pytest.mark.parametrize("path", [path for path in FITS if "qwen" in str(path)], ids=str)
+@pytest.mark.parametrize(("path", "hardware"), FITS_ON_GPUS, ids=str)
 def test_a_config_builds_with_hardware(tmp_path, path, hardware):
     cli = build(tmp_path, path, hardware)
     assert cli.model.backbone.compute_dtype == "bfloat16"
     assert cli.model.backbone.gradient_checkpointing  # what the first file says is kept
+    if isinstance(cli.model, GRPOModule):
+        engine = cli.model.engine
+        assert isinstance(engine, VLLMEngine)
+        assert (engine.dtype, engine.max_num_seqs) == ("bfloat16", 256)
+        assert engine.placement == ("separate" if hardware == RL_ONLY else "colocated")
+
+
+@pytest.mark.parametrize("hardware", HARDWARE, ids=str)
+def test_fsdp_is_over_all_ranks(hardware):
+    trainer = yaml.safe_load(hardware.read_text())["trainer"]
+    strategy = trainer["strategy"]["init_args"]
+    assert strategy["data_parallel_size"] == trainer["devices"] * trainer.get("num_nodes", 1)
+    assert strategy["tensor_parallel_size"] == 1
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=str)

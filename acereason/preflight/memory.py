@@ -1,8 +1,9 @@
-"""Memory of one device in a step, estimated from the shapes alone. Upper bounds; fragmentation and buffers are not in.
+"""Memory of one device in each phase of a step, estimated from the shapes alone; docs/memory.md explains it.
 
-Training: FSDP2 with float32 parameters, gradients and AdamW moments sharded over the ranks; two layers gathered at a
-time in the compute dtype. Activations: each layer's input for every token of a micro batch, and one layer's own while
-it is recomputed (all layers' own without checkpointing).
+Training: FSDP2 with float32 parameters, gradients and AdamW moments sharded over the ranks; two layers, the embedding
+and the head gathered at a time in the compute dtype. Activations: each layer's input for every token of a micro batch,
+and one layer's own while it is recomputed (all layers' own without checkpointing). Fragmentation, the libraries'
+buffers and CUDA's own memory are not in: `SPARE` is kept for them.
 """
 
 import torch
@@ -18,6 +19,12 @@ DEVICES = {
     "b200-192gb": 192e9,
 }
 """Bytes of memory by name."""
+
+SPARE = 0.1
+"""Share of a device for what is not estimated."""
+
+Parts = dict[str, float]
+"""{part: bytes}."""
 
 
 def human(size: float) -> str:
@@ -40,24 +47,45 @@ def count_parameters(config: Qwen2Config) -> int:
         return sum(parameter.numel() for parameter in Qwen2ForCausalLM(config).parameters())
 
 
-def estimate(
-    module: GRPOModule, parameters: int, ranks: int, longest_prompt: int, budget: int, group_size: int
-) -> dict[str, float]:
-    """{part: bytes on one device} at the largest stage: its prompts, response budget and group size."""
-    config, width = module.config, 2 if module.backbone.compute_dtype == "bfloat16" else 4
-    longest = longest_prompt + budget
-    tokens = max(module.micro_batch_tokens, longest)
-    layer = tokens * width * (10 * config.hidden_size + 3 * config.intermediate_size)
-    inputs = tokens * width * config.hidden_size * config.num_hidden_layers
-    embeddings = config.vocab_size * config.hidden_size
-    gathered = (parameters - embeddings) / config.num_hidden_layers * 2 + 2 * embeddings if ranks > 1 else 0
+def estimate(module: GRPOModule, parameters: int, ranks: int, longest: int, group_size: int) -> dict[str, Parts]:
+    """{phase: {part: bytes on one device}} for sequences of up to `longest` tokens.
+
+    `generating` and `updating` take turns on the trainer's device; `apart` is a separate engine's own.
+    """
+    engine = module.engine.memory(module.config, parameters, longest, group_size)
+    generates = {"engine's weights": engine.weights, "engine's cache": engine.cache}
+    gathered = {"gathered layers": _gathered(module, parameters, ranks)}
+    kept = {"parameters and optimizer": 12 * parameters / ranks} | gathered
+    update = kept | {"gradients": 4 * parameters / ranks} | _forward_and_backward(module, longest)
+    if engine.separate:
+        return {"generating": kept, "updating": update, "apart": generates}
+    return {"generating": kept | generates, "updating": update if engine.sleeps else update | generates}
+
+
+def _forward_and_backward(module: GRPOModule, longest: int) -> Parts:
+    """Of one micro batch: at least the longest sequence."""
+    config, width = module.config, _width(module)
+    tokens, layers, hidden = max(module.micro_batch_tokens, longest), config.num_hidden_layers, config.hidden_size
+    inputs = tokens * width * hidden * layers
+    layer = tokens * width * (12 * hidden + 6 * config.intermediate_size)
+    logits = 3 * 4 * module.logprob_chunk * config.vocab_size
     return {
-        "parameters, gradients and optimizer": 16 * parameters / ranks,
-        "gathered layers": gathered * width,
-        "activations": inputs + layer if module.backbone.gradient_checkpointing else layer * config.num_hidden_layers,
-        "logits": 3 * 4 * module.logprob_chunk * config.vocab_size,
-        **module.engine.memory(config, parameters, longest, group_size),
+        "activations": inputs + layer if module.backbone.gradient_checkpointing else layer * layers,
+        "logits and the head's gradient": logits + (4 + width) * config.vocab_size * hidden,
     }
+
+
+def _gathered(module: GRPOModule, parameters: int, ranks: int) -> float:
+    """Bytes of what FSDP2 gathers, or on one rank casts, at a time."""
+    config, width = module.config, _width(module)
+    if ranks == 1 and width == 4:
+        return 0.0
+    embeddings = config.vocab_size * config.hidden_size
+    return width * ((parameters - embeddings) / config.num_hidden_layers * 2 + 2 * embeddings)
+
+
+def _width(module: GRPOModule) -> int:
+    return 2 if module.backbone.compute_dtype == "bfloat16" else 4
 
 
 def checkpoint_bytes(parameters: int, keep: int, stages: int) -> float:

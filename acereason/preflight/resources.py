@@ -1,5 +1,6 @@
 """What the run needs: ranks, batches, memory, disk, steps and hours."""
 
+import math
 import os
 import shutil
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from acereason.data.rl import RLData
 from acereason.modules.explain import Arithmetic, arithmetic
 from acereason.modules.grpo import GRPOModule
 from acereason.preflight.checks import Checks
-from acereason.preflight.memory import DEVICES, checkpoint_bytes, count_parameters, estimate, human
+from acereason.preflight.memory import DEVICES, SPARE, Parts, checkpoint_bytes, count_parameters, estimate, human
 from acereason.types import Problem
 
 
@@ -69,24 +70,63 @@ def check_batches(
 
 
 def check_memory(
-    checks: Checks, module: GRPOModule, stages: dict[str, Arithmetic], planned: Planned, device: str | None
-) -> dict[str, float]:
-    """The estimate at the largest stage, against the device: {part: bytes}."""
+    checks: Checks,
+    module: GRPOModule,
+    data: RLData,
+    stages: dict[str, Arithmetic],
+    planned: Planned,
+    device: str | None,
+) -> None:
+    """The estimate at the largest stage against the device, or against two where the engine has its own."""
     parameters = count_parameters(module.config)
+    check_cache(checks, module, data, stages, parameters)
     largest = max(stages.values(), key=lambda a: (a.longest, a.group_size))
-    prompt = largest.longest - largest.budget
-    parts = estimate(module, parameters, planned.ranks, prompt, largest.budget, largest.group_size)
-    needed, on_cpu = sum(parts.values()), planned.accelerator == "cpu"
-    has = DEVICES[device] if device else _machine_memory() * 1.0 if on_cpu else None
-    where = device or ("this machine" if on_cpu else "a device")
-    told = ", ".join(f"{part} {human(size)}" for part, size in parts.items())
-    message = f"{parameters:,} parameters; {human(needed)} on {where}: {told}"
+    phases = estimate(module, parameters, planned.ranks, largest.longest, largest.group_size)
+    has = DEVICES[device] if device else float(_machine_memory()) if planned.accelerator == "cpu" else None
+    where = device or ("this machine" if has else "a device")
+    if apart := phases.pop("apart", None):
+        _check_device(checks, "model.engine", f"on {where} of its own", {"generating": apart}, has)
+    _check_device(checks, "memory", f"{parameters:,} parameters on {where}", phases, has)
+
+
+def check_cache(
+    checks: Checks, module: GRPOModule, data: RLData, stages: dict[str, Arithmetic], parameters: int
+) -> None:
+    """Whether the engine's cache has room for the longest response, and for a group of each stage."""
+    key, longest = "model.engine.cache_gib", data.longest(module.sampling)
+    engine = module.engine.memory(module.config, parameters, longest, max(a.group_size for a in stages.values()))
+    whole = engine.token * longest
+    held = f"{human(engine.cache)} of cache hold {int(engine.cache / whole):,} responses of {longest:,} tokens"
+    if engine.cache < whole:
+        checks.add(key, "failure", f"{held}: set it to at least {math.ceil(10 * whole / 2**30) / 10:g}")
+        return
+    checks.add("model.engine", "ok", held)
+    for name, a in stages.items():
+        group = a.group_size * engine.token * a.longest
+        if engine.cache < group:
+            message = f"{human(engine.cache)}, but a group of {name} takes up to {human(group)}: responses will wait"
+            checks.add(key, "warning", message)
+
+
+def _check_device(checks: Checks, key: str, what: str, phases: dict[str, Parts], has: float | None) -> None:
+    """The larger phase against what the device has; the other one is told after it."""
+    ordered = sorted(phases.items(), key=lambda item: -sum(item[1].values()))
+    phase, parts = ordered[0]
+    needed, worst = sum(parts.values()), max(parts, key=lambda part: parts[part])
+    message = f"{what}: {'; '.join(_told(*item) for item in ordered)}"
     if has is None:
-        checks.add("memory", "ok", f"{message}; name --device to compare, one of {', '.join(DEVICES)}")
+        checks.add(key, "ok", f"{message}; name --device to compare, one of {', '.join(DEVICES)}")
+    elif needed > has:
+        checks.add(key, "failure", f"{message}; it has {human(has)}; most goes to the {worst} while {phase}")
+    elif needed > (1 - SPARE) * has:
+        checks.add(key, "warning", f"{message}; it has {human(has)}: less than {SPARE:.0%} is left for the rest")
     else:
-        worst = max(parts, key=lambda part: parts[part])
-        checks.require("memory", needed <= has, message, f"{message}; it has {human(has)}; most goes to the {worst}")
-    return parts
+        checks.add(key, "ok", message)
+
+
+def _told(phase: str, parts: Parts) -> str:
+    each = ", ".join(f"{part} {human(size)}" for part, size in parts.items())
+    return f"{phase} takes {human(sum(parts.values()))} ({each})"
 
 
 def check_disk(checks: Checks, module: GRPOModule, data: RLData, folder: Path, keep: int) -> float:

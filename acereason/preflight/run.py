@@ -51,7 +51,7 @@ def _check_stages(
     problems = check_sources(checks, module, data)
     stages = check_batches(checks, module, data, problems, planned.ranks)
     if stages:
-        check_memory(checks, module, stages, planned, device)
+        check_memory(checks, module, data, stages, planned, device)
         check_hours(checks, stages, tokens_per_second)
     check_disk(checks, module, data, Path(planned_folder(trainer)), _kept(trainer))
 

@@ -2,12 +2,28 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, Qwen2Config
 
 from acereason.types import Group, Problem, Response, Rollout, Sampling, Verdict
+
+
+@dataclass(frozen=True)
+class EngineMemory:
+    """Bytes that an engine is going to need on one device."""
+
+    weights: float
+    cache: float
+    """Of the keys and values of all responses that are generated at a time."""
+    token: float
+    """Of the keys and values of one token."""
+    sleeps: bool = False
+    """Whether all of it is free during the trainer's update."""
+    separate: bool = False
+    """Whether the device is another than the trainer's."""
 
 
 class RolloutEngine(ABC):
@@ -58,8 +74,8 @@ class RolloutEngine(ABC):
         or not finite, and then has no policy version: it never generates with a mixture."""
 
     @abstractmethod
-    def memory(self, config: Qwen2Config, parameters: int, longest: int, group_size: int) -> dict[str, float]:
-        """{part: bytes on one device} that it is going to need, for sequences of up to `longest` tokens."""
+    def memory(self, config: Qwen2Config, parameters: int, longest: int, group_size: int) -> EngineMemory:
+        """What it is going to need for groups of sequences of up to `longest` tokens."""
 
     def sleep(self) -> None:  # noqa: B027  an engine on a CPU has nothing to free
         """Free the device's memory until `update_weights`, for the trainer's update."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
 from typing_extensions import override
 
-from acereason.rollouts.engine import RolloutEngine, unjudged
+from acereason.rollouts.engine import EngineMemory, RolloutEngine, unjudged
 from acereason.rollouts.weights import checked, shapes_of
 from acereason.seeds import derive_seed
 from acereason.types import Group, Problem, Response, Rollout, Sampling
@@ -78,12 +78,12 @@ class HFEngine(RolloutEngine):
         self.policy_version = version
 
     @override
-    def memory(self, config: Qwen2Config, parameters: int, longest: int, group_size: int) -> dict[str, float]:
+    def memory(self, config: Qwen2Config, parameters: int, longest: int, group_size: int) -> EngineMemory:
         rows = max(self.max_rows, group_size)
         head = config.hidden_size // config.num_attention_heads
         heads = config.num_key_value_heads or config.num_attention_heads
-        token = 2 * 4 * config.num_hidden_layers * heads * head  # keys and values in float32
-        return {"engine's weights": 4.0 * parameters, f"engine's cache of {rows} rows": float(rows * longest * token)}
+        token = 2.0 * 4 * config.num_hidden_layers * heads * head  # keys and values in float32
+        return EngineMemory(weights=4.0 * parameters, cache=rows * longest * token, token=token)
 
     def _left_pad(self, rows: list[list[int]]) -> dict[str, Tensor]:
         width = max(map(len, rows))

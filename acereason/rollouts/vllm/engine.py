@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from acereason.distributed import gather, rank, world_size
 from acereason.errors import UserError
-from acereason.rollouts.engine import RolloutEngine, unjudged
+from acereason.rollouts.engine import EngineMemory, RolloutEngine, unjudged
 from acereason.rollouts.vllm.child import ChildCore
 from acereason.rollouts.vllm.loading import local_core
 from acereason.rollouts.vllm.requests import Completion, Core, CoreSettings, Place, Request
@@ -125,15 +125,15 @@ class VLLMEngine(RolloutEngine):
             self.core.sleep()
 
     @override
-    def memory(self, config: Qwen2Config, parameters: int, longest: int, group_size: int) -> dict[str, float]:
-        width, cache = self.weights_dtype.itemsize, self.cache_gib * _GIB
-        heads = config.num_key_value_heads or config.num_attention_heads
-        token = 2 * width * config.num_hidden_layers * heads * _head_size(config) / self.tensor_parallel_size
-        at_once = int(cache / token / longest)
-        return {
-            "engine's weights": width * parameters / self.tensor_parallel_size,
-            f"engine's cache, {at_once:,} whole responses at a time": cache,
-        }
+    def memory(self, config: Qwen2Config, parameters: int, longest: int, group_size: int) -> EngineMemory:
+        width, heads = self.weights_dtype.itemsize, config.num_key_value_heads or config.num_attention_heads
+        return EngineMemory(
+            weights=width * parameters / self.tensor_parallel_size,
+            cache=self.cache_gib * _GIB,
+            token=2 * width * config.num_hidden_layers * heads * _head_size(config) / self.tensor_parallel_size,
+            sleeps=self._sleeps,
+            separate=self.placement == "separate",
+        )
 
     @override
     def close(self) -> None:

@@ -7,6 +7,7 @@ from transformers import Qwen2Config
 from acereason.models.qwen import Backbone
 from acereason.preflight.memory import checkpoint_bytes, count_parameters, estimate, human
 from acereason.rollouts.hf import HFEngine
+from acereason.rollouts.vllm import VLLMEngine
 
 SEVEN_B = Qwen2Config(
     vocab_size=152064,
@@ -24,20 +25,65 @@ def test_parameters_are_counted_without_weights():
     assert count_parameters(Qwen2Config(**CONFIG)) == sum(p.numel() for p in tiny_qwen().parameters())
 
 
-def test_an_estimate_by_hand():
+def estimated(engine, ranks: int = 8, **backbone) -> dict[str, dict[str, float]]:
+    """A policy of 7 billion parameters and micro batches of 1,000 tokens; groups of 2 sequences of 500."""
     module = SimpleNamespace(
         config=SEVEN_B,
-        backbone=Backbone(gradient_checkpointing=True, compute_dtype="bfloat16"),
-        engine=HFEngine(max_rows=1),
+        backbone=Backbone(**{"gradient_checkpointing": True, "compute_dtype": "bfloat16"} | backbone),
+        engine=engine,
         micro_batch_tokens=1000,
         logprob_chunk=512,
     )
-    parts = estimate(module, parameters=7_000_000_000, ranks=8, longest_prompt=100, budget=400, group_size=2)
-    assert parts["parameters, gradients and optimizer"] == 14e9
-    assert parts["logits"] == 3 * 4 * 512 * 152064
-    assert parts["activations"] == 1000 * 2 * (28 * 3584 + 10 * 3584 + 3 * 18944)
-    assert parts["engine's weights"] == 28e9
-    assert parts["engine's cache of 2 rows"] == 2 * 500 * 2 * 4 * 28 * 4 * 128  # a whole group at once
+    return estimate(module, parameters=7_000_000_000, ranks=ranks, longest=500, group_size=2)
+
+
+EMBEDDINGS = 152064 * 3584
+TOKEN = 2 * 4 * 28 * 4 * 128  # keys and values, float32, 28 layers, 4 heads of 128
+
+
+def test_an_estimate_by_hand():
+    phases = estimated(HFEngine(max_rows=1))
+    engine = {"engine's weights": 28e9, "engine's cache": 2 * 500 * TOKEN}  # a whole group at once
+    kept = {"parameters and optimizer": 10.5e9, "gathered layers": 2 * ((7e9 - EMBEDDINGS) / 14 + 2 * EMBEDDINGS)}
+    assert phases["generating"] == pytest.approx(kept | engine)
+    assert phases["updating"] == pytest.approx(
+        kept
+        | {
+            "gradients": 3.5e9,
+            "activations": 1000 * 2 * (28 * 3584 + 12 * 3584 + 6 * 18944),
+            "logits and the head's gradient": 3 * 4 * 512 * 152064 + 6 * EMBEDDINGS,
+        }
+        | engine
+    )
+
+
+def test_an_engine_that_sleeps_is_not_there_during_the_update():
+    asleep, awake = (estimated(VLLMEngine(dtype="bfloat16", cache_gib=2, sleep=sleep)) for sleep in (True, False))
+    engine = {"engine's weights": 14e9, "engine's cache": 2 * 2**30}
+    assert asleep["generating"] == awake["generating"]
+    assert awake["updating"] == asleep["updating"] | engine
+
+
+def test_a_separate_engine_is_on_a_device_of_its_own():
+    phases = estimated(VLLMEngine(placement="separate", dtype="bfloat16", cache_gib=2))
+    assert phases["apart"] == {"engine's weights": 14e9, "engine's cache": 2 * 2**30}
+    assert phases["generating"].keys() == {"parameters and optimizer", "gathered layers"}
+    assert not phases["updating"].keys() & phases["apart"].keys()
+
+
+def test_ranks_that_share_an_engine_hold_a_part_of_it():
+    engine = VLLMEngine(dtype="bfloat16", cache_gib=2, tensor_parallel_size=2).memory(SEVEN_B, 7_000_000_000, 500, 2)
+    assert (engine.weights, engine.cache, engine.token) == (7e9, 2 * 2**30, TOKEN / 4)
+
+
+def test_nothing_is_gathered_on_one_rank_in_float32():
+    assert estimated(HFEngine(), ranks=1, compute_dtype="float32")["updating"]["gathered layers"] == 0
+    assert estimated(HFEngine(), ranks=1)["updating"]["gathered layers"] > 0  # the bfloat16 copies
+
+
+def test_without_checkpointing_every_layer_keeps_its_own():
+    phases = estimated(HFEngine(), gradient_checkpointing=False)
+    assert phases["updating"]["activations"] == 28 * 1000 * 2 * (12 * 3584 + 6 * 18944)
 
 
 def test_disk():

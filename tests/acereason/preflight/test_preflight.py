@@ -1,10 +1,12 @@
 """The 7B config, its data replaced by small files: it passes, and each broken copy is caught with the key's name."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 import run
+from acereason.preflight import resources
 
 SHAPE = {
     "vocab_size": 260,
@@ -17,6 +19,15 @@ SHAPE = {
     "tie_word_embeddings": False,
 }
 BACKBONE = {"config": SHAPE, "tokenizer": "bytes"}
+SEVEN_B = {
+    "vocab_size": 152064,
+    "hidden_size": 3584,
+    "intermediate_size": 18944,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 28,
+    "num_key_value_heads": 4,
+}
+"""The shape that Qwen2.5-Math-7B publishes."""
 
 
 def rows(count: int, **fields) -> list[dict]:
@@ -28,7 +39,9 @@ def preflight(tmp_path, capsys, monkeypatch):
     """Runs it on the 7B config with these rows as every source; returns its status, its findings, what it printed."""
     monkeypatch.setenv("COLUMNS", "300")
 
-    def check(*overrides: str, problems: list[dict] | None = None, backbone: dict | None = None):
+    def check(
+        *overrides: str, problems: list[dict] | None = None, backbone: dict | None = None, hardware: str = "8gpu"
+    ):
         file = tmp_path / "rows.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in (rows(200) if problems is None else problems)))
         source = {"path": str(file), "fields": {"id": "id"}, "task": "math"}
@@ -40,7 +53,7 @@ def preflight(tmp_path, capsys, monkeypatch):
             "trainer": {"logger": {"init_args": {"save_dir": str(tmp_path)}}},
         }
         (tmp_path / "overlay.yaml").write_text(json.dumps(overlay))
-        configs = ["conf/rl/qwen2.5-math-7b.yaml", "conf/hardware/8gpu.yaml", str(tmp_path / "overlay.yaml")]
+        configs = ["conf/rl/qwen2.5-math-7b.yaml", f"conf/hardware/{hardware}.yaml", str(tmp_path / "overlay.yaml")]
         arguments = [f"--config={config}" for config in configs] + [f"--output={tmp_path / 'found.json'}", *overrides]
         status = 0
         try:
@@ -52,6 +65,14 @@ def preflight(tmp_path, capsys, monkeypatch):
         return status, found, printed.out + printed.err
 
     return check
+
+
+@pytest.fixture
+def preflight_7b(preflight, monkeypatch):
+    """Runs it on the real shape, with room on the disk."""
+    monkeypatch.setattr(resources.shutil, "disk_usage", lambda path: SimpleNamespace(free=10**13))
+    backbone = BACKBONE | {"config": SHAPE | SEVEN_B}
+    return lambda *overrides, **settings: preflight(*overrides, backbone=backbone, **settings)
 
 
 def failures(found: list[dict]) -> dict[str, str]:
@@ -144,14 +165,59 @@ def test_a_model_beyond_the_devices_memory(preflight):
     large = {"hidden_size": 8192, "intermediate_size": 49152, "num_hidden_layers": 80, "num_attention_heads": 64}
     status, found, _ = preflight("--device=a100-40gb", backbone=BACKBONE | {"config": SHAPE | large})
     assert status == 1
-    assert "on a100-40gb" in failures(found)["memory"]
-    assert "it has 37.3 GiB; most goes to the" in failures(found)["memory"]
+    assert "on a100-40gb: generating takes" in failures(found)["memory"]
+    assert "it has 37.3 GiB; most goes to the engine's weights while generating" in failures(found)["memory"]
+
+
+@pytest.mark.parametrize(("hardware", "generating"), [("8gpu", 59.8), ("nodes", 51.8), ("separate", 24.2)])
+def test_the_7b_model_fits_80_gb_with_responses_of_32k(preflight_7b, hardware, generating):
+    status, found, printed = preflight_7b("--device=h100-80gb", hardware=hardware)
+    assert (status, failures(found)) == (0, {}), printed
+    told = {check["key"]: (check["status"], check["message"]) for check in found}
+    assert told["memory"][0] == "ok"
+    assert told["memory"][1].startswith("7,615,616,512 parameters on h100-80gb: ")
+    assert f"generating takes {generating} GiB" in told["memory"][1]
+    if hardware == "separate":
+        assert told["model.engine"] == (
+            "ok",
+            "on h100-80gb of its own: generating takes 62.2 GiB (engine's weights 14.2 GiB, engine's cache 48.0 GiB)",
+        )
+    assert not [check for check in found if check["key"] == "model.engine.cache_gib"]  # a group of 16 has room
+
+
+def test_the_7b_model_does_not_fit_beside_an_engine_that_stays_awake(preflight_7b):
+    status, found, _ = preflight_7b("--device=h100-80gb", "--model.engine.sleep=false")
+    assert status == 1
+    assert "on h100-80gb: updating takes 83." in failures(found)["memory"]
+    assert "most goes to the engine's cache while updating" in failures(found)["memory"]
+
+
+@pytest.mark.parametrize(
+    ("cache", "status", "message"),
+    [
+        (32.0, "ok", "32.0 GiB of cache hold 18 responses of 32,938 tokens"),
+        (20.0, "warning", "20.0 GiB, but a group of code_32k takes up to 28.1 GiB: responses will wait"),
+        (1.5, "failure", "1.5 GiB of cache hold 0 responses of 32,938 tokens: set it to at least 1.8"),
+    ],
+)
+def test_a_cache_holds_a_group_or_at_least_a_response(preflight_7b, cache, status, message):
+    """2 x 28 layers x 4 heads x 128 x 2 bytes: 57,344 of each token; 32,938 tokens of it are 1.75 GiB."""
+    code, found, _ = preflight_7b(f"--model.engine.cache_gib={cache}")
+    assert code == (1 if status == "failure" else 0)
+    key = "model.engine" if status == "ok" else "model.engine.cache_gib"
+    assert (key, status, message) in [(check["key"], check["status"], check["message"]) for check in found]
+
+
+def test_a_device_that_is_nearly_full_is_a_warning(preflight_7b):
+    status, found, _ = preflight_7b("--device=h100-80gb", "--model.engine.cache_gib=42")
+    assert status == 0
+    told = {check["key"]: (check["status"], check["message"]) for check in found}
+    assert told["memory"][0] == "warning"
+    assert told["memory"][1].endswith("it has 74.5 GiB: less than 10% is left for the rest")
 
 
 def test_checkpoints_beyond_the_disk(preflight, monkeypatch):
-    from acereason.preflight import resources
-
-    monkeypatch.setattr(resources.shutil, "disk_usage", lambda path: type("", (), {"free": 1000}))
+    monkeypatch.setattr(resources.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     status, found, _ = preflight()
     assert status == 1
     assert "1000 bytes free" in failures(found)["trainer.logger.save_dir"]
