@@ -10,6 +10,7 @@ from comparing import metrics, same_weights
 from killing import ONE_THREAD
 
 pytestmark = pytest.mark.slow
+VLLM = ["--model.engine=VLLMEngine", "--model.engine.cache_gib=0.25"]
 
 SGD = [
     "--model.optimizer=SGD",
@@ -34,8 +35,8 @@ def equal(first: Path, second: Path, since: int = 0) -> None:
     mine, theirs = metrics(first, since), metrics(second, since)
     assert mine.keys() == theirs.keys()
     for tag, curve in mine.items():
-        # the gap is rounding itself; the samples that it compares are equal
-        tolerance = {"abs": 1e-5} if tag == "sync/logprob_gap" else {"rel": 1e-5, "abs": 1e-7}
+        # the gaps are rounding itself; the samples that they compare are equal
+        tolerance = {"abs": 1e-5} if tag.startswith("sync/") else {"rel": 1e-5, "abs": 1e-7}
         assert dict(theirs[tag]) == pytest.approx(dict(curve), nan_ok=True, **tolerance), tag
     same_weights(first / "export", second / "export", tolerance=1e-5)
 
@@ -70,3 +71,15 @@ def test_resume_on_as_many_ranks_and_on_others(tmp_path):
         for step in ("step-000003.ckpt", "step-000008-end-of-long.ckpt"):
             resumed = fit(tmp_path, f"{name}-{step}", *SGD, *ranks, f"--ckpt_path={source}/checkpoints/{step}")
             equal(one, resumed, since=int(step[5:11]))
+
+
+@pytest.mark.vllm
+@pytest.mark.parametrize(
+    "engine",
+    [[], ["--model.engine.placement=separate"], ["--model.engine.tensor_parallel_size=2"]],
+    ids=["an engine each", "an engine each in its own process", "an engine between them"],
+)
+def test_two_ranks_on_vllm_equal_one(tmp_path, engine):
+    """In float32 on a CPU the same responses, so the same rewards, losses and weights."""
+    one, two = fit(tmp_path, "one", *SGD, *VLLM), fit(tmp_path, "two", *SGD, *TWO, *VLLM, *engine)
+    equal(one, two)
