@@ -33,8 +33,20 @@ class RolloutCallback(pl.Callback):
         """
         return problems
 
+    def order_problems(self, trainer: pl.Trainer, module: pl.LightningModule, problems: list[Problem]) -> list[Problem]:
+        """Runs before a step's rollouts.
+
+        Args:
+            problems: this rank's share.
+
+        Returns:
+            the same in the order in which the engine is to begin with them.
+        """
+        return problems
+
     def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
-        """Runs when every rollout of the step has its verdict. May change `reward`, `in_loss` and `in_baseline`.
+        """Runs when every rollout of the groups has its verdict: once a step, or once for each of `model.num_waves`.
+        May change `reward`, `in_loss` and `in_baseline`.
 
         Args:
             groups: this rank's groups.

@@ -52,15 +52,20 @@ def loss_tokens(group: Group) -> int:
     return sum(len(rollout.response.token_ids) for rollout in group.rollouts if rollout.in_loss)
 
 
-def token_weight(advantage: float, group_tokens: int, num_groups: int, num_tokens: int, normalize: Normalize) -> float:
-    """What a response token's log-prob is multiplied by in the objective: its advantage over the denominator.
+def token_weight(advantage: float, group_tokens: int, normalize: Normalize) -> float:
+    """What a response token's log-prob is multiplied by in the objective, before the step's denominator: its advantage,
+    by Eq. 1 (`group`) over sum |o_i| of its group."""
+    return advantage / group_tokens if normalize == "group" else advantage
 
-    `group` is Eq. 1 as written: 1 / sum |o_i| within a group, then the mean over the prompts that have tokens in the
-    loss. `batch` divides by all loss tokens of the step (veRL's token-mean). Both counts are over all ranks and micro
-    batches, so that neither changes the gradient.
+
+def denominators(groups: list[Group]) -> dict[Normalize, int]:
+    """What the objective is divided by: `group` is Eq. 1 as written, the mean over the prompts that have tokens in the
+    loss; `batch` divides by all loss tokens of the step (veRL's token-mean).
+
+    Both are to be summed over all ranks and micro batches, so that neither changes the gradient.
     """
-    denominator = group_tokens * num_groups if normalize == "group" else num_tokens
-    return advantage / denominator
+    tokens = [loss_tokens(group) for group in groups]
+    return {"group": sum(count > 0 for count in tokens), "batch": sum(tokens)}
 
 
 def policy_loss(logprobs: Tensor, weights: Tensor) -> Tensor:

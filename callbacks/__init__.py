@@ -7,6 +7,7 @@ from callbacks.easy_filter import EasyFilter
 from callbacks.entropy import EntropyMonitor
 from callbacks.evaluation import Evaluation
 from callbacks.export import Export
+from callbacks.longest_first import LongestFirst
 from callbacks.overlong import Overlong
 from callbacks.plateau import Plateau
 from callbacks.progress import Progress
@@ -23,6 +24,7 @@ __all__ = [
     "EntropyMonitor",
     "Evaluation",
     "Export",
+    "LongestFirst",
     "Overlong",
     "Plateau",
     "Progress",

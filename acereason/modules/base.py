@@ -113,22 +113,30 @@ class QwenModule(pl.LightningModule):
         self.learning_rate = optimizer.param_groups[0]["lr"]
         return optimizer
 
-    def update(self, sequences: list[Sequence], temperature: float = 1.0) -> dict[str, float]:
-        """One optimizer step on this rank's share of the batch: minus the sum of weight x log-prob over all response
-        tokens.
+    def accumulate(self, sequences: list[Sequence], measures: Measures, temperature: float = 1.0) -> None:
+        """Add the gradient of minus the sum of weight x log-prob over this rank's response tokens.
+
+        May run several times before `apply`: the sum is linear in the sequences. Every rank must call it as often.
+        """
+        for batch in self._micro_batches(sequences):
+            with self.section("forward"):
+                logprobs, entropy = self.model.token_logprobs(batch, temperature, self.logprob_chunk)
+                loss = policy_loss(logprobs, self.token_weights(batch, logprobs))
+            with self.section("backward"):
+                self.manual_backward(loss * self.trainer.world_size)  # FSDP2 averages over ranks, the objective sums
+            measures.add(batch, logprobs, entropy, loss)
+
+    def apply(self, measures: Measures, denominator: float = 1.0) -> dict[str, float]:
+        """One optimizer step on the accumulated gradient over `denominator`, the same number on every rank.
 
         Returns:
             the metrics of `Measures`, over all ranks, with policy/grad_norm and policy/lr.
         """
-        measures = Measures(self.device)
-        for batch in self._micro_batches(sequences):
-            logprobs, entropy = self.model.token_logprobs(batch, temperature, self.logprob_chunk)
-            loss = policy_loss(logprobs, self.token_weights(batch, logprobs))
-            self.manual_backward(loss * self.trainer.world_size)  # FSDP2 averages over ranks, the objective sums
-            measures.add(batch, logprobs, entropy, loss)
         metrics = measures.metrics()
+        metrics["policy/loss"] /= denominator
         self.accept(metrics)
-        grad_norm, rate = self._optimizer_step()
+        with self.section("optimizer"):
+            grad_norm, rate = self._optimizer_step(denominator)
         return metrics | {"policy/grad_norm": grad_norm, "policy/lr": rate}
 
     def token_weights(self, batch: MicroBatch, logprobs: Tensor) -> Tensor:
@@ -171,15 +179,22 @@ class QwenModule(pl.LightningModule):
 
     def _micro_batches(self, sequences: list[Sequence]) -> Iterator[MicroBatch]:
         """Packed micro batches, as many as the rank that needs the most: each is a collective under FSDP."""
-        needed = int(largest(len(pack([len(s.token_ids) for s in sequences], self.micro_batch_tokens))))
-        for part in split_evenly(sequences, self.micro_batch_tokens, max(needed, 1)):
-            yield collate(part, self.device)
+        with self.section("pack"):
+            needed = int(largest(len(pack([len(s.token_ids) for s in sequences], self.micro_batch_tokens))))
+            parts = split_evenly(sequences, self.micro_batch_tokens, max(needed, 1))
+        for part in parts:
+            with self.section("pack"):
+                batch = collate(part, self.device)
+            yield batch
 
-    def _optimizer_step(self) -> tuple[float, float]:
+    def _optimizer_step(self, denominator: float) -> tuple[float, float]:
         optimizer = self.optimizers()
         rate = self.learning_rate * self.schedule.factor(self.trainer.global_step)
         for group in optimizer.param_groups:
             group["lr"] = rate
+        for parameter in self.model.parameters():
+            if parameter.grad is not None:
+                parameter.grad.div_(denominator)
         norm = clip_grad_norm_(self.model.parameters(), self.max_grad_norm or float("inf"), error_if_nonfinite=True)
         optimizer.step()
         optimizer.zero_grad()

@@ -6,6 +6,7 @@ import torch
 
 from acereason.distributed import total
 from acereason.modules.base import QwenModule
+from acereason.modules.measures import Measures
 from acereason.types import Sequence
 
 
@@ -16,28 +17,28 @@ class SFTModule(QwenModule):
         """One update on a batch of rows with `token_ids` and `prompt_length`."""
         self.seconds = {}
         with self.section("train"):
-            metrics = self.update(self.sequences(rows))
-        metrics["response/tokens"] = total(torch.tensor(response_tokens(rows), device=self.device)).item()
+            measures = Measures(self.device)
+            self.accumulate(self.sequences(rows), measures)
+            num_tokens = total(torch.tensor(response_tokens(rows), device=self.device)).item()
+            metrics = self.apply(measures, num_tokens)
+        metrics |= {f"time/{name}": seconds for name, seconds in self.seconds.items()}
         metrics |= {
-            "time/train": self.seconds["train"],
-            "throughput/tokens_per_second": metrics["response/tokens"] / self.seconds["train"],
+            "response/tokens": num_tokens,
+            "throughput/tokens_per_second": num_tokens / self.seconds["train"],
         }
         self.record(metrics)
         self.log_dict({"loss": metrics["policy/loss"]}, prog_bar=True, logger=False)
         return metrics
 
     def sequences(self, rows: list[dict[str, Any]]) -> list[Sequence]:
-        """Rows as sequences whose tokens each weigh 1 / num_tokens, the batch's count over all ranks."""
-        num_tokens = total(torch.tensor(response_tokens(rows), device=self.device)).item()
-        return [Sequence(row["token_ids"], row["prompt_length"], weight=1 / num_tokens) for row in rows]
+        """Rows as sequences whose response tokens weigh the same."""
+        return [Sequence(row["token_ids"], row["prompt_length"], weight=1.0) for row in rows]
 
     @torch.no_grad()
     def validation_step(self, rows: list[dict[str, Any]], batch_idx: int, dataloader_idx: int = 0) -> None:
         """Loss on held-out rows."""
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)
-        for batch in self._micro_batches(
-            [Sequence(row["token_ids"], row["prompt_length"], weight=1.0) for row in rows]
-        ):
+        for batch in self._micro_batches(self.sequences(rows)):
             logprobs, _ = self.model.token_logprobs(batch, 1.0, self.logprob_chunk)
             sums += torch.stack(
                 [-logprobs.sum().double(), torch.tensor(logprobs.numel(), dtype=torch.float64, device=self.device)]

@@ -36,6 +36,8 @@ class RolloutEngine(ABC):
     policy_version: int | None = None
     """The global_step whose weights it holds; None before the first sync and after one that failed half way."""
 
+    concurrent: bool = False
+    """Whether it generates while the trainer computes, on a device of its own."""
     weights_dtype: torch.dtype = torch.float32
     """What its weights are, and are sent as."""
 

@@ -63,7 +63,7 @@ def _loss(groups: list[list[tuple[int, float]]], normalize: str) -> float:
     counts = [sum(length for length, _ in responses) for responses in groups]
     total = 0.0
     for responses, tokens in zip(groups, counts, strict=True):
-        weight = token_weight(1.0, tokens, len(groups), sum(counts), normalize)
+        weight = token_weight(1.0, tokens, normalize) / {"group": len(groups), "batch": sum(counts)}[normalize]
         for length, loss in responses:
             total += policy_loss(torch.full((length,), -loss), torch.full((length,), weight)).item()
     return total
@@ -71,7 +71,7 @@ def _loss(groups: list[list[tuple[int, float]]], normalize: str) -> float:
 
 def test_token_mean_does_not_depend_on_the_split():  # L1: tokens with losses 1..7 in any micro batches
     losses = [1.0, 2, 3, 4, 5, 6, 7]
-    weight = token_weight(1.0, 7, 1, 7, "batch")
+    weight = token_weight(1.0, 7, "batch") / 7
     for split in ([2, 5], [5, 2], [1, 6], [7]):
         parts = torch.tensor(losses).split(split)
         assert sum(policy_loss(-part, torch.full_like(part, weight)).item() for part in parts) == pytest.approx(4.0)

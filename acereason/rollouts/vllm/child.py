@@ -1,7 +1,8 @@
 """vLLM in a process of its own: same calls, its death reported at once, and never an orphan.
 
-One request at a time goes over a pipe; weights go through one buffer in shared memory, a bucket after the other. The
-child asks the kernel to be killed with its parent, so that not even SIGKILL of the trainer leaves it behind.
+One request at a time goes over a pipe; weights go through two buffers in shared memory, one of which is filled while
+the engine loads the other. The child asks the kernel to be killed with its parent, so that not even SIGKILL of the
+trainer leaves it behind.
 """
 
 import ctypes
@@ -9,9 +10,11 @@ import multiprocessing
 import os
 import signal
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, suppress
 from multiprocessing.connection import Connection, wait
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 import torch
@@ -47,13 +50,13 @@ class ChildCore(Core):
     Args:
         settings: vLLM's.
         environment: of the process, beyond the trainer's own.
-        bucket_bytes: of the buffer that weights go through; a larger weight makes it grow.
+        bucket_bytes: of each buffer that weights go through; a larger weight makes it grow.
         seconds: how long the engine may take for a bucket of weights.
     """
 
     def __init__(self, settings: CoreSettings, environment: dict[str, str], bucket_bytes: int, seconds: float) -> None:
         self.seconds = seconds
-        self._buffer = torch.empty(bucket_bytes, dtype=torch.uint8).share_memory_()
+        self._buffers = [torch.empty(bucket_bytes, dtype=torch.uint8).share_memory_() for _ in range(2)]
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         arguments = (theirs, os.getpid(), environment, settings)
@@ -63,29 +66,42 @@ class ChildCore(Core):
         self._answer("starting", START_SECONDS)
 
     @override
-    def generate(self, requests: list[Request], sampling: Sampling) -> Iterator[Completion]:
+    def generate(self, requests: list[Request], sampling: Sampling) -> Generator[Completion, None, None]:
         self._send("generate", requests, sampling)
-        while (completion := self._answer("generating")) is not None:
-            yield completion
+        completion = None
+        try:
+            while (completion := self._answer("generating")) is not None:
+                yield completion
+        except GeneratorExit:  # nobody wants the rest
+            self._send_raw(_BROKEN_OFF, "generating")
+            while completion is not None:
+                completion = self._answer("generating")
 
     @override
     def load(self, buckets: Iterator[list[tuple[str, Tensor]]]) -> None:
         self._send("load")
-        end = _BROKEN_OFF
+        end, taking_in = _BROKEN_OFF, ""
         try:
-            for bucket in buckets:
-                self._load_bucket(bucket)
+            for number, bucket in enumerate(buckets):
+                message = self._written(bucket, number % 2)  # while the engine loads the bucket before it
+                if taking_in:
+                    self._answer(taking_in, self.seconds)
+                taking_in = f"taking in weights, {bucket[0][0]} to {bucket[-1][0]}"
+                self._send_raw(message, taking_in)
             end = _WHOLE
         finally:
             if self.process.is_alive():
+                if taking_in:
+                    self._answer(taking_in, self.seconds)
                 self._send_raw(end, "ending a weight update")
                 self._answer("ending a weight update", self.seconds)
 
-    def _load_bucket(self, bucket: list[tuple[str, Tensor]]) -> None:
-        what = f"taking in weights, {bucket[0][0]} to {bucket[-1][0]}"
-        self._fit(sum(_aligned(tensor.nbytes) for _, tensor in bucket))
-        self._send_raw((self._buffer, _write(bucket, self._buffer)), what)
-        self._answer(what, self.seconds)
+    def _written(self, bucket: list[tuple[str, Tensor]], number: int) -> tuple[Tensor, "_Layout"]:
+        """A buffer with the bucket's weights, and where each one lies."""
+        size = sum(_aligned(tensor.nbytes) for _, tensor in bucket)
+        if size > len(self._buffers[number]):
+            self._buffers[number] = torch.empty(size, dtype=torch.uint8).share_memory_()
+        return self._buffers[number], _write(bucket, self._buffers[number])
 
     @override
     def sleep(self) -> None:
@@ -134,10 +150,6 @@ class ChildCore(Core):
             "checkpoint with --ckpt_path last"
         )
 
-    def _fit(self, size: int) -> None:
-        if size > len(self._buffer):
-            self._buffer = torch.empty(size, dtype=torch.uint8).share_memory_()
-
 
 _Layout = list[tuple[str, torch.dtype, torch.Size, int]]
 
@@ -172,8 +184,10 @@ def _serve(pipe: Connection, parent: int, environment: dict[str, str], settings:
         core = local_core(settings)
         pipe.send(("done", None))
         while True:
-            method, arguments = pipe.recv()
-            _METHODS[method](pipe, core, *arguments)
+            message = pipe.recv()
+            if message != _BROKEN_OFF:  # which came too late for what it meant
+                method, arguments = message
+                _METHODS[method](pipe, core, *arguments)
     except EOFError:  # the trainer has closed its end
         core.close()
     except UserError as error:
@@ -183,9 +197,24 @@ def _serve(pipe: Connection, parent: int, environment: dict[str, str], settings:
 
 
 def _generate(pipe: Connection, core: Core, requests: list[Request], sampling: Sampling) -> None:
-    for completion in core.generate(requests, sampling):
-        pipe.send(("done", completion))
+    """A thread sends: the trainer may be busy with an update, and a pipe holds little."""
+    answers: SimpleQueue = SimpleQueue()
+    sender = Thread(target=_send_all, args=(pipe, answers))
+    sender.start()
+    with closing(core.generate(requests, sampling)) as completions:
+        for completion in completions:
+            answers.put(completion)
+            if pipe.poll():  # nobody wants the rest
+                pipe.recv()
+                break
+    answers.put(None)
+    sender.join()
     pipe.send(("done", None))
+
+
+def _send_all(pipe: Connection, answers: SimpleQueue) -> None:
+    for answer in iter(answers.get, None):
+        pipe.send(("done", answer))
 
 
 def _load(pipe: Connection, core: Core) -> None:

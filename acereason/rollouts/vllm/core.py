@@ -1,7 +1,7 @@
 """vLLM in this process. Import it by `loading.local_core`, which sets what vLLM reads when it is imported."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,7 +35,7 @@ class LocalCore(Core):
             self.engine = LLMEngine.from_engine_args(arguments)
 
     @override
-    def generate(self, requests: list[Request], sampling: Sampling) -> Iterator[Completion]:
+    def generate(self, requests: list[Request], sampling: Sampling) -> Generator[Completion, None, None]:
         places = {str(number): request.place for number, request in enumerate(requests)}
         for name, request in zip(places, requests, strict=True):
             self.engine.add_request(name, tokens_input(request.prompt_ids), self._params(sampling, request.seed))

@@ -60,7 +60,7 @@ class VLLMEngine(RolloutEngine):
         self.placement, self.dtype, self.cache_gib, self.max_num_seqs = placement, dtype, cache_gib, max_num_seqs
         self.enforce_eager, self.tensor_parallel_size, self._sleeps = enforce_eager, tensor_parallel_size, sleep
         self.bucket_mib, self.sync_seconds = bucket_mib, sync_seconds
-        self.weights_dtype = getattr(torch, dtype)
+        self.weights_dtype, self.concurrent = getattr(torch, dtype), placement == "separate"
         self.core: Core | None = None
 
     @override

@@ -1,6 +1,6 @@
 """What goes into vLLM and what comes out, as plain data that may cross a process boundary."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -61,7 +61,7 @@ class Completion:
 class Core(Protocol):
     """vLLM with these settings, wherever it runs."""
 
-    def generate(self, requests: list[Request], sampling: Sampling) -> Iterator[Completion]:
+    def generate(self, requests: list[Request], sampling: Sampling) -> Generator[Completion, None, None]:
         """Yield each response as it ends."""
 
     def load(self, buckets: Iterator[list[tuple[str, Tensor]]]) -> None:

@@ -1,4 +1,5 @@
 from contextlib import nullcontext
+from dataclasses import replace
 from math import e
 from types import SimpleNamespace
 
@@ -8,13 +9,20 @@ from fakes import BACKBONE, group, problem, rollout
 
 from acereason.hooks import RolloutCallback
 from acereason.modules.grpo import GRPOModule
+from acereason.modules.measures import Measures
 from acereason.objective import assign_advantages
 from acereason.rollouts.hf import HFEngine
-from acereason.types import Group, Sampling
+from acereason.types import Group, Sampling, Sequence
 
 
 def module(**settings) -> GRPOModule:
-    return GRPOModule(HFEngine(), backbone=BACKBONE, **settings)
+    return GRPOModule(engine=HFEngine(), backbone=BACKBONE, **settings)
+
+
+def normalized(module: GRPOModule, groups: list[Group]) -> list[Sequence]:
+    """The step's sequences, their weights over its denominator."""
+    denominator = module.denominator(groups)
+    return [replace(sequence, weight=sequence.weight / denominator) for sequence in module.sequences(groups)]
 
 
 def test_weights_of_a_step_by_hand():
@@ -25,12 +33,12 @@ def test_weights_of_a_step_by_hand():
     ]
     groups[1].rollouts[3].in_loss = groups[1].rollouts[3].in_baseline = False
     assign_advantages(groups)
-    sequences = module().sequences(groups)
+    sequences = normalized(module(), groups)
     a, b = 0.5**0.5, 1 / 3**0.5  # (1 - 1/2) / std([1, 0]) and (1 - 2/3) / std([1, 1, 0])
     expected = [a / 8 / 2, -a / 8 / 2, b / 4 / 2, b / 4 / 2, -2 * b / 4 / 2]
     assert [s.weight for s in sequences] == pytest.approx(expected, abs=1e-5)
     assert [s.response_length for s in sequences] == [2, 6, 1, 1, 2]
-    batch = module(normalize="batch").sequences(groups)
+    batch = normalized(module(normalize="batch"), groups)
     assert [s.weight for s in batch] == pytest.approx([a / 12, -a / 12, b / 12, b / 12, -2 * b / 12], abs=1e-5)
 
 
@@ -41,7 +49,7 @@ def test_a_group_without_tokens_is_no_group():
         each.in_loss = each.in_baseline = False
     groups = [group(rollout("correct", 1), rollout("wrong", 1)), masked]
     assign_advantages(groups)
-    assert [s.weight for s in module().sequences(groups)] == pytest.approx([0.5**0.5 / 2, -(0.5**0.5) / 2], abs=1e-5)
+    assert [s.weight for s in normalized(module(), groups)] == pytest.approx([0.5**0.5 / 2, -(0.5**0.5) / 2], abs=1e-5)
 
 
 def test_callbacks_see_the_rollouts_in_their_order():
@@ -70,19 +78,39 @@ class Backwards(HFEngine):
             yield Group(each, [rollout("error") for _ in range(num_rollouts)])
 
 
+def rolling(engine: Backwards) -> GRPOModule:
+    """A module at step 3 whose engine yields its groups in reverse order."""
+    rolls = module()
+    rolls.engine, rolls.trainer = engine, SimpleNamespace(global_step=3)
+    rolls.section = lambda name: nullcontext()
+    return rolls
+
+
 def test_groups_come_back_in_the_problems_order_and_judged():
-    stand_in = SimpleNamespace(
-        engine=Backwards(),
-        rewards=module().rewards,
-        _require_current_engine=lambda: None,
-        section=lambda name: nullcontext(),
-        trainer=SimpleNamespace(global_step=0),
-    )
     problems = [problem(name=name, answer="seven") for name in "abc"]
-    groups = GRPOModule.rollout(stand_in, problems, Sampling(), 2, seed=0)
+    groups = rolling(Backwards()).rollout(problems, Sampling(), 2, seed=0)
     assert [each.problem.id for each in groups] == ["a", "b", "c"]
     assert [r.verdict.status for each in groups for r in each.rollouts] == ["wrong"] * 6  # "seven" is not in a box
     assert groups[0].rollouts[0].reward == 0.0
+
+
+@pytest.mark.parametrize(
+    ("num_waves", "expected"),
+    [(1, ["abcde"]), (2, ["de", "abc"]), (3, ["e", "cd", "ab"]), (7, ["", "e", "d", "", "c", "b", "a"])],
+)
+def test_waves_are_the_groups_in_the_order_in_which_they_are_complete(num_waves, expected):
+    """Each wave in the problems' order; every rank has as many waves, whatever its share."""
+    problems = [problem(name=name) for name in "abcde"]
+    waves = rolling(Backwards()).rollout_in_waves(problems, Sampling(), 2, seed=0, num_waves=num_waves)
+    assert ["".join(each.problem.id for each in wave) for wave in waves] == expected
+
+
+def test_an_update_needs_rollouts_of_its_own():
+    rolls = rolling(Backwards())
+    rolls.rollout([problem()], Sampling(), 2, seed=0)
+    rolls.trainer.global_step = 4
+    with pytest.raises(RuntimeError, match="an update at step 4 on rollouts of step 3: strictly on-policy"):
+        rolls.apply(Measures(torch.device("cpu")))
 
 
 @pytest.mark.parametrize(
@@ -91,6 +119,8 @@ def test_groups_come_back_in_the_problems_order_and_judged():
         ({"group_size": 1}, "group_size must be at least 2, not 1"),
         ({"sampling": Sampling(top_p=0.9)}, "sampling.top_p: must be 1 under strict_on_policy"),
         ({"sampling": Sampling(temperature=0)}, "sampling.temperature: must be above 0"),
+        ({"num_waves": 2}, "num_waves: 2 needs an engine on a device of its own"),
+        ({"num_waves": 0}, "num_waves: 0 needs"),
         ({"importance_cap": 0.0}, "importance_cap must be above 0, not 0"),
         ({"max_logprob_gap": -1.0}, "max_logprob_gap must be above 0, not -1"),
     ],

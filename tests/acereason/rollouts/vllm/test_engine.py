@@ -128,6 +128,16 @@ def test_draws_follow_the_distribution(engine, model):
         assert counts[token] / n == pytest.approx(p, abs=4 * (p * (1 - p) / n) ** 0.5)
 
 
+@pytest.mark.parametrize("asked_for", [1, 3])
+def test_whoever_stops_asking_leaves_an_engine_that_goes_on(engine, model, asked_for):
+    before = responses(engine.generate(PROBLEMS, SAMPLING, 2, seed=0))
+    groups = engine.generate(PROBLEMS, SAMPLING, 2, seed=1)
+    for _ in range(asked_for):
+        next(groups)
+    groups.close()
+    assert responses(engine.generate(PROBLEMS, SAMPLING, 2, seed=0)) == before
+
+
 def test_a_group_comes_as_soon_as_it_is_complete():
     """With room for one group at a time, the first comes while the second has not begun."""
     model = tiny_qwen()

@@ -1,0 +1,209 @@
+"""A policy that an engine generates with, and that verifiers judge: what training, evaluation and calibration share."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from acereason.calibration import Trial
+from acereason.distributed import gather, rank, world_size
+from acereason.evaluation import Accuracy, Judged, accuracy
+from acereason.hooks import RolloutCallback
+from acereason.metrics import rollout_metrics
+from acereason.models.qwen import stream_weights
+from acereason.modules.base import QwenModule
+from acereason.rewards.pool import RewardPool, RewardSettings
+from acereason.rollouts.engine import RolloutEngine
+from acereason.seeds import derive_seed
+from acereason.types import Group, Problem, Rollout, Sampling, Sequence, Verdict
+
+
+class RolloutModule(QwenModule):
+    """A Qwen2 policy with the engine that holds a copy of it.
+
+    Args:
+        engine: what generates the rollouts.
+        sampling: how training responses are drawn; a stage may set its own temperature and budget.
+        rewards: how responses are judged.
+        strict_on_policy: refuse whatever draws rollouts from another policy than the one that is updated (3.2.1): a
+            nucleus below 1, weights that are not pushed after every update, a second update on the same rollouts. False
+            allows them, and takes no account of the difference.
+        max_logprob_gap: mean absolute difference between the engine's log-probs and the trainer's, in nats, above which
+            a step raises before it changes any weight; bfloat16 on both sides gives 0.03, stale weights more than 0.1.
+    """
+
+    def __init__(
+        self,
+        engine: RolloutEngine,
+        sampling: Sampling = Sampling(),  # noqa: B008  read only
+        rewards: RewardSettings = RewardSettings(),  # noqa: B008  read only
+        strict_on_policy: bool = True,
+        max_logprob_gap: float = 0.1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if strict_on_policy and sampling.top_p < 1:
+            raise ValueError(
+                "sampling.top_p: must be 1 under strict_on_policy: a nucleus is another policy than the one trained"
+            )
+        if max_logprob_gap <= 0:
+            raise ValueError(f"max_logprob_gap must be above 0, not {max_logprob_gap}")
+        self.engine, self.sampling, self.rewards = engine, sampling, RewardPool(rewards)
+        self.strict_on_policy, self.max_logprob_gap = strict_on_policy, max_logprob_gap
+        self._rolled_out_at: int | None = None
+
+    def rollout(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> list[Group]:
+        """Groups in the order of the problems, judged."""
+        (groups,) = self.rollout_in_waves(problems, sampling, num_rollouts, seed, num_waves=1)
+        return groups
+
+    def rollout_in_waves(
+        self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int, num_waves: int
+    ) -> Iterator[list[Group]]:
+        """Judged groups in `num_waves` lists, each in the order of the problems. A group's rewards start when it is
+        complete, while others are still generated."""
+        self._require_current_engine()
+        self._rolled_out_at = self.trainer.global_step
+        order = {problem.id: place for place, problem in enumerate(problems)}
+        generated = self.engine.generate(problems, sampling, num_rollouts, seed)
+        for number in range(num_waves):
+            size = len(problems) * (number + 1) // num_waves - len(problems) * number // num_waves
+            with self.section("rollout"):
+                last = number + 1 == num_waves  # which takes the generator to its end
+                wave = [(group, self._submit(group)) for group in islice(generated, None if last else size)]
+            with self.section("reward"):
+                for group, verdicts in wave:
+                    _judge(group, verdicts)
+            yield sorted((group for group, _ in wave), key=lambda group: order[group.problem.id])
+
+    def _submit(self, group: Group) -> list[Future[Verdict]]:
+        return [self.rewards.submit(group.problem, rollout.response.text) for rollout in group.rollouts]
+
+    def push_weights(self) -> None:
+        """Give the engine the current policy, unless it has it."""
+        if self.engine.policy_version != self.trainer.global_step:
+            with self.section("sync"):
+                weights = stream_weights(self.model, self.engine.weights_dtype)
+                self.engine.update_weights(weights, version=self.trainer.global_step)
+
+    def probe(self, prompts: int, tokens: int = 16) -> float:
+        """The engine's log-probs against the trainer's, on short responses to a few of the epoch's prompts.
+
+        Returns:
+            their mean absolute difference in nats, over all ranks.
+
+        Raises:
+            RuntimeError: it is above `max_logprob_gap`: the engine does not hold the trainer's weights.
+        """
+        problems = self.trainer.datamodule.problems[:prompts][rank() :: world_size()]
+        sampling = replace(self.sampling, max_response_length=min(tokens, self.sampling.max_response_length))
+        groups = self.engine.generate(problems, sampling, 1, derive_seed(self.seed, "probe"))
+        sequences = [as_sequence(group, group.rollouts[0], weight=0.0) for group in groups]
+        metrics = self.measure(sequences, sampling.temperature)
+        self.accept(metrics)
+        return metrics["sync/logprob_gap"]
+
+    def accept(self, metrics: dict[str, float]) -> None:
+        """Raise where the engine's log-probs are not the trainer's."""
+        gap = metrics.get("sync/logprob_gap", 0.0)
+        if not gap <= self.max_logprob_gap:
+            raise RuntimeError(
+                f"the engine's log-probs differ from the trainer's by {gap:.3g} nats on average, above "
+                f"model.max_logprob_gap {self.max_logprob_gap:g}: it does not hold the policy of step "
+                f"{self.trainer.global_step}"
+            )
+
+    def set_temperature(self, temperature: float) -> None:
+        """Sample, and train, at this temperature from now on."""
+        self.sampling = replace(self.sampling, temperature=temperature)
+
+    def restart_from(self, folder: Path) -> None:
+        """Take the weights of an export, with a fresh optimizer."""
+        super().restart_from(folder)
+        self.engine.policy_version = None
+        self.push_weights()
+
+    def evaluate(self, benchmarks: list[str] | None = None) -> dict[str, Accuracy]:
+        """avg@n and its standard error on the named benchmarks (null: all), over all ranks; callbacks are told.
+
+        The seed does not depend on the step: policies meet the same draws.
+        """
+        data = self.trainer.datamodule
+        accuracies = {}
+        for name in benchmarks or data.benchmarks:
+            benchmark, problems = data.benchmarks[name], data.benchmark_problems(name)[rank() :: world_size()]
+            seed = derive_seed(self.seed, "evaluation", name)
+            judged = [Judged.of(group) for group in self.rollout(problems, benchmark.sampling, benchmark.n, seed)]
+            accuracies[name] = accuracy(gather(judged))
+        self.log_accuracies(accuracies)
+        for callback in self.rollout_callbacks():
+            callback.on_evaluation(self.trainer, self, accuracies)
+        return accuracies
+
+    def validation_step(self, batch: list[None], batch_idx: int) -> None:
+        """`validate` and `test`: every benchmark in one step."""
+        self.push_weights()
+        self.evaluate()
+
+    test_step = validation_step
+
+    def predict_step(self, batch: list[float], batch_idx: int) -> Trial:
+        """`calibrate`: what rollouts at one temperature look like."""
+        self.push_weights()
+        data, temperature = self.trainer.datamodule, batch[0]
+        budget = data.stages[data.calibration.stage].max_response_length or self.sampling.max_response_length
+        sampling = Sampling(temperature, budget)
+        problems = data.calibration_problems()[rank() :: world_size()]
+        groups = self.rollout(problems, sampling, data.calibration.rollouts, derive_seed(self.seed, "calibrate"))
+        sequences = [as_sequence(group, rollout, weight=0.0) for group in groups for rollout in group.rollouts]
+        seen = rollout_metrics(groups)
+        measured = (seen[name] for name in ("reward/mean", "response/truncated", "response/length_mean"))
+        return Trial(temperature, self.measure(sequences, temperature)["policy/entropy"], *measured)
+
+    def log_accuracies(self, accuracies: dict[str, Accuracy]) -> None:
+        """Under eval/<benchmark>/, at the number of updates behind them."""
+        for name, result in accuracies.items():
+            values = {f"eval/{name}/{key}": value for key, value in result.metrics().items()}
+            for logger in self.trainer.loggers:
+                logger.log_metrics(values, step=self.trainer.global_step)
+
+    def rollout_callbacks(self) -> list[RolloutCallback]:
+        """The callbacks that know our hooks, in the YAML's order."""
+        return [callback for callback in self.trainer.callbacks if isinstance(callback, RolloutCallback)]
+
+    def setup(self, stage: str) -> None:
+        """Give the engine the model's shape."""
+        data, device = self.trainer.datamodule, self.trainer.strategy.root_device
+        stop_ids, longest = data.template.stop_ids(self.tokenizer), data.longest(self.sampling)
+        self.engine.start(self.config, self.tokenizer, stop_ids, device, longest, self.trainer.num_devices)
+
+    def teardown(self, stage: str) -> None:
+        """Stop the engine and the verifiers."""
+        self.engine.close()
+        self.rewards.close()
+
+    def _require_current_engine(self) -> None:
+        version, step = self.engine.policy_version, self.trainer.global_step
+        if version is None or (version != step and self.strict_on_policy):
+            raise RuntimeError(
+                f"the engine holds policy {version}, the trainer is at step {step}: list WeightSync in callbacks"
+            )
+
+
+def _judge(group: Group, verdicts: list[Future[Verdict]]) -> None:
+    """Wait for the verdicts of a group."""
+    for rollout, verdict in zip(group.rollouts, verdicts, strict=True):
+        rollout.verdict = verdict.result()
+        rollout.reward = rollout.verdict.reward
+
+
+def as_sequence(group: Group, rollout: Rollout, weight: float) -> Sequence:
+    """A rollout as a row of a training batch."""
+    return Sequence(
+        token_ids=group.problem.prompt_ids + rollout.response.token_ids,
+        prompt_length=len(group.problem.prompt_ids),
+        weight=weight,
+        sampler_logprobs=rollout.response.sampler_logprobs,
+    )

@@ -1,0 +1,41 @@
+"""The long responses first, so that none of them is alone at the end."""
+
+from statistics import fmean
+from typing import Any
+
+import lightning.pytorch as pl
+from typing_extensions import override
+
+from acereason.distributed import gather
+from acereason.hooks import RolloutCallback
+from acereason.types import Group, Problem
+
+
+class LongestFirst(RolloutCallback):
+    """Lets the engine begin with the prompts whose responses were longest when they were last met.
+
+    An engine that can't hold all responses of a step at a time begins some when others end; a long one that begins last
+    keeps the others waiting. The order changes no seed, and so what is generated only by rounding. Prompts not met
+    before come first: they may be long.
+    """
+
+    def __init__(self) -> None:
+        self.lengths: dict[str, float] = {}
+        """Mean response length by problem, tokens."""
+
+    @override
+    def order_problems(self, trainer: pl.Trainer, module: pl.LightningModule, problems: list[Problem]) -> list[Problem]:
+        return sorted(problems, key=lambda problem: -self.lengths.get(problem.id, float("inf")))
+
+    @override
+    def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
+        own = [(group.problem.id, fmean(len(r.response.token_ids) for r in group.rollouts)) for group in groups]
+        self.lengths |= gather(own)  # of all ranks: in the next epoch a problem may be another's
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return {"lengths": self.lengths}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.lengths = state_dict["lengths"]
