@@ -42,8 +42,10 @@ class Summary(RolloutCallback):
         for name in ("policy/loss", "reward/mean", "policy/entropy", "response/truncated"):
             if name in metrics:
                 entry["history"].setdefault(name, []).append(metrics[name])
-        for name in ("rollout", "reward", "train"):
-            self.seconds[name] = self.seconds.get(name, 0.0) + metrics.get(f"time/{name}", 0.0)
+        for name, seconds in metrics.items():
+            kind, _, section = name.partition("/")
+            if kind == "time" and section != "step":
+                self.seconds[section] = self.seconds.get(section, 0.0) + seconds
 
     @override
     def on_evaluation(self, trainer: pl.Trainer, module: pl.LightningModule, accuracies: dict[str, Accuracy]) -> None:

@@ -17,6 +17,7 @@ NAMES = {
     *("policy/temperature", "policy/grad_norm", "policy/lr"),
     *("sync/seconds", "sync/probe_gap", "sync/logprob_gap", "sync/logprob_gap_max", "sync/kl"),
     *("time/rollout", "time/reward", "time/train", "time/step"),
+    *("time/pack", "time/forward", "time/backward", "time/optimizer"),
     *("throughput/tokens_per_second", "stage/index", "stage/epoch", "stage/remaining", "stage/filtered"),
     *("eval/heldout/avg", "eval/heldout/stderr"),
 }
@@ -31,7 +32,7 @@ def test_the_debug_run_leaves_what_it_promises(debug_run):
     assert [value for _, value in curves["stage/epoch"]] == [0, 0, 1, 1] * 3  # 20 problems, 8 a step; 10, 5 a step
     for name in ("logprob_gap", "logprob_gap_max", "probe_gap", "kl"):
         assert 0 <= max(value for _, value in curves[f"sync/{name}"]) < 1e-5
-    assert min(value for _, value in curves["policy/grad_norm"]) > 0  # it learns something
+    assert sum(value > 0 for _, value in curves["policy/grad_norm"]) >= 10  # some group has two different rewards
     assert [value for _, value in curves["response/length_max"]] == [8.0] * 4 + [16.0] * 8
     assert [value for _, value in curves["policy/lr"]] == pytest.approx([1e-2] * 8 + [1e-3] * 4)
     assert [curves["policy/temperature"][step][1] for step in (0, 4)] == pytest.approx([1.0, 0.9])
@@ -41,7 +42,8 @@ def test_the_debug_run_leaves_what_it_promises(debug_run):
     assert [(e["step"], e["benchmark"], e["n"], e["problems"]) for e in summary["evaluations"]] == [
         (step, "heldout", 2, 8) for step in (0, 2, 4, 6, 8, 10, 12)
     ]
-    assert summary["seconds"].keys() == {"rollout", "reward", "train"}
+    assert summary["seconds"].keys() == {"rollout", "reward", "train", "pack", "forward", "backward", "optimizer"}
+    assert sum(summary["seconds"][name] for name in ("pack", "forward", "backward")) < summary["seconds"]["train"]
     samples = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
     assert [row["step"] for row in samples[::2]] == list(range(12))
     for name in ("config.yaml", "curves.png", "filtered.jsonl", "export/model.safetensors"):
@@ -196,3 +198,11 @@ def test_stages_in_one_run_equal_two_runs_chained_through_a_checkpoint(debug_run
     second = debug_run(f"--ckpt_path={first}/checkpoints/step-000004-end-of-short.ckpt", name="second")
     same_weights(whole / "export", second / "export")
     assert metrics(second, since=4) == metrics(whole, since=4)
+
+
+def test_a_profiler_names_the_parts_of_a_step(debug_run, tmp_path):
+    where = [f"--trainer.profiler.dirpath={tmp_path}", "--trainer.profiler.filename=split"]
+    debug_run("--trainer.profiler=SimpleProfiler", *where)
+    (report,) = tmp_path.glob("*split*")
+    for name in ("rollout", "reward", "pack", "forward", "backward", "optimizer", "sync"):
+        assert f"[acereason]{name} " in report.read_text()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from comparing import metrics
+from comparing import metrics, same_weights
 from fresh import fresh_vllm
 from killing import ONE_THREAD, arguments, finish, killed_at
 from test_kill import same_run
