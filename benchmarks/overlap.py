@@ -1,0 +1,71 @@
+"""How much of the time that code verdicts take is hidden under generation?
+
+    python run.py fit --config conf/quickstart/sft.yaml
+    python -m benchmarks.overlap [--steps 5] [--prompts 64]
+
+Trains the quickstart's model on programs; the engine completes one group after the other, and each group's programs run
+in the sandbox from then on. After each step the same responses are judged once more with nothing beside them. Prints how
+long the step waited for verdicts when all was generated, how long they take alone, and the share of it that was hidden.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import lightning.pytorch as pl
+
+import run
+from acereason.hooks import RolloutCallback
+from acereason.types import Group
+
+
+class JudgeAlone(RolloutCallback):
+    """Judges each step's responses again, and remembers what both took."""
+
+    def __init__(self, report: str) -> None:
+        self.report = Path(report)
+        self.seconds: list[dict[str, float]] = []
+
+    def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
+        """The step's verdicts are there: `module.seconds` tells how long it waited for them."""
+        start = time.perf_counter()
+        again = [module.rewards.submit(group.problem, r.response.text) for group in groups for r in group.rollouts]
+        for verdict in again:
+            verdict.result()
+        alone = time.perf_counter() - start
+        waited, generated = module.seconds["reward"], module.seconds["rollout"]
+        self.seconds.append({"generated": generated, "waited": waited, "alone": alone})
+        self.report.write_text(json.dumps(self.seconds))
+
+
+def train(folder: str, steps: int, prompts: int) -> list[dict[str, float]]:
+    """Seconds of each step but the first, which starts the workers."""
+    stage = {"sources": ["programs"], "steps": steps + 1, "prompts_per_step": prompts, "max_response_length": 48}
+    callbacks: list[dict] = [{"class_path": "Curriculum"}, {"class_path": "WeightSync"}]
+    callbacks.append({"class_path": "benchmarks.overlap.JudgeAlone", "init_args": {"report": f"{folder}/seconds.json"}})
+    overrides = [f"--data.stages={json.dumps({'code': stage})}", f"--trainer.callbacks={json.dumps(callbacks)}"]
+    overrides += [f"--trainer.logger.save_dir={folder}", "--model.engine.max_rows=8"]  # one group at a time
+    run.main(["fit", "--config=conf/quickstart/rl.yaml", *overrides])
+    return json.loads(Path(folder, "seconds.json").read_text())[1:]
+
+
+def main() -> None:
+    """Train and report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--prompts", type=int, default=64, help="of a step; 8 responses each")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        rows = train(folder, arguments.steps, arguments.prompts)
+    hidden = [1 - row["waited"] / row["alone"] for row in rows]
+    print(f"\n{arguments.prompts * 8} programs a step, medians of {len(rows)} steps, seconds:")
+    for name, what in {"generated": "generating", "alone": "verdicts alone", "waited": "waiting for verdicts"}.items():
+        print(f"  {what:20} {median(row[name] for row in rows):8.3f}")
+    print(f"  hidden               {median(hidden):8.1%}")
+
+
+if __name__ == "__main__":
+    main()
