@@ -3,9 +3,9 @@
     python run.py fit --config conf/quickstart/sft.yaml
     python -m benchmarks.overlap [--steps 5] [--prompts 64]
 
-Trains the quickstart's model on programs; the engine completes one group after the other, and each group's programs run
-in the sandbox from then on. After each step the same responses are judged once more with nothing beside them. Prints how
-long the step waited for verdicts when all was generated, how long they take alone, and the share of it that was hidden.
+Trains the quickstart's model on programs; the engine completes one group after the other, and each group's programs
+run in the sandbox from then on. After each step the same responses are judged once more with nothing beside them. Prints
+how long the step waited for verdicts when all was generated, how long they take alone, and the share that was hidden.
 """
 
 import argparse
