@@ -1,0 +1,110 @@
+"""How many GRPO steps a second, and in how much memory, beside TRL's GRPOTrainer?
+
+    pip install acereason[bench]
+    python -m benchmarks.grpo_step [--rounds 7] [--sizes 0.8M 30M]
+
+Three processes take turns on the same random policy, prompts, group size, response budget, optimizer and rewards (1 for
+the right answer, 0 for a wrong one, -1 for a truncated response), in float32: ours on transformers' `generate`, which is
+what TRL generates with, ours on vLLM, and TRL. A step is all of it: rollout, rewards, update, and ours also pushes its
+weights to the engine and probes it. TRL runs as its documentation says for one update a batch, with gradient
+checkpointing off, for speed. At 30M responses end with the same probability at every token, so that most are short and
+some reach the budget.
+"""
+
+import argparse
+import importlib.util
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, median
+
+from benchmarks.race import Contestant, Turn, median_ratio, race
+from benchmarks.report import Row, print_rows
+
+TRL = "TRL"
+OURS = {"transformers": "HFEngine", "vLLM": "VLLMEngine"}
+"""Our contestants, by what they generate with."""
+
+
+@dataclass
+class Task:
+    """What all contestants do."""
+
+    size: str
+    """Of `policies.SIZES`."""
+    prompts: int
+    """Of a step."""
+    group_size: int
+    budget: int
+    """Of a response, tokens."""
+    mean_length: float | None
+    """Of responses without a budget; null: as random weights have it."""
+    steps: int
+    """Of a turn."""
+    faster: float
+    """How many times TRL's steps a second are asked for."""
+    learning_rate: float = 1e-6
+
+
+TASKS = {
+    "0.8M": Task("0.8M", prompts=16, group_size=8, budget=64, mean_length=None, steps=4, faster=2.0),
+    "30M": Task("30M", prompts=16, group_size=8, budget=128, mean_length=26, steps=1, faster=1.5),
+}
+MEMORY = 0.6
+"""Of TRL's peak, at most."""
+
+
+def measure(sizes: list[str] = list(TASKS), rounds: int = 7) -> list[Row]:  # noqa: B006  read only
+    """All rows of the named sizes."""
+    if importlib.util.find_spec("trl") is None:
+        raise SystemExit("trl is not installed: pip install acereason[bench]")
+    return [row for size in sizes for row in rows(TASKS[size], compete(TASKS[size], rounds))]
+
+
+def compete(task: Task, rounds: int) -> dict[str, list[Turn]]:
+    """Each contestant's turns, in which it counts response tokens."""
+    from benchmarks.policies import write_policy  # not above: every process of a race imports this file
+
+    engines = {name: engine for name, engine in OURS.items() if name != "vLLM" or importlib.util.find_spec("vllm")}
+    total = (1 + rounds) * task.steps
+    with tempfile.TemporaryDirectory() as folder:
+        write_policy(Path(folder, "policy"), task.size, task.mean_length)
+        contestants = {
+            f"ours on {name}": Contestant("benchmarks.ours:grpo", (task, f"{folder}/policy", total, engine))
+            for name, engine in engines.items()
+        }
+        contestants[TRL] = Contestant("benchmarks.peers:grpo", (task, f"{folder}/policy", total))
+        return race(contestants, rounds, task.steps)
+
+
+def rows(task: Task, turns: dict[str, list[Turn]]) -> list[Row]:
+    """Of one size. The requirement is for the better of our engines."""
+    responses = task.prompts * task.group_size * task.steps
+    found = []
+    for name, taken in turns.items():
+        label = f"{task.size}, {name}"
+        found.append(Row(f"{label}: a step", median(turn.seconds for turn in taken) / task.steps, "s"))
+        found.append(Row(f"{label}: mean response", mean(turn.units for turn in taken) / responses, "tokens"))
+        found.append(Row(f"{label}: peak memory", taken[-1].peak_bytes / 2**20, "MiB"))
+    ours = [name for name in turns if name != TRL]
+    faster = {name: median_ratio([t.seconds for t in turns[TRL]], [t.seconds for t in turns[name]]) for name in ours}
+    smaller = {name: turns[name][-1].peak_bytes / turns[TRL][-1].peak_bytes for name in ours}
+    best = max(ours, key=lambda name: faster[name])
+    for name in ours:
+        asked, limit = (task.faster, MEMORY) if name == best else (None, None)
+        found.append(Row(f"{task.size}, {name} / TRL: steps a second", faster[name], "ratio", at_least=asked))
+        found.append(Row(f"{task.size}, {name} / TRL: peak memory", smaller[name], "ratio", at_most=limit))
+    return found
+
+
+def main() -> None:
+    """Race and report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--sizes", nargs="+", choices=TASKS, default=list(TASKS))
+    arguments = parser.parse_args()
+    print_rows(measure(arguments.sizes, arguments.rounds))
+
+
+if __name__ == "__main__":
+    main()
