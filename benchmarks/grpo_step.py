@@ -4,11 +4,11 @@
     python -m benchmarks.grpo_step [--rounds 7] [--sizes 0.8M 30M]
 
 Three processes take turns on the same random policy, prompts, group size, response budget, optimizer and rewards (1 for
-the right answer, 0 for a wrong one, -1 for a truncated response), in float32: ours on transformers' `generate`, which is
-what TRL generates with, ours on vLLM, and TRL. A step is all of it: rollout, rewards, update, and ours also pushes its
-weights to the engine and probes it. TRL runs as its documentation says for one update a batch, with gradient
-checkpointing off, for speed. At 30M responses end with the same probability at every token, so that most are short and
-some reach the budget.
+the right answer, 0 for a wrong one, -1 for a truncated response), in float32: ours with the embedded engine, ours on
+vLLM, and TRL, which generates with transformers. A step is all of it: rollout, rewards, update, and ours also pushes
+its weights to the engine and probes it. TRL makes one update a batch, as ours does, without gradient checkpointing,
+which would slow it down. At 30M every token ends a response with the same probability, so that most are short and some
+reach the budget.
 """
 
 import argparse
@@ -22,8 +22,8 @@ from benchmarks.race import Contestant, Turn, median_ratio, race
 from benchmarks.report import Row, print_rows
 
 TRL = "TRL"
-OURS = {"transformers": "HFEngine", "vLLM": "VLLMEngine"}
-"""Our contestants, by what they generate with."""
+ENGINES = ("HFEngine", "VLLMEngine")
+"""What our contestants generate with."""
 
 
 @dataclass
@@ -65,15 +65,13 @@ def compete(task: Task, rounds: int) -> dict[str, list[Turn]]:
     """Each contestant's turns, in which it counts response tokens."""
     from benchmarks.policies import write_policy  # not above: every process of a race imports this file
 
-    engines = {name: engine for name, engine in OURS.items() if name != "vLLM" or importlib.util.find_spec("vllm")}
+    engines = [name for name in ENGINES if name != "VLLMEngine" or importlib.util.find_spec("vllm")]
     total = (1 + rounds) * task.steps
     with tempfile.TemporaryDirectory() as folder:
-        write_policy(Path(folder, "policy"), task.size, task.mean_length)
-        contestants = {
-            f"ours on {name}": Contestant("benchmarks.ours:grpo", (task, f"{folder}/policy", total, engine))
-            for name, engine in engines.items()
-        }
-        contestants[TRL] = Contestant("benchmarks.peers:grpo", (task, f"{folder}/policy", total))
+        policy = f"{folder}/policy"
+        write_policy(Path(policy), task.size, task.mean_length)
+        contestants = {engine: Contestant("benchmarks.ours:grpo", (task, policy, total, engine)) for engine in engines}
+        contestants[TRL] = Contestant("benchmarks.peers:grpo", (task, policy, total))
         return race(contestants, rounds, task.steps)
 
 

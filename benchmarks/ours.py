@@ -1,6 +1,7 @@
 """Our side of the races: the real modules under the real Trainer, in the quickstart's configuration."""
 
 import json
+import tempfile
 import warnings
 from typing import Any
 
@@ -54,6 +55,7 @@ def fit(
     warnings.filterwarnings("ignore")
     arguments = [f"--config=conf/quickstart/{config}.yaml", f"--model.pretrained={policy}", "--trainer.logger=false"]
     arguments += [f"--trainer.callbacks={json.dumps(listed)}", "--trainer.enable_checkpointing=false"]
+    arguments += [f"--trainer.default_root_dir={tempfile.mkdtemp()}"]
     cli = lightning_cli([*arguments, *overrides], run=False)
     cli.trainer.callbacks.append(TakeTurns(turns, counted))
     cli.trainer.fit(cli.model, datamodule=cli.datamodule)

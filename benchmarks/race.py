@@ -1,7 +1,8 @@
 """Contestants in processes of their own that take turns: one works while the others wait.
 
-Each works through the same number of steps in every round, so that a ratio compares what the machine did within the same
-minute, and a median of ratios withstands a neighbour that comes and goes. The first round warms up and is left out.
+Each works through the same number of steps in every round, so that a ratio compares what the machine did within the
+same minute, and a median of ratios withstands a neighbour that comes and goes. The first round warms up and is left
+out.
 """
 
 import importlib

@@ -5,7 +5,7 @@
 
 Trains the quickstart's model on vLLM. After each update three generate for the same prompts, one after the other, with
 the policy of that step: the run's engine, vLLM's own `LLM.generate` (same weights, same requests, same process), and
-transformers' `generate`. Prints tokens a second and the medians of the ratios.
+the embedded `HFEngine`. Prints tokens a second and the medians of the ratios.
 """
 
 import argparse
@@ -33,27 +33,27 @@ class Race(pl.Callback):
 
     def __init__(self, report: str, steps: int = 12, group_size: int = 8) -> None:
         self.report, self.steps, self.group_size = Path(report), steps, group_size
-        self.rates: dict[str, list[float]] = {"engine": [], "LLM.generate": [], "transformers": []}
+        self.rates: dict[str, list[float]] = {"engine": [], "LLM.generate": [], "HFEngine": []}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Build the two rivals."""
         stop_ids = trainer.datamodule.template.stop_ids(pl_module.tokenizer)
         longest = trainer.datamodule.longest(pl_module.sampling)
-        self.transformers = HFEngine()
-        self.transformers.start(pl_module.config, pl_module.tokenizer, stop_ids, pl_module.device, longest)
+        self.embedded = HFEngine()
+        self.embedded.start(pl_module.config, pl_module.tokenizer, stop_ids, pl_module.device, longest)
         self.vllm = Own(pl_module, stop_ids, longest)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: list[Problem], batch_idx: int
     ) -> None:
         """One round; the first one warms up."""
-        self.transformers.update_weights(stream_weights(pl_module.model), trainer.global_step)
+        self.embedded.update_weights(stream_weights(pl_module.model), trainer.global_step)
         self.vllm.load(pl_module)
         sampling, n = pl_module.sampling, self.group_size
         for name, generate in {
             "engine": lambda: tokens_of(pl_module.engine.generate(batch, sampling, n, SEED)),
             "LLM.generate": lambda: self.vllm.generate(batch, sampling, n),
-            "transformers": lambda: tokens_of(self.transformers.generate(batch, sampling, n, SEED)),
+            "HFEngine": lambda: tokens_of(self.embedded.generate(batch, sampling, n, SEED)),
         }.items():
             rate = tokens_a_second(generate)
             if trainer.global_step > 1:
