@@ -6,22 +6,27 @@
 Three processes take turns on the same random policy, prompts, group size, response budget, optimizer and rewards (1 for
 the right answer, 0 for a wrong one, -1 for a truncated response), in float32: ours with the embedded engine, ours on
 vLLM, and TRL, which generates with transformers. A step is all of it: rollout, rewards, update, and ours also pushes
-its weights to the engine and probes it. TRL makes one update a batch, as ours does, without gradient checkpointing,
-which would slow it down. At 30M every token ends a response with the same probability, so that most are short and some
-reach the budget.
+its weights to the engine and probes it. TRL makes one update a batch, as ours does, all of it in one pass or, in a
+process of its own, in eight passes; without gradient checkpointing, which would slow it down. At 30M every token ends a
+response with the same probability, so that most are short and some reach the budget.
+
+The requirements are for the faster of our engines beside TRL in one pass.
 """
 
 import argparse
 import importlib.util
 import tempfile
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from statistics import mean, median
 
 from benchmarks.race import Contestant, Turn, median_ratio, race
 from benchmarks.report import Row, print_rows
 
-TRL = "TRL"
+TRL, ACCUMULATING = "TRL", "TRL accumulating"
+PARTS = {TRL: 1, ACCUMULATING: 8}
+"""In how many passes forward and backward TRL makes an update."""
 ENGINES = ("HFEngine", "VLLMEngine")
 """What our contestants generate with."""
 
@@ -71,7 +76,9 @@ def compete(task: Task, rounds: int) -> dict[str, list[Turn]]:
         policy = f"{folder}/policy"
         write_policy(Path(policy), task.size, task.mean_length)
         contestants = {engine: Contestant("benchmarks.ours:grpo", (task, policy, total, engine)) for engine in engines}
-        contestants[TRL] = Contestant("benchmarks.peers:grpo", (task, policy, total))
+        contestants |= {
+            name: Contestant("benchmarks.peers:grpo", (task, policy, total, n)) for name, n in PARTS.items()
+        }
         return race(contestants, rounds, task.steps)
 
 
@@ -84,15 +91,19 @@ def rows(task: Task, turns: dict[str, list[Turn]]) -> list[Row]:
         found.append(Row(f"{label}: a step", median(turn.seconds for turn in taken) / task.steps, "s"))
         found.append(Row(f"{label}: mean response", mean(turn.units for turn in taken) / responses, "tokens"))
         found.append(Row(f"{label}: peak memory", taken[-1].peak_bytes / 2**20, "MiB"))
-    ours = [name for name in turns if name != TRL]
-    faster = {name: median_ratio([t.seconds for t in turns[TRL]], [t.seconds for t in turns[name]]) for name in ours}
-    smaller = {name: turns[name][-1].peak_bytes / turns[TRL][-1].peak_bytes for name in ours}
-    best = max(ours, key=lambda name: faster[name])
-    for name in ours:
-        asked, limit = (task.faster, MEMORY) if name == best else (None, None)
-        found.append(Row(f"{task.size}, {name} / TRL: steps a second", faster[name], "ratio", at_least=asked))
-        found.append(Row(f"{task.size}, {name} / TRL: peak memory", smaller[name], "ratio", at_most=limit))
+    ours = [name for name in turns if name in ENGINES]
+    best = max(ours, key=lambda name: _faster(turns, name, TRL))
+    for name, peer in product(ours, (peer for peer in turns if peer in PARTS)):
+        asked, limit = (task.faster, MEMORY) if (name, peer) == (best, TRL) else (None, None)
+        smaller = turns[name][-1].peak_bytes / turns[peer][-1].peak_bytes
+        label = f"{task.size}, {name} / {peer}"
+        found.append(Row(f"{label}: steps a second", _faster(turns, name, peer), "ratio", at_least=asked))
+        found.append(Row(f"{label}: peak memory", smaller, "ratio", at_most=limit))
     return found
+
+
+def _faster(turns: dict[str, list[Turn]], name: str, peer: str) -> float:
+    return median_ratio([turn.seconds for turn in turns[peer]], [turn.seconds for turn in turns[name]])
 
 
 def main() -> None:

@@ -30,8 +30,8 @@ class TakeTurns(TrainerCallback):
         self.turns.step()
 
 
-def grpo(turns: Turns, task: Task, policy: str, steps: int) -> None:
-    """One update a batch of whole groups, all of it in one forward pass."""
+def grpo(turns: Turns, task: Task, policy: str, steps: int, parts: int) -> None:
+    """One update a batch of whole groups, in so many passes forward and backward."""
 
     def reward(completions: list[str], completion_ids: list[list[int]], answer: list[str], **_: Any) -> list[float]:
         turns.count(sum(map(len, completion_ids)))
@@ -42,7 +42,8 @@ def grpo(turns: Turns, task: Task, policy: str, steps: int) -> None:
     prompts = [{"prompt": f"{row['statement']}=\n", "answer": row["answer"]} for row in rows]
     settings = GRPOConfig(
         **common(steps, task.learning_rate),
-        per_device_train_batch_size=task.prompts * task.group_size,
+        per_device_train_batch_size=task.prompts * task.group_size // parts,
+        gradient_accumulation_steps=parts,
         num_generations=task.group_size,
         max_completion_length=task.budget,
     )
