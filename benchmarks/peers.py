@@ -5,11 +5,12 @@ import tempfile
 from typing import Any
 
 from datasets import Dataset
+from torch import Tensor, nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
 from acereason.data.arithmetic import Arithmetic
-from benchmarks.grpo_step import Task
+from benchmarks import grpo_step, sft_step
 from benchmarks.race import Turns
 
 _NEVER = 10**9
@@ -30,7 +31,7 @@ class TakeTurns(TrainerCallback):
         self.turns.step()
 
 
-def grpo(turns: Turns, task: Task, policy: str, steps: int, parts: int) -> None:
+def grpo(turns: Turns, task: grpo_step.Task, policy: str, steps: int, parts: int) -> None:
     """One update a batch of whole groups, in so many passes forward and backward."""
 
     def reward(completions: list[str], completion_ids: list[list[int]], answer: list[str], **_: Any) -> list[float]:
@@ -48,6 +49,33 @@ def grpo(turns: Turns, task: Task, policy: str, steps: int, parts: int) -> None:
         max_completion_length=task.budget,
     )
     trainer = GRPOTrainer(policy, reward, settings, Dataset.from_list(prompts), callbacks=[TakeTurns(turns)])
+    trainer.train()
+
+
+class CountingSFTTrainer(SFTTrainer):
+    """Counts what it learns from."""
+
+    turns: Turns
+
+    def training_step(self, model: nn.Module, inputs: dict[str, Any], *rest: Any) -> Tensor:
+        """Padding is masked; a packed row has none."""
+        mask = inputs.get("attention_mask")
+        self.turns.count(inputs["input_ids"].numel() if mask is None else int(mask.sum()))
+        return super().training_step(model, inputs, *rest)
+
+
+def sft(turns: Turns, task: sft_step.Task, folder: str, steps: int, mode: sft_step.Mode) -> None:
+    """SFT in one of its modes."""
+    rows = Dataset.from_json(f"{folder}/rows.jsonl")
+    settings = SFTConfig(
+        **common(steps, task.learning_rate),
+        max_length=sft_step.MAX_LENGTH,
+        packing=mode.packing,
+        per_device_train_batch_size=mode.rows,
+        gradient_accumulation_steps=mode.passes,
+    )
+    trainer = CountingSFTTrainer(f"{folder}/policy", settings, train_dataset=rows, callbacks=[TakeTurns(turns)])
+    trainer.turns = turns
     trainer.train()
 
 
