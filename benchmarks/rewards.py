@@ -1,8 +1,8 @@
-r"""python benchmarks/rewards.py [ROWS.jsonl]: math verdicts per second on one core, against math-verify in a loop.
+r"""python -m benchmarks.rewards [ROWS.jsonl]: math verdicts per second on one core, against math-verify in a loop.
 
 Both judge the same pairs in the same process, without a pool: numbers (what most responses end in), and expressions
 whose text differs from the ground truth's, so that nothing is decided by text. ROWS.jsonl (`response`, `answer`) adds a
-file of your own. Each pair's time is the median of three passes; the last line is the pool's throughput on all pairs.
+file of your own. Each pair's time is the median of three passes; the last row is the pool's throughput on all pairs.
 """
 
 import json
@@ -16,8 +16,6 @@ from pathlib import Path
 
 from math_verify import LatexExtractionConfig, parse
 from math_verify import verify as math_verify_equal
-from rich.console import Console
-from rich.table import Table
 from sympy.core.cache import clear_cache
 
 from acereason.rewards.answers.normalize import normalize
@@ -25,6 +23,7 @@ from acereason.rewards.answers.symbolic import parse_answer
 from acereason.rewards.math import verify
 from acereason.rewards.pool import RewardPool, RewardSettings
 from acereason.types import Problem
+from benchmarks.report import Row, print_rows
 
 Pair = tuple[str, str]
 _LATEX = [LatexExtractionConfig(boxed_match_priority=0)]
@@ -36,29 +35,35 @@ _EXPRESSIONS = [
 ]
 
 
-def main() -> None:
-    """Measure and print."""
+def measure(path: Path | None = None) -> list[Row]:
+    """All rows; `path` adds a file."""
     logging.getLogger("math_verify").setLevel(logging.ERROR)
     sets = {"numbers": numbers(500), "expressions": [boxed(*pair) for pair in _EXPRESSIONS]}
-    if len(sys.argv) > 1:
-        sets[Path(sys.argv[1]).name] = rows(Path(sys.argv[1]))
-    table = Table("pairs", "by", title="math verdicts on one core", title_justify="left")
-    for name in ("median ms", "99 % ms", "worst ms", "per second", "ratio"):
-        table.add_column(name, justify="right")
-    for name, pairs in sets.items():
-        compare(table, f"{name} ({len(pairs)})", pairs)
-    Console().print(table)
-    through_the_pool([pair for pairs in sets.values() for pair in pairs])
+    if path:
+        sets[path.name] = pairs_of(path)
+    rows = [row for name, pairs in sets.items() for row in compare(f"{len(pairs)} {name}", pairs)]
+    return [*rows, through_the_pool([pair for pairs in sets.values() for pair in pairs])]
 
 
-def compare(table: Table, name: str, pairs: list[Pair]) -> None:
-    """Add a line for each verifier."""
-    baseline = seconds(plain_math_verify, pairs)
-    ours = seconds(lambda response, answer: verify(response, answer), pairs)
-    for verifier, times in (("math-verify", baseline), ("acereason", ours)):
-        cells = [statistics.median(times), statistics.quantiles(times, n=100)[98], max(times)]
-        shown = [f"{1000 * value:.3f}" for value in cells]
-        table.add_row(name, verifier, *shown, f"{len(times) / sum(times):,.0f}", f"{sum(baseline) / sum(times):.1f}")
+def compare(name: str, pairs: list[Pair]) -> list[Row]:
+    """Each verifier's times, and the ratio of verdicts a second."""
+    times = {"math-verify": seconds(plain_math_verify, pairs), "acereason": seconds(verify_ours, pairs)}
+    rows = []
+    for verifier, taken in times.items():
+        worst = {
+            "median": statistics.median(taken),
+            "99 %": statistics.quantiles(taken, n=100)[98],
+            "worst": max(taken),
+        }
+        rows += [Row(f"{name}, {verifier}: {which}", 1000 * value, "ms") for which, value in worst.items()]
+        rows.append(Row(f"{name}, {verifier}: verdicts", len(taken) / sum(taken), "a second"))
+    ratio = sum(times["math-verify"]) / sum(times["acereason"])
+    return [*rows, Row(f"{name}, acereason / math-verify: verdicts a second", ratio, "ratio")]
+
+
+def verify_ours(response: str, answer: str) -> object:
+    """With the defaults."""
+    return verify(response, answer)
 
 
 def seconds(judge: Callable[[str, str], object], pairs: list[Pair]) -> list[float]:
@@ -87,15 +92,16 @@ def plain_math_verify(response: str, answer: str) -> bool:
     return math_verify_equal(gold, found, timeout_seconds=None)
 
 
-def through_the_pool(pairs: list[Pair]) -> None:
+def through_the_pool(pairs: list[Pair]) -> Row:
     """Throughput of two workers with everything that training adds: submission, deadline, order."""
     pool = RewardPool(RewardSettings(workers=2))
     problems = [(Problem(str(n), "math", "", answer), response) for n, (response, answer) in enumerate(pairs)]
     list(pool.stream(problems[:20]))  # starts the workers
     started = time.perf_counter()
     count = sum(1 for _ in pool.stream(problems * 4))
-    print(f"pool of 2 workers: {count / (time.perf_counter() - started):,.0f} verdicts per second")
+    rate = count / (time.perf_counter() - started)
     pool.close()
+    return Row("all, pool of 2 workers: verdicts", rate, "a second")
 
 
 def numbers(count: int) -> list[Pair]:
@@ -116,10 +122,15 @@ def boxed(response: str, answer: str) -> Pair:
     return "<think>" + "Let me see. " * 500 + rf"</think> The answer is \boxed{{{response}}}.", answer
 
 
-def rows(path: Path) -> list[Pair]:
+def pairs_of(path: Path) -> list[Pair]:
     """Of a file in `score`'s format; leave out what takes math-verify minutes or gigabytes."""
     read = [json.loads(line) for line in path.read_text().splitlines()]
     return [(row["response"], row["answer"]) for row in read]
+
+
+def main() -> None:
+    """Measure and print."""
+    print_rows(measure(Path(sys.argv[1]) if len(sys.argv) > 1 else None))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
 """Does the engine generate as fast inside a training run as vLLM alone does?
 
-    python run.py fit --config conf/quickstart/sft.yaml
     python -m benchmarks.rollout [--steps 12] [--prompts 32] [--group_size 8]
 
-Trains the quickstart's model on vLLM. After each update three generate for the same prompts, one after the other, with
-the policy of that step: the run's engine, vLLM's own `LLM.generate` (same weights, same requests, same process), and
-transformers' `generate`. Prints tokens a second and the medians of the ratios.
+Trains the quickstart's SFT model on vLLM; makes it first where it is missing. After each update three generate for the
+same prompts, one after the other, with the policy of that step: the run's engine, vLLM's own `LLM.generate` (same
+weights, same requests, same process), and the embedded `HFEngine`. Prints tokens a second and medians of ratios.
 """
 
 import argparse
 import json
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from acereason.models.qwen import export, stream_weights
 from acereason.rollouts.hf import HFEngine
 from acereason.seeds import derive_seed
 from acereason.types import Group, Problem, Sampling
+from benchmarks.race import median_ratio
+from benchmarks.report import Row, print_rows
 
 SEED = 7
 
@@ -33,27 +36,27 @@ class Race(pl.Callback):
 
     def __init__(self, report: str, steps: int = 12, group_size: int = 8) -> None:
         self.report, self.steps, self.group_size = Path(report), steps, group_size
-        self.rates: dict[str, list[float]] = {"engine": [], "LLM.generate": [], "transformers": []}
+        self.rates: dict[str, list[float]] = {"engine": [], "LLM.generate": [], "HFEngine": []}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Build the two rivals."""
         stop_ids = trainer.datamodule.template.stop_ids(pl_module.tokenizer)
         longest = trainer.datamodule.longest(pl_module.sampling)
-        self.transformers = HFEngine()
-        self.transformers.start(pl_module.config, pl_module.tokenizer, stop_ids, pl_module.device, longest)
+        self.embedded = HFEngine()
+        self.embedded.start(pl_module.config, pl_module.tokenizer, stop_ids, pl_module.device, longest)
         self.vllm = Own(pl_module, stop_ids, longest)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: list[Problem], batch_idx: int
     ) -> None:
         """One round; the first one warms up."""
-        self.transformers.update_weights(stream_weights(pl_module.model), trainer.global_step)
+        self.embedded.update_weights(stream_weights(pl_module.model), trainer.global_step)
         self.vllm.load(pl_module)
         sampling, n = pl_module.sampling, self.group_size
         for name, generate in {
             "engine": lambda: tokens_of(pl_module.engine.generate(batch, sampling, n, SEED)),
             "LLM.generate": lambda: self.vllm.generate(batch, sampling, n),
-            "transformers": lambda: tokens_of(self.transformers.generate(batch, sampling, n, SEED)),
+            "HFEngine": lambda: tokens_of(self.embedded.generate(batch, sampling, n, SEED)),
         }.items():
             rate = tokens_a_second(generate)
             if trainer.global_step > 1:
@@ -121,15 +124,30 @@ def tokens_a_second(generate: Callable[[], int]) -> float:
     return tokens / (time.perf_counter() - start)
 
 
-def train(folder: str, arguments: argparse.Namespace) -> None:
+def measure(steps: int = 12, prompts: int = 32, group_size: int = 8) -> list[Row]:
+    """All rows."""
+    if not Path("runs/quickstart/sft/export").exists():
+        subprocess.run([sys.executable, "run.py", "fit", "--config=conf/quickstart/sft.yaml"], check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        train(folder, steps, prompts, group_size)
+        rates = json.loads(Path(folder, "race.json").read_text())
+    rows = []
+    for name, values in rates.items():
+        rows.append(Row(f"{prompts * group_size} responses, {name}: tokens", median(values), "a second"))
+        ratio = median_ratio(rates["engine"], values)
+        rows.append(Row(f"{prompts * group_size} responses, engine / {name}: tokens a second", ratio, "ratio"))
+    return rows
+
+
+def train(folder: str, steps: int, prompts: int, group_size: int) -> None:
     """The run that the three race in."""
-    stage = {"sources": ["mixed"], "steps": arguments.steps, "prompts_per_step": arguments.prompts}
+    stage = {"sources": ["mixed"], "steps": steps, "prompts_per_step": prompts}
     stage |= {"max_response_length": 48, "overlong": "penalize"}
-    race = {"report": f"{folder}/race.json", "steps": arguments.steps, "group_size": arguments.group_size}
+    race = {"report": f"{folder}/race.json", "steps": steps, "group_size": group_size}
     callbacks: list[dict] = [{"class_path": name} for name in ("Curriculum", "WeightSync", "Overlong")]
     callbacks.append({"class_path": "benchmarks.rollout.Race", "init_args": race})
     overrides = [f"--data.stages={json.dumps({'race': stage})}", f"--trainer.callbacks={json.dumps(callbacks)}"]
-    overrides += [f"--trainer.logger.save_dir={folder}", f"--model.group_size={arguments.group_size}"]
+    overrides += [f"--trainer.logger.save_dir={folder}", f"--model.group_size={group_size}"]
     run.main(["fit", "--config=conf/quickstart/rl.yaml", "--model.engine=VLLMEngine", *overrides])
 
 
@@ -140,14 +158,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=32, help="of a step")
     parser.add_argument("--group_size", type=int, default=8, help="responses of a prompt")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        train(folder, arguments)
-        rates = json.loads(Path(folder, "race.json").read_text())
-    rows = arguments.prompts * arguments.group_size
-    print(f"\n{rows} responses a step, {arguments.steps - 1} steps; tokens a second, and medians of the steps' ratios")
-    for name, values in rates.items():
-        ratios = [mine / other for mine, other in zip(rates["engine"], values, strict=True)]
-        print(f"  {name:13} {median(values):9,.0f}   engine / {name}: {median(ratios):.3f}")
+    print_rows(measure(arguments.steps, arguments.prompts, arguments.group_size))
 
 
 if __name__ == "__main__":

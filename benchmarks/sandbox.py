@@ -1,6 +1,6 @@
 """What the sandbox costs, beside `python file.py` with a timeout on the same machine.
 
-    python benchmarks/sandbox.py [--workers 2] [--programs 1000] [--seconds 1]
+    python -m benchmarks.sandbox [--workers 2] [--programs 1000] [--seconds 1]
 
 First trivial programs (read a number, print it doubled) on one worker and on all; then programs of which every 20th
 loops forever, against the time that deadlines and workers allow, and 20 % on top: looping programs x their deadline /
@@ -20,6 +20,7 @@ from pathlib import Path
 
 from acereason.rewards.code import CodeSettings, verify
 from acereason.types import Tests
+from benchmarks.report import Row, print_rows
 
 TRIVIAL, ENDLESS = "print(int(input()) * 2)", "while True: pass"
 _TESTS = Tests("stdin", ["21\n"], ["42\n"])
@@ -58,24 +59,32 @@ def timed(judge: Judge, programs: list[str], seconds: float, workers: int) -> tu
     return elapsed, sum(taken for passed, taken in found if not passed)
 
 
+def measure(workers: int | None = None, programs: int = 1000, seconds: float = 1.0) -> list[Row]:
+    """All rows; null workers: one a core."""
+    workers = workers or os.cpu_count() or 1
+    trivial = [TRIVIAL] * programs
+    mixed = [ENDLESS if index % 20 == 0 else TRIVIAL for index in range(programs)]
+    rows = []
+    for name, judge in (("sandbox", sandboxed), ("python file.py", plain)):
+        one = programs / timed(judge, trivial, 9.0, 1)[0]
+        rate = programs / timed(judge, trivial, 9.0, workers)[0]
+        elapsed, looping = timed(judge, mixed, seconds, workers)
+        allowed = 1.2 * (looping / workers + mixed.count(TRIVIAL) / rate)
+        rows.append(Row(f"{name}: trivial programs, 1 worker", one, "a second"))
+        rows.append(Row(f"{name}: trivial programs, {workers} workers", rate, "a second"))
+        rows.append(Row(f"{name}: deadline of looping programs", looping / mixed.count(ENDLESS), "s"))
+        rows.append(Row(f"{name}: mixed programs", elapsed, "s", at_most=allowed if judge is sandboxed else None))
+    return rows
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--workers", type=int)
     parser.add_argument("--programs", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=1.0)
     arguments = parser.parse_args()
-    trivial = [TRIVIAL] * arguments.programs
-    mixed = [ENDLESS if index % 20 == 0 else TRIVIAL for index in range(arguments.programs)]
-    print(f"{'':26}{'1 worker /s':>13}{'workers /s':>13}{'mixed s':>10}{'deadline s':>12}{'allowed s':>11}{'+20 %':>8}")
-    for name, judge in (("sandbox", sandboxed), ("python file.py, timeout", plain)):
-        one = len(trivial) / timed(judge, trivial, 9.0, 1)[0]
-        rate = len(trivial) / timed(judge, trivial, 9.0, arguments.workers)[0]
-        elapsed, looping = timed(judge, mixed, arguments.seconds, arguments.workers)
-        allowed = looping / arguments.workers + mixed.count(TRIVIAL) / rate
-        within = "met" if elapsed <= 1.2 * allowed else "MISSED"
-        deadline = looping / mixed.count(ENDLESS)
-        print(f"{name:26}{one:13.0f}{rate:13.0f}{elapsed:10.1f}{deadline:12.2f}{allowed:11.1f}{within:>8}")
+    print_rows(measure(arguments.workers, arguments.programs, arguments.seconds))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ import yaml
 from acereason.models.bytes import byte_tokenizer
 from acereason.models.qwen import Backbone, Qwen, build_model, export, load_config, stream_weights
 from acereason.rollouts.vllm import VLLMEngine
+from benchmarks.race import peak_bytes
+from benchmarks.report import Row, print_rows
 
 MODELS = {
     "debug": yaml.safe_load(Path("conf/debug.yaml").read_text())["model"]["init_args"]["backbone"]["config"],
@@ -41,7 +43,20 @@ MODELS = {
 METHODS = ("colocated", "separate", "folder")
 
 
-def measure(name: str, dtype: str, method: str, repeats: int) -> dict[str, float]:
+def measure(repeats: int = 7) -> list[Row]:
+    """All rows; the folder is the baseline."""
+    rows = []
+    for name, dtype in (("debug", "float32"), ("0.5B", "bfloat16")):
+        found = {method: case(name, dtype, method, repeats) for method in METHODS}
+        for method, costs in found.items():
+            label = f"{name}, {dtype}, {method}"
+            rows.append(Row(f"{label}: a sync", costs["seconds"], "s"))
+            rows.append(Row(f"{label} / folder: a sync", costs["seconds"] / found["folder"]["seconds"], "ratio"))
+            rows.append(Row(f"{label}: resident memory beyond what was held", costs["bytes"] / 2**20, "MiB"))
+    return rows
+
+
+def cost(name: str, dtype: str, method: str, repeats: int) -> dict[str, float]:
     """Seconds and bytes of one case, in this process."""
     backbone = Backbone(config=MODELS[name], tokenizer="bytes")
     model = build_model(load_config(None, backbone), None, backbone, seed=0)
@@ -85,12 +100,6 @@ def peak_after_reset() -> int:
     return peak_bytes()
 
 
-def peak_bytes() -> int:
-    """The process's peak of resident memory, bytes."""
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
-
-
 def main() -> None:
     """Each case in its own process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -98,14 +107,9 @@ def main() -> None:
     parser.add_argument("--case", nargs=3, help="model, dtype and method: only this one, as JSON")
     arguments = parser.parse_args()
     if arguments.case:
-        print(json.dumps(measure(*arguments.case, arguments.repeats)))
+        print(json.dumps(cost(*arguments.case, arguments.repeats)))
         return
-    print("model  dtype     method     seconds  of folder's   MiB at most")
-    for name, dtype in (("debug", "float32"), ("0.5B", "bfloat16")):
-        found = {method: case(name, dtype, method, arguments.repeats) for method in METHODS}
-        for method, row in found.items():
-            share = row["seconds"] / found["folder"]["seconds"]
-            print(f"{name:6} {dtype:9} {method:10} {row['seconds']:7.3f}  {share:11.2f}   {row['bytes'] / 2**20:11.0f}")
+    print_rows(measure(arguments.repeats))
 
 
 def case(name: str, dtype: str, method: str, repeats: int) -> dict[str, float]:

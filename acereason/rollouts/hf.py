@@ -1,4 +1,4 @@
-"""The embedded engine: transformers' `generate` on a second copy of the weights, in the trainer's own process.
+"""The embedded engine: a second copy of the weights that generates token by token, in the trainer's own process.
 
 The default, for a CPU, a laptop and tests. It needs no server and no GPU, and it is slow on large models: use vLLM
 there.
@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig, LogitsProcessor, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
+from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
 from typing_extensions import override
 
+from acereason.rollouts.decoder import Decoder
 from acereason.rollouts.engine import EngineMemory, RolloutEngine, unjudged
 from acereason.rollouts.weights import checked, shapes_of
 from acereason.seeds import derive_seed
@@ -18,7 +19,7 @@ from acereason.types import Group, Problem, Response, Rollout, Sampling
 
 
 class HFEngine(RolloutEngine):
-    """Generates with transformers, `max_rows` responses at a time.
+    """Generates with `Decoder`, `max_rows` responses at a time.
 
     Args:
         max_rows: responses generated together; whole groups, so at least one group.
@@ -38,10 +39,9 @@ class HFEngine(RolloutEngine):
         ranks: int = 1,
     ) -> None:
         config = Qwen2Config.from_dict(config.to_dict())
-        config._attn_implementation = "sdpa"
         with torch.random.fork_rng(devices=[]):
             self.model = Qwen2ForCausalLM(config).eval()
-        self.model.to(device)
+        self.decoder = Decoder(self.model.to(device))
         self.tokenizer, self.stop_ids, self.shapes = tokenizer, stop_ids, shapes_of(config)
 
     @override
@@ -53,18 +53,12 @@ class HFEngine(RolloutEngine):
     @torch.inference_mode()
     def _generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
         seeds = [derive_seed(seed, problem.id, index) for problem in problems for index in range(num_rollouts)]
+        prompts = [problem.prompt_ids for problem in problems]
         sampler = SeededSampler(sampling, seeds)
-        prompts = self._left_pad([problem.prompt_ids for problem in problems for _ in range(num_rollouts)])
-        settings = GenerationConfig(
-            max_new_tokens=sampling.max_response_length,
-            eos_token_id=self.stop_ids,
-            pad_token_id=self.stop_ids[0],
-            do_sample=False,
+        tokens, logprobs = self.decoder.generate(
+            prompts, num_rollouts, sampling.max_response_length, self.stop_ids, sampler.draw
         )
-        output = self.model.generate(**prompts, generation_config=settings, logits_processor=[sampler])
-        tokens = output[:, prompts["input_ids"].shape[1] :].tolist()
-        logprobs = torch.stack(sampler.logprobs, dim=1).tolist()
-        rollouts = [self._rollout(*row) for row in zip(tokens, logprobs, strict=True)]
+        rollouts = [self._rollout(*row) for row in zip(tokens.tolist(), logprobs.tolist(), strict=True)]
         for index, problem in enumerate(problems):
             yield Group(problem, rollouts[index * num_rollouts : (index + 1) * num_rollouts])
 
@@ -85,15 +79,6 @@ class HFEngine(RolloutEngine):
         token = 2.0 * 4 * config.num_hidden_layers * heads * head  # keys and values in float32
         return EngineMemory(weights=4.0 * parameters, cache=rows * longest * token, token=token)
 
-    def _left_pad(self, rows: list[list[int]]) -> dict[str, Tensor]:
-        width = max(map(len, rows))
-        ids = [[self.stop_ids[0]] * (width - len(row)) + row for row in rows]
-        mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
-        return {
-            "input_ids": torch.tensor(ids, device=self.model.device),
-            "attention_mask": torch.tensor(mask, device=self.model.device),
-        }
-
     def _rollout(self, tokens: list[int], logprobs: list[float]) -> Rollout:
         end = next((i + 1 for i, token in enumerate(tokens) if token in self.stop_ids), None)
         tokens, logprobs = tokens[:end], logprobs[:end]
@@ -101,27 +86,26 @@ class HFEngine(RolloutEngine):
         return unjudged(Response(tokens, logprobs, "length" if end is None else "stop", text))
 
 
-class SeededSampler(LogitsProcessor):
-    """Draws each row's next token by its own random numbers, and leaves `generate` only that token to choose.
+class SeededSampler:
+    """Draws each row's next token by its own random numbers.
 
     One uniform number a token, through the inverse of the cumulative distribution: a row's draws depend on its seed and
-    its distribution alone, never on the rows beside it. `logprobs` collects each step's log-probs, [rows] each.
+    its distribution alone, never on the rows beside it.
     """
 
     def __init__(self, sampling: Sampling, seeds: list[int]) -> None:
         self.sampling = sampling
         self.uniforms = torch.stack([self._uniforms(seed) for seed in seeds])
-        self.logprobs: list[Tensor] = []
 
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Scores that leave only the drawn token; both arguments and the result [rows, ...], as transformers asks."""
-        logprobs = self._distribution(scores.double())
-        uniform = self.uniforms[:, len(self.logprobs), None].to(scores.device)
+    def draw(self, logits: Tensor, rows: Tensor, position: int) -> tuple[Tensor, Tensor]:
+        """Tokens [R] and their log-probs [R] float32, from logits [R, V] of the numbered rows at a position of their
+        responses."""
+        logprobs = self._distribution(logits.double())
+        uniform = self.uniforms[rows.cpu(), position, None].to(logits.device)
         cumulative = logprobs.exp().cumsum(-1)
         # scaled by the total, so that rounding never leaves the draw beyond the last token
         token = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
-        self.logprobs.append(logprobs.gather(-1, token).squeeze(-1).float().cpu())
-        return torch.full_like(scores, -torch.inf).scatter_(-1, token, 0.0)
+        return token.squeeze(-1), logprobs.gather(-1, token).squeeze(-1).float()
 
     def _distribution(self, scores: Tensor) -> Tensor:
         """[rows, V] log-probs at the sampling temperature, renormalized over the nucleus where top_p < 1."""

@@ -48,7 +48,7 @@ def test_draws_follow_the_distribution():
     """20,000 draws from known probabilities: every frequency within four standard errors."""
     probs = torch.tensor([0.5, 0.3, 0.15, 0.05])
     sampler = SeededSampler(Sampling(temperature=1.0, max_response_length=1), list(range(20_000)))
-    chosen = sampler(torch.zeros(0), probs.log().expand(20_000, 4)).argmax(-1)
+    chosen, _ = sampler.draw(probs.log().expand(20_000, 4), torch.arange(20_000), 0)
     for token, p in enumerate(probs.tolist()):
         assert (chosen == token).float().mean().item() == pytest.approx(p, abs=4 * (p * (1 - p) / 20_000) ** 0.5)
 
@@ -56,8 +56,9 @@ def test_draws_follow_the_distribution():
 def test_top_p_keeps_the_nucleus_and_renormalizes():
     logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log().expand(1000, 4)
     sampler = SeededSampler(Sampling(top_p=0.75, max_response_length=1), list(range(1000)))
-    assert set(sampler(torch.zeros(0), logits).argmax(-1).tolist()) == {0, 1}
-    assert sorted(set(sampler.logprobs[0].tolist())) == pytest.approx([log(0.3 / 0.8), log(0.5 / 0.8)], abs=1e-6)
+    chosen, logprobs = sampler.draw(logits, torch.arange(1000), 0)
+    assert set(chosen.tolist()) == {0, 1}
+    assert sorted(set(logprobs.tolist())) == pytest.approx([log(0.3 / 0.8), log(0.5 / 0.8)], abs=1e-6)
 
 
 def test_temperature_zero_is_greedy():

@@ -1,0 +1,57 @@
+"""The decoder against transformers' own forward pass."""
+
+import pytest
+import torch
+from fakes import TOKENIZER, plain_logprobs, tiny_qwen
+from transformers import Qwen2ForCausalLM
+
+from acereason.rollouts.decoder import Decoder
+
+STOP = TOKENIZER.eos_token_id
+PROMPTS = [[1, 2, 3, 4, 5], [6], [7, 8, 9]]
+SCRIPT = [[11, 12, STOP], [STOP], [13, 14, 15, 16, STOP], [17, STOP], [18, 19, 20, 21, 22], [23, 24, 25, STOP]]
+"""What each row is given to draw: two for each prompt, five at most."""
+
+
+class Scripted:
+    """Draws the script, and remembers what logits it was shown for which rows."""
+
+    def __init__(self) -> None:
+        self.rows: list[list[int]] = []
+        self.logits: dict[tuple[int, int], torch.Tensor] = {}
+
+    def draw(self, logits: torch.Tensor, rows: torch.Tensor, position: int) -> tuple[torch.Tensor, torch.Tensor]:
+        self.rows.append(rows.tolist())
+        self.logits |= {(row, position): values for row, values in zip(rows.tolist(), logits, strict=True)}
+        drawn = [SCRIPT[row][position] if position < len(SCRIPT[row]) else 0 for row in rows.tolist()]
+        return torch.tensor(drawn), -rows.float()
+
+
+def decode(model, script: Scripted):
+    own = Qwen2ForCausalLM(model.config).eval()
+    own.load_state_dict(model.state_dict())
+    with torch.inference_mode():
+        return Decoder(own).generate(PROMPTS, 2, 5, [STOP], script.draw)
+
+
+@pytest.mark.parametrize("overrides", [{}, {"tie_word_embeddings": False}, {"num_attention_heads": 4, "head_dim": 16}])
+def test_logits_are_the_models(overrides):
+    model, script = tiny_qwen(**overrides), Scripted()
+    decode(model, script)
+    for row, response in enumerate(SCRIPT):
+        ids = PROMPTS[row // 2] + response
+        expected = plain_logprobs(model, ids)[len(PROMPTS[row // 2]) - 1 :]
+        shown = torch.stack([script.logits[row, position] for position in range(len(response))])
+        torch.testing.assert_close(torch.log_softmax(shown, -1), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_rows_come_in_the_order_of_prompts_with_their_logprobs():
+    tokens, logprobs = decode(tiny_qwen(), Scripted())
+    assert [row[: len(response)] for row, response in zip(tokens.tolist(), SCRIPT, strict=True)] == SCRIPT
+    assert [row[0] for row in logprobs.tolist()] == [0.0, -1.0, -2.0, -3.0, -4.0, -5.0]
+
+
+def test_ended_rows_are_not_computed():
+    script = Scripted()
+    decode(tiny_qwen(), script)
+    assert script.rows == [[0, 1, 2, 3, 4, 5], [0, 2, 3, 4, 5], [0, 2, 4, 5], [2, 4, 5], [2, 4]]
