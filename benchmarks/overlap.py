@@ -4,8 +4,8 @@
     python -m benchmarks.overlap [--steps 5] [--prompts 64]
 
 Trains the quickstart's model on programs; the engine completes one group after the other, and each group's programs
-run in the sandbox from then on. After each step the same responses are judged once more with nothing beside them. Prints
-how long the step waited for verdicts when all was generated, how long they take alone, and the share that was hidden.
+run in the sandbox from then on. After each step the same responses are judged once more with nothing beside them.
+Prints how long the step waited for verdicts when all was generated, how long they take alone, and the share that was hidden.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import lightning.pytorch as pl
 import run
 from acereason.hooks import RolloutCallback
 from acereason.types import Group
+from benchmarks.report import Row, print_rows
 
 
 class JudgeAlone(RolloutCallback):
@@ -52,19 +53,24 @@ def train(folder: str, steps: int, prompts: int) -> list[dict[str, float]]:
     return json.loads(Path(folder, "seconds.json").read_text())[1:]
 
 
+def measure(steps: int = 5, prompts: int = 64) -> list[Row]:
+    """Medians over the steps."""
+    with tempfile.TemporaryDirectory() as folder:
+        taken = train(folder, steps, prompts)
+    hidden = median(1 - step["waited"] / step["alone"] for step in taken)
+    label = f"{prompts * 8} programs"
+    named = {"generated": "generating", "alone": "verdicts alone", "waited": "waiting for verdicts"}
+    rows = [Row(f"{label}: {what}", median(step[name] for step in taken), "s") for name, what in named.items()]
+    return [*rows, Row(f"{label}: share of the verdicts hidden under generation", hidden, "ratio", at_least=0.95)]
+
+
 def main() -> None:
     """Train and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--prompts", type=int, default=64, help="of a step; 8 responses each")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        rows = train(folder, arguments.steps, arguments.prompts)
-    hidden = [1 - row["waited"] / row["alone"] for row in rows]
-    print(f"\n{arguments.prompts * 8} programs a step, medians of {len(rows)} steps, seconds:")
-    for name, what in {"generated": "generating", "alone": "verdicts alone", "waited": "waiting for verdicts"}.items():
-        print(f"  {what:20} {median(row[name] for row in rows):8.3f}")
-    print(f"  hidden               {median(hidden):8.1%}")
+    print_rows(measure(arguments.steps, arguments.prompts))
 
 
 if __name__ == "__main__":
