@@ -1,11 +1,10 @@
 """How much of the time that code verdicts take is hidden under generation?
 
-    python run.py fit --config conf/quickstart/sft.yaml
     python -m benchmarks.overlap [--steps 5] [--prompts 64]
 
-Trains the quickstart's model on programs; the engine completes one group after the other, and each group's programs
-run in the sandbox from then on. After each step the same responses are judged once more with nothing beside them.
-Prints how long the step waited for verdicts when all was generated, how long they take alone, and the share that was hidden.
+Trains the quickstart's model on programs; the engine completes one group after the other, and each group's programs run
+in the sandbox from then on. After each step the same responses are judged once more with nothing beside them: how long
+did the step wait for verdicts when all was generated, how long do they take alone, and what share of that was hidden?
 """
 
 import argparse
@@ -20,6 +19,7 @@ import lightning.pytorch as pl
 import run
 from acereason.hooks import RolloutCallback
 from acereason.types import Group
+from benchmarks.policies import quickstart_policy
 from benchmarks.report import Row, print_rows
 
 
@@ -55,6 +55,7 @@ def train(folder: str, steps: int, prompts: int) -> list[dict[str, float]]:
 
 def measure(steps: int = 5, prompts: int = 64) -> list[Row]:
     """Medians over the steps."""
+    quickstart_policy()
     with tempfile.TemporaryDirectory() as folder:
         taken = train(folder, steps, prompts)
     hidden = median(1 - step["waited"] / step["alone"] for step in taken)

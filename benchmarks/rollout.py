@@ -9,8 +9,6 @@ weights, same requests, same process), and the embedded `HFEngine`. Prints token
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,6 +23,7 @@ from acereason.models.qwen import export, stream_weights
 from acereason.rollouts.hf import HFEngine
 from acereason.seeds import derive_seed
 from acereason.types import Group, Problem, Sampling
+from benchmarks.policies import quickstart_policy
 from benchmarks.race import median_ratio
 from benchmarks.report import Row, print_rows
 
@@ -126,16 +125,16 @@ def tokens_a_second(generate: Callable[[], int]) -> float:
 
 def measure(steps: int = 12, prompts: int = 32, group_size: int = 8) -> list[Row]:
     """All rows."""
-    if not Path("runs/quickstart/sft/export").exists():
-        subprocess.run([sys.executable, "run.py", "fit", "--config=conf/quickstart/sft.yaml"], check=True)
+    quickstart_policy()
     with tempfile.TemporaryDirectory() as folder:
         train(folder, steps, prompts, group_size)
         rates = json.loads(Path(folder, "race.json").read_text())
     rows = []
     for name, values in rates.items():
         rows.append(Row(f"{prompts * group_size} responses, {name}: tokens", median(values), "a second"))
-        ratio = median_ratio(rates["engine"], values)
-        rows.append(Row(f"{prompts * group_size} responses, engine / {name}: tokens a second", ratio, "ratio"))
+        ratio, asked = median_ratio(rates["engine"], values), 0.95 if name == "LLM.generate" else None
+        label = f"{prompts * group_size} responses, engine / {name}: tokens a second"
+        rows.append(Row(label, ratio, "ratio", at_least=asked))
     return rows
 
 
