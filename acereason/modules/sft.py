@@ -38,7 +38,7 @@ class SFTModule(QwenModule):
         for batch in self._micro_batches(
             [Sequence(row["token_ids"], row["prompt_length"], weight=1.0) for row in rows]
         ):
-            logprobs, _ = self.model.token_logprobs(batch, 1.0, self.logprob_chunk)
+            logprobs, _ = self.model.token_logprobs(batch, 1.0, self.logits_mib)
             sums += torch.stack(
                 [-logprobs.sum().double(), torch.tensor(logprobs.numel(), dtype=torch.float64, device=self.device)]
             )
