@@ -3,7 +3,7 @@
 Parameter names are Hugging Face's own throughout, so that a checkpoint, an export and a rollout engine agree on them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +24,7 @@ from acereason.batching import MicroBatch
 from acereason.errors import UserError, first_line
 from acereason.files import atomic_folder
 from acereason.models.bytes import BYTES, byte_tokenizer
-from acereason.models.head import chunked_logprobs
+from acereason.models.head import chunked_logprobs, chunked_loss
 
 
 @dataclass
@@ -50,8 +50,27 @@ class Backbone:
 class Qwen(Qwen2ForCausalLM):
     """Qwen2 that answers with log-probs of a packed micro batch instead of logits."""
 
-    def token_logprobs(self, batch: MicroBatch, temperature: float, chunk: int) -> tuple[Tensor, Tensor]:
-        """log pi(target) and entropy for each of the batch's M loss tokens, both [M] float32, at temperature T."""
+    def token_logprobs(self, batch: MicroBatch, temperature: float, logits_mib: int) -> tuple[Tensor, Tensor]:
+        """log pi(target) and entropy for each of the batch's M loss tokens, both [M] float32, at temperature T, without
+        a gradient."""
+        return chunked_logprobs(self._predicting(batch), self.lm_head.weight, batch.targets, temperature, logits_mib)
+
+    def token_loss(
+        self, batch: MicroBatch, objective: Callable[[MicroBatch, Tensor], Tensor], temperature: float, logits_mib: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The loss, and what `token_logprobs` gives. `objective` is asked for some tokens of the batch at a time, with
+        their log-probs: the loss is the sum of its answers, and alone has a gradient."""
+        return chunked_loss(
+            self._predicting(batch),
+            self.lm_head.weight,
+            batch.targets,
+            lambda logprobs, rows: objective(batch.tokens(rows), logprobs),
+            temperature,
+            logits_mib,
+        )
+
+    def _predicting(self, batch: MicroBatch) -> Tensor:
+        """[M, H] final hidden states of the positions that predict."""
         hidden = self.model(
             input_ids=batch.input_ids,
             position_ids=batch.position_ids,
@@ -62,7 +81,7 @@ class Qwen(Qwen2ForCausalLM):
             max_length_q=max(batch.document_lengths),
             max_length_k=max(batch.document_lengths),
         ).last_hidden_state[0]
-        return chunked_logprobs(hidden[batch.predictors], self.lm_head.weight, batch.targets, temperature, chunk)
+        return hidden[batch.predictors]
 
 
 def load_config(pretrained: str | None, backbone: Backbone) -> Qwen2Config:
@@ -119,7 +138,8 @@ def shard(model: Qwen, mesh: DeviceMesh, compute_dtype: str) -> Qwen:
     for layer in model.model.layers:
         fully_shard(layer, mesh=mesh, mp_policy=policy)
     fully_shard(model, mesh=mesh, mp_policy=policy)
-    register_fsdp_forward_method(model, "token_logprobs")
+    for method in ("token_logprobs", "token_loss"):
+        register_fsdp_forward_method(model, method)
     return model
 
 

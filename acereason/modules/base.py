@@ -58,7 +58,7 @@ class QwenModule(pl.LightningModule):
         schedule: learning-rate factor over steps.
         max_grad_norm: gradients are scaled down to this norm; null never clips.
         micro_batch_tokens: tokens of a forward pass; changes memory and speed, never the result.
-        logprob_chunk: tokens whose [tokens, vocabulary] logits are held at a time.
+        logits_mib: MiB of logits that are held at a time, in the compute dtype.
         seed: of random weights and of rollouts.
     """
 
@@ -72,14 +72,14 @@ class QwenModule(pl.LightningModule):
         schedule: Schedule = Schedule(),  # noqa: B008  read only
         max_grad_norm: float | None = 1.0,
         micro_batch_tokens: int = 16384,
-        logprob_chunk: int = 512,
+        logits_mib: int = 256,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.pretrained, self.backbone = pretrained, backbone
         self.build_optimizer, self.schedule, self.max_grad_norm = optimizer, schedule, max_grad_norm
-        self.micro_batch_tokens, self.logprob_chunk, self.seed = micro_batch_tokens, logprob_chunk, seed
+        self.micro_batch_tokens, self.logits_mib, self.seed = micro_batch_tokens, logits_mib, seed
         self.learning_rate = 0.0
         """Before the schedule's factor; the optimizer's, until a stage sets its own."""
         self.seconds: dict[str, float] = {}
@@ -120,8 +120,7 @@ class QwenModule(pl.LightningModule):
         """
         for batch in self._micro_batches(sequences):
             with self.section("forward"):
-                logprobs, entropy = self.model.token_logprobs(batch, temperature, self.logprob_chunk)
-                loss = policy_loss(logprobs, self.token_weights(batch, logprobs))
+                loss, logprobs, entropy = self.model.token_loss(batch, self.objective, temperature, self.logits_mib)
             with self.section("backward"):
                 self.manual_backward(loss * self.trainer.world_size)  # FSDP2 averages over ranks, the objective sums
             measures.add(batch, logprobs, entropy, loss)
@@ -139,6 +138,10 @@ class QwenModule(pl.LightningModule):
             grad_norm, rate = self._optimizer_step(denominator)
         return metrics | {"policy/grad_norm": grad_norm, "policy/lr": rate}
 
+    def objective(self, batch: MicroBatch, logprobs: Tensor) -> Tensor:
+        """The loss of a micro batch's tokens, or of some of them."""
+        return policy_loss(logprobs, self.token_weights(batch, logprobs))
+
     def token_weights(self, batch: MicroBatch, logprobs: Tensor) -> Tensor:
         """[M] what each response token's log-prob is multiplied by."""
         return batch.weights
@@ -151,7 +154,7 @@ class QwenModule(pl.LightningModule):
         """The metrics of `Measures` without an update."""
         measures = Measures(self.device)
         for batch in self._micro_batches(sequences):
-            measures.add(batch, *self.model.token_logprobs(batch, temperature, self.logprob_chunk))
+            measures.add(batch, *self.model.token_logprobs(batch, temperature, self.logits_mib))
         return measures.metrics()
 
     def record(self, metrics: dict[str, float]) -> None:

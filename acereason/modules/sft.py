@@ -39,7 +39,7 @@ class SFTModule(QwenModule):
         """Loss on held-out rows."""
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         for batch in self._micro_batches(self.sequences(rows)):
-            logprobs, _ = self.model.token_logprobs(batch, 1.0, self.logprob_chunk)
+            logprobs, _ = self.model.token_logprobs(batch, 1.0, self.logits_mib)
             sums += torch.stack(
                 [-logprobs.sum().double(), torch.tensor(logprobs.numel(), dtype=torch.float64, device=self.device)]
             )

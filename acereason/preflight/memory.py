@@ -9,6 +9,7 @@ buffers and CUDA's own memory are not in: `SPARE` is kept for them.
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
+from acereason.models.head import FEW
 from acereason.modules.grpo import GRPOModule
 
 DEVICES = {
@@ -68,7 +69,7 @@ def _forward_and_backward(module: GRPOModule, longest: int) -> Parts:
     tokens, layers, hidden = max(module.micro_batch_tokens, longest), config.num_hidden_layers, config.hidden_size
     inputs = tokens * width * hidden * layers
     layer = tokens * width * (12 * hidden + 6 * config.intermediate_size)
-    logits = 3 * 4 * module.logprob_chunk * config.vocab_size
+    logits = 2**20 * module.logits_mib + 8 * FEW * config.vocab_size
     return {
         "activations": inputs + layer if module.backbone.gradient_checkpointing else layer * layers,
         "logits and the head's gradient": logits + (4 + width) * config.vocab_size * hidden,

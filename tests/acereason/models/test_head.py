@@ -1,56 +1,179 @@
 import pytest
 import torch
 
-from acereason.models.head import chunked_logprobs
-from acereason.objective import entropy_of
+from acereason.models import head
+from acereason.models.head import chunked_logprobs, chunked_loss
+from acereason.objective import entropy_of, importance_weights, policy_loss
+
+MIB = 2**20
 
 
-@pytest.mark.parametrize("temperature", [0.6, 1.0, 1.7])
-@pytest.mark.parametrize("chunk", [1, 5, 64])
-def test_values_and_gradients_equal_the_plain_computation(temperature, chunk):
+@pytest.fixture(params=[1, 5, 64])
+def rows_a_chunk(request, monkeypatch):
+    """Chunks of so many rows, and softmaxes of two at a time: the smallest budget is a MiB, far more than a test's."""
+    monkeypatch.setattr(head, "FEW", 2)
+    monkeypatch.setattr(head, "_chunks", lambda weight, length, _: head._slices(0, length, request.param))
+
+
+def example(dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, ...]:
+    """hidden [17, 8], weight [33, 8] and targets [17]."""
     torch.manual_seed(0)
-    hidden, weight = torch.randn(17, 8, requires_grad=True), torch.randn(33, 8, requires_grad=True)
-    targets, upstream = torch.randint(33, (17,)), torch.randn(17)
+    hidden, weight = torch.randn(17, 8).to(dtype).requires_grad_(), torch.randn(33, 8).to(dtype).requires_grad_()
+    return hidden, weight, torch.randint(33, (17,))
 
-    logprobs, entropy = chunked_logprobs(hidden, weight, targets, temperature, chunk)
-    ours = torch.autograd.grad(logprobs, (hidden, weight), upstream)
-    logits = hidden @ weight.T
-    plain = torch.log_softmax(logits / temperature, -1).gather(-1, targets[:, None]).squeeze(-1)
-    expected = torch.autograd.grad(plain, (hidden, weight), upstream)
 
-    torch.testing.assert_close(logprobs, plain, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(entropy, entropy_of(logits, temperature), atol=1e-5, rtol=1e-5)
+def plain(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, temperature: float) -> torch.Tensor:
+    return torch.log_softmax(hidden @ weight.T / temperature, -1).gather(-1, targets[:, None]).squeeze(-1)
+
+
+@pytest.mark.usefixtures("rows_a_chunk")
+@pytest.mark.parametrize("temperature", [0.6, 1.0, 1.7])
+def test_values_and_gradients_equal_the_plain_computation(temperature):
+    hidden, weight, targets = example()
+    upstream = torch.randn(17)
+    loss, logprobs, entropy = chunked_loss(
+        hidden, weight, targets, lambda logprobs, rows: policy_loss(logprobs, upstream[rows]), temperature, 1
+    )
+    ours = torch.autograd.grad(3 * loss, (hidden, weight))  # what follows the loss scales the gradient
+    reference = plain(hidden, weight, targets, temperature)
+    expected = torch.autograd.grad(3 * policy_loss(reference, upstream), (hidden, weight))
+
+    torch.testing.assert_close(loss, policy_loss(reference, upstream), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(logprobs, reference.detach(), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(entropy, entropy_of(hidden @ weight.T, temperature).detach(), atol=1e-5, rtol=1e-5)
     for mine, theirs in zip(ours, expected, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
+    for mine, theirs in zip(chunked_logprobs(hidden, weight, targets, temperature), (logprobs, entropy), strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.usefixtures("rows_a_chunk")
+def test_weights_that_depend_on_the_log_probs_are_constants_of_the_gradient():
+    hidden, weight, targets = example()
+    sampler, advantages = plain(hidden, weight, targets, 0.8).detach() + torch.randn(17), torch.randn(17)
+
+    def objective(logprobs: torch.Tensor, rows: slice) -> torch.Tensor:
+        return policy_loss(logprobs, advantages[rows] * importance_weights(logprobs, sampler[rows], 1.5))
+
+    loss, _, _ = chunked_loss(hidden, weight, targets, objective, 0.8, 1)
+    reference = plain(hidden, weight, targets, 0.8)
+    ratios = (reference.detach() - sampler).exp().clamp(max=1.5)
+    assert 1.5 in ratios
+    expected = torch.autograd.grad(-(advantages * ratios * reference).sum(), (hidden, weight))
+    for mine, theirs in zip(torch.autograd.grad(loss, (hidden, weight)), expected, strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.usefixtures("rows_a_chunk")
+def test_a_loss_that_is_not_linear_in_the_log_probs():
+    hidden, weight, targets = example()
+    loss, _, _ = chunked_loss(hidden, weight, targets, lambda logprobs, _: logprobs.square().sum(), 1.0, 1)
+    expected = torch.autograd.grad(plain(hidden, weight, targets, 1.0).square().sum(), (hidden, weight))
+    for mine, theirs in zip(torch.autograd.grad(loss, (hidden, weight)), expected, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("rows_a_chunk")
+def test_bfloat16_is_accumulated_in_float32():
+    """Values and gradients of the same numbers in float64 differ by bfloat16's rounding of logits and products."""
+    hidden, weight, targets = example(torch.bfloat16)
+    loss, logprobs, entropy = chunked_loss(hidden, weight, targets, lambda logprobs, _: -logprobs.sum(), 0.8, 1)
+    ours = torch.autograd.grad(loss, (hidden, weight))
+    exact = [tensor.detach().double().requires_grad_() for tensor in (hidden, weight)]
+    reference = plain(*exact, targets, 0.8)
+    assert (loss.dtype, logprobs.dtype, entropy.dtype) == (torch.float32,) * 3
+    torch.testing.assert_close(logprobs.double(), reference.detach(), atol=0.05, rtol=0)
+    for mine, theirs in zip(ours, torch.autograd.grad(-reference.sum(), exact), strict=True):
+        assert mine.dtype == torch.bfloat16
+        assert (mine - theirs).norm() < 0.01 * theirs.norm()
+
+
+def test_many_chunks_round_a_bfloat16_gradient_once(monkeypatch):
+    """A thousand equal gradients, a row each: a sum in bfloat16 would stand still at 256 of them."""
+    monkeypatch.setattr(head, "_chunks", lambda weight, length, _: head._slices(0, length, 1))
+    hidden = torch.ones(1024, 1, dtype=torch.bfloat16)
+    weight = torch.zeros(2, 1, dtype=torch.bfloat16, requires_grad=True)
+    loss, _, _ = chunked_loss(
+        hidden, weight, torch.zeros(1024, dtype=torch.long), lambda logprobs, _: logprobs.sum(), 1.0, 1
+    )
+    loss.backward()
+    assert weight.grad.flatten().tolist() == [512, -512]
+
+
+def test_nothing_of_the_gradient_is_computed_without_one():
+    """No product but the logits', and no graph."""
+    hidden, weight, targets = example()
+    with Watch() as watch:
+        logprobs, entropy = chunked_logprobs(hidden, weight, targets)
+    assert watch.products == 1
+    assert not logprobs.requires_grad
+    assert not entropy.requires_grad
+
+
+def test_logits_are_computed_once():
+    hidden, weight, targets = example()
+    with Watch() as watch:
+        chunked_loss(hidden, weight, targets, lambda logprobs, _: logprobs.sum(), 1.0, 1)[0].backward()
+    assert watch.products == 3  # logits, and a gradient each of hidden and weight
+
+
+def test_a_second_backward_is_refused():
+    hidden, weight, targets = example()
+    loss, _, _ = chunked_loss(hidden, weight, targets, lambda logprobs, _: logprobs.sum(), 1.0, 1)
+    loss.backward(retain_graph=True)
+    with pytest.raises(AttributeError, match="gradients"):
+        loss.backward()
+
+
 def test_extreme_logits_stay_finite():
-    hidden, weight = torch.full((2, 4), 100.0, requires_grad=True), torch.eye(4) * 50
-    logprobs, entropy = chunked_logprobs(hidden, weight, torch.tensor([0, 3]))
-    logprobs.sum().backward()
-    assert torch.isfinite(logprobs).all()
-    assert torch.isfinite(entropy).all()
-    assert torch.isfinite(hidden.grad).all()
+    hidden = torch.tensor([[100.0, 0, 0, -100], [0, 0, 0, 1e4]], requires_grad=True)
+    weight = (torch.eye(4) * 50).requires_grad_()
+    loss, logprobs, entropy = chunked_loss(hidden, weight, torch.tensor([3, 3]), lambda lp, _: lp.sum(), 1.0, 1)
+    loss.backward()
+    assert logprobs.tolist() == [-10_000, 0]
+    assert entropy.tolist() == [0, 0]
+    assert hidden.grad.tolist() == [[-50, 0, 0, 50], [0, 0, 0, 0]]
+    assert torch.isfinite(weight.grad).all()
 
 
 def test_no_rows():
-    hidden = torch.zeros(0, 4, requires_grad=True)
-    logprobs, entropy = chunked_logprobs(hidden, torch.randn(7, 4), torch.zeros(0, dtype=torch.long))
+    hidden, weight = torch.zeros(0, 4, requires_grad=True), torch.randn(7, 4, requires_grad=True)
+    targets = torch.zeros(0, dtype=torch.long)
+    loss, logprobs, entropy = chunked_loss(hidden, weight, targets, lambda logprobs, _: logprobs.sum(), 1.0, 1)
+    loss.backward()
     assert logprobs.shape == entropy.shape == (0,)
+    assert loss.item() == 0
+    assert not weight.grad.any()
 
 
-def test_the_whole_logit_matrix_is_never_held():
-    """Of 4,096 tokens x 8,192 words the largest tensor that lives at any time is a chunk's."""
-    hidden, weight = torch.randn(4096, 4, requires_grad=True), torch.randn(8192, 4, requires_grad=True)
-    largest = 0
+@pytest.mark.parametrize(("dtype", "rows"), [(torch.float32, 64), (torch.bfloat16, 128)])
+def test_the_budget_bounds_the_logits(dtype, rows):
+    """Of 1,024 tokens x 8,192 words and 2 MiB, no tensor is larger than a chunk's logits."""
+    hidden = torch.randn(1024, 4, dtype=dtype, requires_grad=True)
+    weight = torch.randn(8192, 4, dtype=dtype, requires_grad=True)
+    targets = torch.zeros(1024, dtype=torch.long)
+    with Watch() as watch:
+        chunked_loss(hidden, weight, targets, lambda logprobs, _: logprobs.sum(), 1.0, 2)[0].backward()
+        chunked_logprobs(hidden, weight, targets, logits_mib=2)
+    assert watch.largest == rows * 8192
+    assert rows * 8192 * dtype.itemsize == 2 * MIB
 
-    class Watch(torch.utils._python_dispatch.TorchDispatchMode):
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-            nonlocal largest
-            out = func(*args, **(kwargs or {}))
-            largest = max([largest, *(t.numel() for t in torch.utils._pytree.tree_leaves(out) if torch.is_tensor(t))])
-            return out
 
-    with Watch():
-        chunked_logprobs(hidden, weight, torch.zeros(4096, dtype=torch.long), chunk=256)[0].sum().backward()
-    assert largest == 256 * 8192
+def test_a_budget_below_one_row_is_one_row():
+    hidden, weight = torch.randn(2, 1), torch.randn(300_000, 1)
+    with Watch() as watch:
+        chunked_logprobs(hidden, weight, torch.tensor([0, 1]), logits_mib=1)
+    assert watch.largest == 300_000
+
+
+class Watch(torch.utils._python_dispatch.TorchDispatchMode):
+    """The elements of the largest tensor that any operation gives, and how many of them are matrix products."""
+
+    largest = products = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        leaves = torch.utils._pytree.tree_leaves(out)
+        self.largest = max([self.largest, *(tensor.numel() for tensor in leaves if torch.is_tensor(tensor))])
+        self.products += func.overloadpacket in (torch.ops.aten.mm, torch.ops.aten.addmm_)
+        return out

@@ -32,7 +32,7 @@ def estimated(engine, ranks: int = 8, **backbone) -> dict[str, dict[str, float]]
         backbone=Backbone(**{"gradient_checkpointing": True, "compute_dtype": "bfloat16"} | backbone),
         engine=engine,
         micro_batch_tokens=1000,
-        logprob_chunk=512,
+        logits_mib=100,
     )
     return estimate(module, parameters=7_000_000_000, ranks=ranks, longest=500, group_size=2)
 
@@ -51,7 +51,7 @@ def test_an_estimate_by_hand():
         | {
             "gradients": 3.5e9,
             "activations": 1000 * 2 * (28 * 3584 + 12 * 3584 + 6 * 18944),
-            "logits and the head's gradient": 3 * 4 * 512 * 152064 + 6 * EMBEDDINGS,
+            "logits and the head's gradient": 100 * 2**20 + 2 * 4 * 32 * 152064 + 6 * EMBEDDINGS,
         }
         | engine
     )
