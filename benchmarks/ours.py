@@ -15,7 +15,7 @@ from benchmarks.race import Turns
 
 END = "<|endoftext|>"
 """Ends a response, for TRL too."""
-MICRO_BATCH_TOKENS = 1024
+MICRO_BATCH_TOKENS = 2048
 
 Count = Callable[[Any, Any], float]
 """Tokens of a step, from what `training_step` returns and its batch."""

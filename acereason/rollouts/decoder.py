@@ -165,7 +165,9 @@ class _Block:
         keys[:, :, start:end], values[:, :, start:end] = key, value
         # the queries that share a key head, one under the other
         query = query.reshape(rows, self.kv_heads, -1, self.head)
-        attended = scaled_dot_product_attention(query, keys[:, :, :end], values[:, :, :end], mask)
+        attended = (_attend_once if count == 1 else scaled_dot_product_attention)(
+            query, keys[:, :, :end], values[:, :, :end], mask
+        )
         return attended.view(rows, -1, count, self.head).transpose(1, 2).reshape(rows, count, -1)
 
 
@@ -187,6 +189,12 @@ def _rotated(heads: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
     cos, sin = (part.unsqueeze(1) for part in rotation)
     first, second = heads.chunk(2, -1)
     return heads * cos + torch.cat([-second, first], -1) * sin
+
+
+def _attend_once(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+    """scaled_dot_product_attention, whose CPU kernel is slow for a single token: it is made for long queries."""
+    scores = query @ keys.transpose(2, 3) * query.shape[-1] ** -0.5
+    return (scores if mask is None else scores + mask).softmax(-1) @ values
 
 
 def _left_padded(prompts: list[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:
