@@ -67,12 +67,13 @@ def machine() -> dict[str, Any]:
     """Cores that this process may use, the processor's name, memory, operating system, commit of the code."""
     cpuinfo = _lines("/proc/cpuinfo", "model name")
     memory = int(_lines("/proc/meminfo", "MemTotal")[0].split()[1])
+    release = ".".join(platform.release().split(".")[:2])
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True)
     return {
         "cores": len(os.sched_getaffinity(0)),
         "processor": cpuinfo[0].split(":")[1].strip() if cpuinfo else platform.machine(),
         "memory_gib": round(memory / 2**20, 1),
-        "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+        "system": f"{platform.system()} {release}, Python {platform.python_version()}",
         "commit": commit.stdout.strip(),
     }
 
