@@ -1,0 +1,118 @@
+"""What do activation checkpointing and compiled layers give and take?
+
+    python -m benchmarks.options [--steps 8] [--tokens 4096]
+
+Updates of a random policy of 28 million parameters on packed micro batches whose documents differ at every step. The
+variants take turns on the same micro batch, in alternating order. Prints the seconds of the first step (compilation),
+median seconds of the later ones, their memory at the peak beyond what they found, and the medians of the ratios to a
+plain step. `compile` compiles each layer by torch.compile, for any length; the trainer has no such option.
+"""
+
+import argparse
+import ctypes
+import random
+import time
+from collections.abc import Callable
+from statistics import median
+
+import torch
+
+from acereason.batching import MicroBatch, collate
+from acereason.models.qwen import Backbone, Qwen, build_model, load_config
+from acereason.objective import policy_loss
+from acereason.types import Sequence
+from benchmarks.weight_sync import peak_after_reset, peak_bytes
+
+CONFIG = {
+    "vocab_size": 8192,
+    "hidden_size": 512,
+    "intermediate_size": 1536,
+    "num_hidden_layers": 8,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 1024,
+    "tie_word_embeddings": True,
+}
+VARIANTS = ("plain", "checkpointing", "compile")
+
+
+def measure(steps: int = 8, tokens: int = 4096) -> list[dict]:
+    """A row for each variant: first_seconds, seconds, bytes, time_ratio and memory_ratio to plain, and loss_gap, the
+    largest relative difference from plain's losses."""
+    updates = {name: _updates(name) for name in VARIANTS}
+    found: dict[str, list[tuple[float, int, float]]] = {name: [] for name in VARIANTS}
+    for step in range(steps):
+        batch = _batch(step, tokens)
+        for name in VARIANTS[:: -1 if step % 2 else 1]:
+            found[name].append(_once(updates[name], batch))
+    return [_row(name, values, found["plain"]) for name, values in found.items()]
+
+
+def _updates(variant: str) -> Callable[[MicroBatch], float]:
+    """An update that returns its loss, of a model of its own."""
+    backbone = Backbone(config=CONFIG, tokenizer="bytes", gradient_checkpointing=variant == "checkpointing")
+    model = build_model(load_config(None, backbone), None, backbone, seed=0)
+    if variant == "compile":
+        for layer in model.model.layers:
+            layer.compile(dynamic=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    return lambda batch: _update(model, optimizer, batch)
+
+
+def _update(model: Qwen, optimizer: torch.optim.Optimizer, batch: MicroBatch) -> float:
+    loss, _, _ = model.token_loss(batch, lambda part, logprobs: policy_loss(logprobs, part.weights), 1.0, 256)
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    return loss.item()
+
+
+def _batch(seed: int, tokens: int) -> MicroBatch:
+    """Documents of 64 to 512 tokens, a quarter of each its prompt."""
+    rng, lengths = random.Random(seed), []
+    while sum(lengths) + 512 <= tokens:
+        lengths.append(rng.randint(64, 512))
+    return collate(
+        [
+            Sequence([rng.randrange(CONFIG["vocab_size"]) for _ in range(length)], length // 4, 1 / tokens)
+            for length in lengths
+        ]
+    )
+
+
+def _once(update: Callable[[MicroBatch], float], batch: MicroBatch) -> tuple[float, int, float]:
+    """Seconds, bytes at the peak beyond what was there, and loss."""
+    ctypes.CDLL(None).malloc_trim(0)  # memory that is free but kept would hide the peak
+    before, start = peak_after_reset(), time.perf_counter()
+    loss = update(batch)
+    return time.perf_counter() - start, peak_bytes() - before, loss
+
+
+def _row(name: str, mine: list[tuple[float, int, float]], plain: list[tuple[float, int, float]]) -> dict:
+    pairs = list(zip(mine[1:], plain[1:], strict=True))
+    return {
+        "variant": name,
+        "first_seconds": mine[0][0],
+        "seconds": median(seconds for seconds, _, _ in mine[1:]),
+        "bytes": median(size for _, size, _ in mine[1:]),
+        "time_ratio": median(a[0] / b[0] for a, b in pairs),
+        "memory_ratio": median(a[1] / b[1] for a, b in pairs),
+        "loss_gap": max(abs(a[2] / b[2] - 1) for a, b in pairs),
+    }
+
+
+def main() -> None:
+    """Compare and report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=8, help="updates, the first one a warm-up")
+    parser.add_argument("--tokens", type=int, default=4096, help="of a micro batch, at most")
+    print("variant         first s  later s  of plain's     GB  of plain's  loss differs by")
+    for row in measure(**vars(parser.parse_args())):
+        print(
+            f"{row['variant']:14} {row['first_seconds']:8.2f} {row['seconds']:8.2f}  {row['time_ratio']:10.2f}"
+            f"  {row['bytes'] / 1e9:5.2f}  {row['memory_ratio']:10.2f}  {row['loss_gap']:15.1e}"
+        )
+
+
+if __name__ == "__main__":
+    main()
