@@ -20,11 +20,12 @@ from torch.utils.checkpoint import checkpoint
 
 from acereason.models.head import chunked_loss
 from acereason.objective import policy_loss
+from benchmarks.report import Row, print_rows
 from benchmarks.weight_sync import peak_after_reset, peak_bytes
 
 VOCABULARY, HIDDEN, CHUNK = 151936, 896, 512
 LOGITS_MIB = 256
-DTYPES = ("float32", "bfloat16")
+DTYPES = ["float32", "bfloat16"]
 MEMORY_BOUND, TIME_BOUND = 1 / 8, 1.2
 
 Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
@@ -59,13 +60,13 @@ if hasattr(torch.nn, "LinearCrossEntropyOptions"):
     METHODS["torch's own"] = torchs_own
 
 
-def measure(tokens: int = 4096, repeats: int = 3) -> list[dict]:
-    """`compare` in both dtypes."""
-    return [row for dtype in DTYPES for row in compare(dtype, tokens, repeats)]
+def measure(tokens: int = 4096, repeats: int = 3, dtypes: list[str] = DTYPES) -> list[Row]:
+    """All rows of the named dtypes."""
+    return [row for dtype in dtypes for row in compare(dtype, tokens, repeats)]
 
 
-def compare(dtype: str, tokens: int, repeats: int) -> list[dict]:
-    """A row for each method: seconds, bytes, time_ratio and memory_ratio to all logits; ours with keeps_bounds."""
+def compare(dtype: str, tokens: int, repeats: int) -> list[Row]:
+    """Each method beside all logits."""
     inputs = _inputs(dtype, tokens)
     for loss in METHODS.values():
         _once(loss, *(tensor[:CHUNK] if tensor is not inputs[1] else tensor for tensor in inputs))
@@ -73,7 +74,7 @@ def compare(dtype: str, tokens: int, repeats: int) -> list[dict]:
     for repeat in range(repeats):
         for name in list(METHODS)[:: -1 if repeat % 2 else 1]:
             found[name].append(_once(METHODS[name], *inputs))
-    return [_row(dtype, name, values, found["all logits"]) for name, values in found.items()]
+    return [row for name, values in found.items() for row in _rows(dtype, name, values, found["all logits"])]
 
 
 def _inputs(dtype: str, tokens: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -92,14 +93,16 @@ def _once(loss: Loss, hidden: Tensor, weight: Tensor, targets: Tensor, weights: 
     return time.perf_counter() - start, peak_bytes() - before - gradients
 
 
-def _row(dtype: str, name: str, mine: list[tuple[float, int]], full: list[tuple[float, int]]) -> dict:
-    time_ratio, memory_ratio = (median(a[i] / b[i] for a, b in zip(mine, full, strict=True)) for i in (0, 1))
-    row = {"dtype": dtype, "method": name}
-    row |= {"seconds": median(seconds for seconds, _ in mine), "bytes": max(size for _, size in mine)}
-    row |= {"time_ratio": time_ratio, "memory_ratio": memory_ratio}
-    if name == "ours":
-        row["keeps_bounds"] = time_ratio <= TIME_BOUND and memory_ratio <= MEMORY_BOUND
-    return row
+def _rows(dtype: str, name: str, mine: list[tuple[float, int]], full: list[tuple[float, int]]) -> list[Row]:
+    slower, larger = (median(a[i] / b[i] for a, b in zip(mine, full, strict=True)) for i in (0, 1))
+    asked = (TIME_BOUND, MEMORY_BOUND) if name == "ours" else (None, None)
+    label = f"{dtype}, {name}"
+    return [
+        Row(f"{label}: forward and backward", median(seconds for seconds, _ in mine), "s"),
+        Row(f"{label}: peak memory", max(size for _, size in mine) / 2**20, "MiB"),
+        Row(f"{label} / all logits: time", slower, "ratio", at_most=asked[0]),
+        Row(f"{label} / all logits: peak memory", larger, "ratio", at_most=asked[1]),
+    ]
 
 
 def main() -> None:
@@ -108,16 +111,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=4096)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES)
-    arguments = parser.parse_args()
-    print("dtype     method       seconds  of all logits'     GB  of all logits'")
-    for dtype in arguments.dtypes:
-        for row in compare(dtype, arguments.tokens, arguments.repeats):
-            kept = {None: "", True: "  keeps both bounds", False: "  BEYOND A BOUND"}[row.get("keeps_bounds")]
-            print(
-                f"{row['dtype']:9} {row['method']:12} {row['seconds']:7.2f}  {row['time_ratio']:14.2f}"
-                f"  {row['bytes'] / 1e9:5.2f}  {row['memory_ratio']:14.3f}{kept}",
-                flush=True,
-            )
+    print_rows(measure(**vars(parser.parse_args())))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from acereason.batching import MicroBatch, collate
 from acereason.models.qwen import Backbone, Qwen, build_model, load_config
 from acereason.objective import policy_loss
 from acereason.types import Sequence
+from benchmarks.report import Row, print_rows
 from benchmarks.weight_sync import peak_after_reset, peak_bytes
 
 CONFIG = {
@@ -36,16 +37,15 @@ CONFIG = {
 VARIANTS = ("plain", "checkpointing", "compile")
 
 
-def measure(steps: int = 8, tokens: int = 4096) -> list[dict]:
-    """A row for each variant: first_seconds, seconds, bytes, time_ratio and memory_ratio to plain, and loss_gap, the
-    largest relative difference from plain's losses."""
+def measure(steps: int = 8, tokens: int = 4096) -> list[Row]:
+    """Each variant beside a plain update."""
     updates = {name: _updates(name) for name in VARIANTS}
     found: dict[str, list[tuple[float, int, float]]] = {name: [] for name in VARIANTS}
     for step in range(steps):
         batch = _batch(step, tokens)
         for name in VARIANTS[:: -1 if step % 2 else 1]:
             found[name].append(_once(updates[name], batch))
-    return [_row(name, values, found["plain"]) for name, values in found.items()]
+    return [row for name, values in found.items() for row in _rows(name, values, found["plain"])]
 
 
 def _updates(variant: str) -> Callable[[MicroBatch], float]:
@@ -88,17 +88,16 @@ def _once(update: Callable[[MicroBatch], float], batch: MicroBatch) -> tuple[flo
     return time.perf_counter() - start, peak_bytes() - before, loss
 
 
-def _row(name: str, mine: list[tuple[float, int, float]], plain: list[tuple[float, int, float]]) -> dict:
+def _rows(name: str, mine: list[tuple[float, int, float]], plain: list[tuple[float, int, float]]) -> list[Row]:
     pairs = list(zip(mine[1:], plain[1:], strict=True))
-    return {
-        "variant": name,
-        "first_seconds": mine[0][0],
-        "seconds": median(seconds for seconds, _, _ in mine[1:]),
-        "bytes": median(size for _, size, _ in mine[1:]),
-        "time_ratio": median(a[0] / b[0] for a, b in pairs),
-        "memory_ratio": median(a[1] / b[1] for a, b in pairs),
-        "loss_gap": max(abs(a[2] / b[2] - 1) for a, b in pairs),
-    }
+    return [
+        Row(f"{name}: the first update", mine[0][0], "s"),
+        Row(f"{name}: an update", median(seconds for seconds, _, _ in mine[1:]), "s"),
+        Row(f"{name}: peak memory", median(size for _, size, _ in mine[1:]) / 2**20, "MiB"),
+        Row(f"{name} / plain: time", median(a[0] / b[0] for a, b in pairs), "ratio"),
+        Row(f"{name} / plain: peak memory", median(a[1] / b[1] for a, b in pairs), "ratio"),
+        Row(f"{name} / plain: largest difference of losses", max(abs(a[2] / b[2] - 1) for a, b in pairs), "ratio"),
+    ]
 
 
 def main() -> None:
@@ -106,12 +105,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=8, help="updates, the first one a warm-up")
     parser.add_argument("--tokens", type=int, default=4096, help="of a micro batch, at most")
-    print("variant         first s  later s  of plain's     GB  of plain's  loss differs by")
-    for row in measure(**vars(parser.parse_args())):
-        print(
-            f"{row['variant']:14} {row['first_seconds']:8.2f} {row['seconds']:8.2f}  {row['time_ratio']:10.2f}"
-            f"  {row['bytes'] / 1e9:5.2f}  {row['memory_ratio']:10.2f}  {row['loss_gap']:15.1e}"
-        )
+    print_rows(measure(**vars(parser.parse_args())))
 
 
 if __name__ == "__main__":

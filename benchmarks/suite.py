@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.report import Result, Row, machine, markdown, today, versions, write
 
-NAMES = ("grpo_step", "sft_step", "loss_head", "rollout", "overlap", "weight_sync", "rewards", "sandbox")
+NAMES = ("grpo_step", "sft_step", "loss_head", "options", "rollout", "overlap", "weight_sync", "rewards", "sandbox")
 
 
 def main() -> None:
