@@ -2,9 +2,10 @@
 
     python -m benchmarks.rollout [--steps 12] [--prompts 32] [--group_size 8]
 
-Trains the quickstart's SFT model on vLLM; makes it first where it is missing. After each update three generate for the
+Trains the quickstart's SFT model on vLLM; makes it first where it is missing. After each update four generate for the
 same prompts, one after the other, with the policy of that step: the run's engine, vLLM's own `LLM.generate` (same
-weights, same requests, same process), and the embedded `HFEngine`. Prints tokens a second and medians of ratios.
+weights, same requests, same process), the embedded `HFEngine`, and transformers' `generate`. Prints tokens a second and
+medians of ratios.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from statistics import median
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 
 import run
 from acereason.models.qwen import export, stream_weights
@@ -31,14 +33,15 @@ SEED = 7
 
 
 class Race(pl.Callback):
-    """After each update, listed after WeightSync, lets the three generate in turn."""
+    """After each update, listed after WeightSync, lets the four generate in turn."""
 
     def __init__(self, report: str, steps: int = 12, group_size: int = 8) -> None:
         self.report, self.steps, self.group_size = Path(report), steps, group_size
         self.rates: dict[str, list[float]] = {"engine": [], "LLM.generate": [], "HFEngine": []}
+        self.rates["transformers"] = []
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Build the two rivals."""
+        """Build the rivals."""
         stop_ids = trainer.datamodule.template.stop_ids(pl_module.tokenizer)
         longest = trainer.datamodule.longest(pl_module.sampling)
         self.embedded = HFEngine()
@@ -56,6 +59,7 @@ class Race(pl.Callback):
             "engine": lambda: tokens_of(pl_module.engine.generate(batch, sampling, n, SEED)),
             "LLM.generate": lambda: self.vllm.generate(batch, sampling, n),
             "HFEngine": lambda: tokens_of(self.embedded.generate(batch, sampling, n, SEED)),
+            "transformers": lambda: transformers_tokens(self.embedded, batch, sampling, n),
         }.items():
             rate = tokens_a_second(generate)
             if trainer.global_step > 1:
@@ -108,6 +112,25 @@ class Own:
         prompts = [{"prompt_token_ids": problem.prompt_ids} for problem, _ in keys]
         outputs = self.llm.generate(prompts, params, use_tqdm=False)
         return sum(len(output.outputs[0].token_ids) for output in outputs)
+
+
+@torch.inference_mode()
+def transformers_tokens(engine: HFEngine, problems: list[Problem], sampling: Sampling, n: int) -> int:
+    """Response tokens by transformers' `generate`, all rows at a time, on the embedded engine's model."""
+    rows = [problem.prompt_ids for problem in problems for _ in range(n)]
+    width = max(map(len, rows))
+    output = engine.model.generate(
+        input_ids=torch.tensor([[0] * (width - len(row)) + row for row in rows]),
+        attention_mask=torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows]),
+        do_sample=True,
+        temperature=sampling.temperature,
+        top_k=0,
+        max_new_tokens=sampling.max_response_length,
+        eos_token_id=engine.stop_ids,
+        pad_token_id=engine.stop_ids[0],
+    )[:, width:]
+    ended = torch.isin(output, torch.tensor(engine.stop_ids)).cumsum(1)
+    return int((ended.cumsum(1) <= 1).sum())  # up to the first stop token, that one included
 
 
 def tokens_of(groups: Any) -> int:
