@@ -20,6 +20,7 @@ from statistics import median
 
 import torch
 import yaml
+from safetensors.torch import load_file
 
 from acereason.models.bytes import byte_tokenizer
 from acereason.models.qwen import Backbone, Qwen, build_model, export, load_config, stream_weights
@@ -82,7 +83,8 @@ def reload_folder(engine: VLLMEngine, model: Qwen, folder: Path) -> Callable[[],
 
     def push() -> None:
         export(model, byte_tokenizer(), folder / "policy", is_writer=True)
-        engine.core.engine.collective_rpc("reload_weights", kwargs={"weights_path": str(folder / "policy")})
+        weights = iter(load_file(folder / "policy/model.safetensors").items())
+        engine.core.engine.collective_rpc("reload_weights", kwargs={"weights_iterator": weights})
 
     return push
 
