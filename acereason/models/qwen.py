@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
 from transformers.utils import is_flash_attn_2_available
@@ -161,6 +161,8 @@ def load_weights(model: Qwen, folder: Path) -> None:
     }
     if not weights:
         raise UserError(f"{folder}: no exported policy there")
+    if isinstance(model, FSDPModule):
+        model.reshard()  # a forward pass without a backward leaves the outermost parameters gathered
     options = StateDictOptions(full_state_dict=True, strict=False)  # tied weights are stored once
     result = set_model_state_dict(model, weights, options=options)
     if result.unexpected_keys:
