@@ -5,7 +5,7 @@
 Updates of a random policy of 28 million parameters on packed micro batches whose documents differ at every step. The
 variants take turns on the same micro batch, in alternating order. Prints the seconds of the first step (compilation),
 median seconds of the later ones, their memory at the peak beyond what they found, and the medians of the ratios to a
-plain step. `compile` compiles each layer by torch.compile, for any length; the trainer has no such option.
+plain step.
 """
 
 import argparse
@@ -50,11 +50,9 @@ def measure(steps: int = 8, tokens: int = 4096) -> list[Row]:
 
 def _updates(variant: str) -> Callable[[MicroBatch], float]:
     """An update that returns its loss, of a model of its own."""
-    backbone = Backbone(config=CONFIG, tokenizer="bytes", gradient_checkpointing=variant == "checkpointing")
+    options = {"gradient_checkpointing": variant == "checkpointing", "compile": variant == "compile"}
+    backbone = Backbone(config=CONFIG, tokenizer="bytes", **options)
     model = build_model(load_config(None, backbone), None, backbone, seed=0)
-    if variant == "compile":
-        for layer in model.model.layers:
-            layer.compile(dynamic=True)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     return lambda batch: _update(model, optimizer, batch)
 

@@ -1,44 +1,16 @@
 """FSDP2 on two processes gives what one process gives."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-from comparing import metrics, same_weights
-from killing import ONE_THREAD
+from comparing import SGD, equal, fit
 
 pytestmark = pytest.mark.slow
 VLLM = ["--model.engine=VLLMEngine", "--model.engine.cache_gib=0.25"]
 
-SGD = [
-    "--model.optimizer=SGD",
-    "--model.optimizer.lr=0.03",
-    "--model.optimizer.momentum=0.9",
-]  # AdamW would amplify rounding
 FSDP = "--trainer.strategy=ModelParallelStrategy", "--trainer.strategy.tensor_parallel_size=1"
 ONE = [*FSDP, "--trainer.devices=1", "--trainer.strategy.data_parallel_size=1"]
 TWO = [*FSDP, "--trainer.devices=2", "--trainer.strategy.data_parallel_size=2"]
-
-
-def fit(folder: Path, name: str, *overrides: str) -> Path:
-    logger = [f"--trainer.logger.save_dir={folder}", f"--trainer.logger.name={name}"]
-    command = [sys.executable, "run.py", "fit", "--config=conf/debug.yaml", *logger, *overrides]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=ONE_THREAD)
-    assert done.returncode == 0, done.stderr
-    return folder / name
-
-
-def equal(first: Path, second: Path, since: int = 0) -> None:
-    """Every metric of the steps from `since` on, and the final weights, to 1e-5."""
-    mine, theirs = metrics(first, since), metrics(second, since)
-    assert mine.keys() == theirs.keys()
-    for tag, curve in mine.items():
-        # the gaps are rounding itself; the samples that they compare are equal
-        tolerance = {"abs": 1e-5} if tag.startswith("sync/") else {"rel": 1e-5, "abs": 1e-7}
-        assert dict(theirs[tag]) == pytest.approx(dict(curve), nan_ok=True, **tolerance), tag
-    same_weights(first / "export", second / "export", tolerance=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,8 @@ class Backbone:
     """auto: flash_attention_2 where flash-attn is installed, else SDPA document by document."""
     gradient_checkpointing: bool = False
     """Recompute each layer in backward: less memory, about a third more time."""
+    compile: bool = False
+    """Compile each layer by torch.compile at the first step, for any length; needs a C++ compiler on a CPU."""
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     """Of matrix products under FSDP; parameters, gradients and the optimizer stay float32."""
 
@@ -129,6 +131,9 @@ def build_model(config: Qwen2Config, pretrained: str | None, backbone: Backbone,
             model = Qwen(config)
     if backbone.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
+    if backbone.compile:
+        for layer in model.model.layers:
+            layer.compile(dynamic=True)
     return model.train()  # from_pretrained gives eval mode, in which checkpointing is silently off
 
 

@@ -1,0 +1,38 @@
+"""What makes a run faster or smaller changes nothing of what it learns: every metric and weight is the same to 1e-5."""
+
+import json
+
+import pytest
+import yaml
+from comparing import SGD, equal, fit
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory):
+    """The debug run, packed into micro batches of 64 tokens."""
+    return fit(tmp_path_factory.mktemp("usual"), "usual", *SGD)
+
+
+def without(callback: str) -> str:
+    with open("conf/debug.yaml") as file:
+        listed = yaml.safe_load(file)["trainer"]["callbacks"]
+    assert any(entry["class_path"] == callback for entry in listed)
+    return "--trainer.callbacks=" + json.dumps([entry for entry in listed if entry["class_path"] != callback])
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "--model.micro_batch_tokens=1",  # each response in a pass of its own
+        "--model.micro_batch_tokens=10000",  # all in one
+        "--model.backbone.gradient_checkpointing=true",
+        "--model.backbone.compile=true",
+        "--model.engine.max_rows=12",
+        without("LongestFirst"),
+    ],
+    ids=["a response a pass", "one pass", "checkpointing", "compiled", "rollouts at a time", "order"],
+)
+def test_nothing_changes(tmp_path, usual, override):
+    equal(usual, fit(tmp_path, "changed", *SGD, override))
