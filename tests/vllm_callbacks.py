@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import threading
 
 import lightning.pytorch as pl
 import torch
@@ -46,10 +47,9 @@ class Break(pl.Callback):
             process, generate = pl_module.engine.core.process, pl_module.engine.core.generate
 
             def dying(requests, sampling):
-                for number, completion in enumerate(generate(requests, sampling)):
-                    if number == 2:
-                        os.kill(process.pid, signal.SIGKILL)
-                    yield completion
+                os.kill(process.pid, signal.SIGSTOP)  # so that it can't be done before it dies
+                threading.Timer(0.5, os.kill, (process.pid, signal.SIGKILL)).start()
+                return generate(requests, sampling)
 
             pl_module.engine.core.generate = dying
         if trainer.global_step == self.step and self.how == "exception":
