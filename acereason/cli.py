@@ -29,9 +29,10 @@ from acereason.recipe import recipe
 from acereason.rollouts.hf import HFEngine  # noqa: F401
 from acereason.rollouts.vllm import VLLMEngine  # noqa: F401
 from acereason.scoring.verb import score
+from acereason.teacher.verb import predict
 from acereason.trainer import Trainer
 
-VERBS: dict[str, Callable[..., None]] = {"recipe": recipe, "score": score}
+VERBS: dict[str, Callable[..., None]] = {"predict": predict, "recipe": recipe, "score": score}
 """Verbs that need no Trainer in this process."""
 
 

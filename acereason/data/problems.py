@@ -134,7 +134,7 @@ def refuse_bad_rows(bad: dict[str, str], total: int, key: str, bad_rows: BadRows
     )
     if bad_rows == "error":
         raise UserError(
-            f"{key}: {len(bad)} of {total} rows can't be used: {shown}; mend them, or set data.bad_rows: exclude"
+            f"{key}: {len(bad)} of {total} rows can't be used: {shown}; mend them, or set bad_rows: exclude"
         )
     if len(bad) == total:
         raise UserError(f"{key}: none of the {total} rows can be used: {shown}")

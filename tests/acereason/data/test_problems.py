@@ -105,7 +105,7 @@ def test_a_row_without_an_answer_has_an_empty_one(tmp_path):
 class TestBadRows:
     def test_an_error_lists_them(self):
         bad = {f"s/{n}": "no answer" for n in range(12)}
-        with pytest.raises(UserError, match=r"12 of 20 rows.*s/9 \(no answer\) and 2 more; .*data\.bad_rows: exclude"):
+        with pytest.raises(UserError, match=r"12 of 20 rows.*s/9 \(no answer\) and 2 more; .*bad_rows: exclude"):
             refuse_bad_rows(bad, 20, "data.sources.s", "error")
 
     def test_excluding_prints_all_of_them(self, capsys):
