@@ -47,7 +47,7 @@ class EngineTeacher:
 
     def __init__(self, local: Local, template: Template, sampling: Sampling, seed: int) -> None:
         self.local, self.template, self.sampling, self.seed = local, template, sampling, seed
-        self.config = load_config(local.pretrained, Backbone(attention="documents"))
+        self.config = load_config(local.pretrained, Backbone(attention="documents"), "engine")
         self.tokenizer = load_tokenizer(local.pretrained, Backbone())
 
     def sample(self, requests: list[Request]) -> Iterator[Finished | Failed]:
@@ -57,7 +57,7 @@ class EngineTeacher:
         long = {name: length for name, length in lengths.items() if length + budget > context}
         for request in requests:
             if length := long.get(request.problem.id):
-                yield Failed(request, f"prompt of {length} tokens where {context - budget} fit beside the response")
+                yield Failed(request, f"a prompt of {length} tokens where {context - budget} fit beside the response")
         waiting = [request for request in requests if request.problem.id not in long]
         if waiting:
             self._start(budget + max(length for name, length in lengths.items() if name not in long))

@@ -15,19 +15,6 @@ REQUESTS = [Request(problem(f"{n}+{n}", str(2 * n), f"s/{n}"), sample) for n in 
 TEMPLATE = Template(system="be kind", math="{statement}=", layout="{system}|{user}=", end="<end>")
 
 
-@pytest.fixture
-def serve():
-    servers = []
-
-    def start(*args, **kwargs) -> TeacherServer:
-        servers.append(TeacherServer(*args, **kwargs))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
-
-
 def outcomes(server: TeacherServer, template: Template = TEMPLATE, **settings) -> dict:
     settings = {"model": "teacher", "retries": 0, "url": server.url} | settings
     teacher = ServerTeacher(Server(**settings), template, Sampling(0.6, 99, 0.95), seed=3)
