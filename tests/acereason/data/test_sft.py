@@ -42,6 +42,6 @@ def test_rows_that_are_too_long_or_empty(tmp_path):
     rows = [{"input": "p", "output": "r"}, {"input": "p", "output": "r" * 99}, {"input": "p", "output": None}]
     (tmp_path / "f.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     source = Source(str(tmp_path / "f.jsonl"), "acereason-sft")
-    with pytest.raises(UserError, match=r"s/1 \(103 tokens, data\.max_length is 64\), s/2 \(no response\)"):
+    with pytest.raises(UserError, match=r"row 1, s/1 \(103 tokens, data\.max_length is 64\), row 2, s/2 \(no resp"):
         data({"s": source})
     assert len(data({"s": source}, bad_rows="exclude").train_dataloader()) == 1
