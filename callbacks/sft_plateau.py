@@ -61,11 +61,12 @@ class SFTPlateau(RolloutCallback):
             known = sorted(name for name in metrics if name.startswith("eval/"))
             raise UserError(f"SFTPlateau.monitor: nothing measures {self.monitor}; there are {known}")
         self.take_in(metrics[self.monitor], trainer.current_epoch)
+        self._accuracies = {}  # the next epoch needs its own
         if self.stopped:
             trainer.should_stop = True
             rank_zero_info(
-                f"SFT ends after epoch {trainer.current_epoch}: {self.monitor} has been no better than {self.best:.4f}, "
-                f"of epoch {self.best_epoch}, for {self.without} epochs"
+                f"SFT ends after epoch {trainer.current_epoch}, counted from 0: {self.monitor} is no better than "
+                f"{self.best:.4f}, of epoch {self.best_epoch}"
             )
 
     def take_in(self, value: float, epoch: int) -> None:

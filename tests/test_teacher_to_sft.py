@@ -1,0 +1,90 @@
+"""From a teacher's responses to a model that has learnt them, through run.py."""
+
+import json
+from pathlib import Path
+
+import pytest
+from comparing import metrics, same_weights
+from fakes import TOKENIZER, tiny_qwen
+
+import run
+from acereason.models.qwen import export
+
+PLATEAU = {"class_path": "SFTPlateau", "init_args": {"monitor": "eval/held/loss", "mode": "min"}}
+CALLBACKS = [
+    {"class_path": "Summary"},
+    PLATEAU,
+    {"class_path": "Export"},
+    {"class_path": "Checkpoints", "init_args": {"every_n_steps": 3}},
+]
+TEMPLATE = {"math": "{statement}=", "code": "{statement}", "layout": "{user}\n"}
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory) -> Path:
+    """A folder of responses to 24 sums and 8 programs by a teacher of random weights."""
+    folder = tmp_path_factory.mktemp("teacher")
+    export(tiny_qwen(), TOKENIZER, folder / "model", is_writer=True)
+    config = {
+        "sources": {
+            "sums": {"arithmetic": {"levels": [1, 2], "size": 24}},
+            "programs": {"programs": {"levels": [2], "size": 8}, "task": "code"},
+        },
+        "output": str(folder / "out"),
+        "samples": 2,
+        "engine": {"pretrained": str(folder / "model"), "engine": {"class_path": "HFEngine"}},
+        "sampling": {"temperature": 1.0, "max_response_length": 12},
+        "template": TEMPLATE,
+        "rewards": {"workers": 1},
+        "rows_per_shard": 20,
+    }
+    (folder / "predict.yaml").write_text(json.dumps(config))
+    run.main(["predict", f"--config={folder / 'predict.yaml'}"])
+    return folder / "out"
+
+
+@pytest.fixture
+def fit(taught, tmp_path):
+    """Fine-tunes on the responses; gives the run's folder."""
+    source = {"path": str(taught), "fields": "sft"}
+    config = {
+        "trainer": {"callbacks": CALLBACKS, "max_epochs": 6},
+        "model": {"init_args": {"schedule": {"warmup_steps": 0, "decay_steps": 4}}},  # nothing is learnt after an epoch
+        "data": {"init_args": {"batch_size": 16, "template": TEMPLATE, "bad_rows": "exclude"}},
+    }
+    config["data"]["init_args"]["heldout"] = {"held": source | {"limit": 10}}
+    (tmp_path / "overlay.yaml").write_text(json.dumps(config))
+
+    def start(*overrides: str, name: str = "sft") -> Path:
+        given = ["--config=conf/quickstart/sft.yaml", f"--config={tmp_path / 'overlay.yaml'}"]
+        given += [f"--data.sources={json.dumps({'taught': source})}", f"--trainer.logger.save_dir={tmp_path}"]
+        run.main(["fit", *given, f"--trainer.logger.name={name}", *overrides])
+        return tmp_path / name
+
+    return start
+
+
+def test_responses_are_learnt_until_an_epoch_is_no_better(fit, capsys):
+    curves = metrics(folder := fit())
+    assert [step for step, _ in curves["policy/loss"]] == list(range(8))  # 64 responses, 16 a step; two epochs of six
+    assert [step for step, _ in curves["eval/held/loss"]] == [3, 7]
+    assert curves["policy/loss"][3][1] < curves["policy/loss"][0][1]
+    assert {path.name for path in (folder / "exports").iterdir()} == {"epoch-0", "epoch-1"}
+    same_weights(folder / "exports/epoch-0", folder / "exports/epoch-1")
+
+
+def test_a_run_that_is_resumed_ends_after_the_same_epoch(fit, capsys):
+    whole = fit(name="whole")
+    parts = fit("--trainer.max_epochs=1", name="parts")
+    fit("--ckpt_path=last", name="parts")
+    assert metrics(parts) == metrics(whole)
+    same_weights(whole / "export", parts / "export")
+    fit("--ckpt_path=last", name="parts")  # it has finished
+    assert metrics(parts) == metrics(whole)
+
+
+def test_only_rows_that_are_asked_for(fit, taught):
+    source = {"path": f"{taught}/*/*.parquet", "fields": "sft", "where": {"finish_reason": ["length"]}}
+    folder = fit(f"--data.sources={json.dumps({'taught': source})}", "--trainer.max_epochs=1")
+    steps = len(metrics(folder)["policy/loss"])
+    assert 1 <= steps <= 4
