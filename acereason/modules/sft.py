@@ -34,7 +34,8 @@ class SFTModule(QwenModule):
         return metrics
 
     def packing(self, rows: list[dict[str, Any]]) -> float:
-        """Share of the micro batches' tokens, over all ranks, that are real: prompts and responses."""
+        """Tokens of prompts and responses over what the micro batches of all ranks may hold: 1 is full. A row that is
+        longer than a micro batch makes it more."""
         lengths = [len(row["token_ids"]) for row in rows]
         micro_batches = largest(len(pack(lengths, self.micro_batch_tokens))) * self.trainer.world_size
         return total(torch.tensor(sum(lengths), device=self.device)).item() / (micro_batches * self.micro_batch_tokens)
