@@ -8,7 +8,8 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 Rule = Callable[[dict, int], str | None]
-"""From a request's body and how often it has been asked, what goes wrong: a status ("500"), "cut", "empty", "odd"."""
+"""From a request's body and how often it has been asked, what goes wrong: a status ("500"), or a word of
+`TeacherServer`'s: cut, half, html, none, null, uncounted, empty, odd, long, thoughts, surrogate."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -39,8 +40,8 @@ class TeacherServer:
         self._server.shutdown()
         self._server.server_close()
 
-    def respond(self, body: dict) -> tuple[int, dict] | None:
-        """Status and answer; None cuts the connection."""
+    def respond(self, body: dict) -> tuple[str, int, dict]:
+        """What goes wrong, or nothing; status; answer."""
         prompt = body["prompt"] if "prompt" in body else body["messages"][-1]["content"]
         with self._lock:
             self.bodies.append(body)
@@ -51,18 +52,16 @@ class TeacherServer:
         time.sleep(self.delay * (body["seed"] % 1000) / 1000)
         with self._lock:
             self.under_way -= 1
-        wrong = self.rule(body, asked)
-        if wrong == "cut":
-            return None
-        if wrong and wrong.isdigit():
-            return int(wrong), {"error": {"message": f"made up {wrong}", "type": "x", "code": None, "param": None}}
-        return 200, self._answer(body, prompt, wrong)
+        wrong = self.rule(body, asked) or ""
+        if wrong.isdigit():
+            return "", int(wrong), {"error": {"message": f"made up {wrong}", "type": "x", "code": None, "param": None}}
+        return wrong, 200, self._answer(body, prompt, wrong)
 
-    def _answer(self, body: dict, prompt: str, wrong: str | None) -> dict:
+    def _answer(self, body: dict, prompt: str, wrong: str) -> dict:
         first, second = prompt.split("|")[-1].split("=")[0].split("+")
         text = rf"{prompt}\boxed{{{int(first) + int(second) + body['seed'] % 2}}}"
-        text = {"empty": "", "surrogate": text + "\ud800"}.get(wrong or "", text)
-        reason = {"odd": "content_filter", "long": "length"}.get(wrong or "", "stop")
+        text = {"empty": "", "surrogate": text + "\ud800"}.get(wrong, text)
+        reason = {"odd": "content_filter", "long": "length"}.get(wrong, "stop")
         choice: dict = {"index": 0, "finish_reason": reason}
         if "prompt" in body:
             choice |= {"text": text, "logprobs": None}
@@ -72,7 +71,9 @@ class TeacherServer:
                 choice["message"]["reasoning_content"] = "\nhm\n"
         usage = {"prompt_tokens": 3, "completion_tokens": len(text), "total_tokens": 3 + len(text)}
         kind = "text_completion" if "prompt" in body else "chat.completion"
-        return {"id": "x", "object": kind, "created": 0, "model": body["model"], "choices": [choice], "usage": usage}
+        choices = {"none": [], "null": None}.get(wrong, [choice])
+        answer = {"id": "x", "object": kind, "created": 0, "model": body["model"], "choices": choices}
+        return answer | ({} if wrong == "uncounted" else {"usage": usage})
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         teacher = self
@@ -81,23 +82,21 @@ class TeacherServer:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                self._send(200, {"object": "list", "data": []})
+                self._send("", 200, {"object": "list", "data": []})
 
             def do_POST(self) -> None:
-                answer = teacher.respond(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                if answer is None:
-                    self.close_connection = True
-                    self.connection.close()
-                else:
-                    self._send(*answer)
+                self._send(*teacher.respond(json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
 
-            def _send(self, status: int, value: dict) -> None:
-                data = json.dumps(value).encode()
+            def _send(self, wrong: str, status: int, value: dict) -> None:
+                data = b"<html>busy</html>" if wrong == "html" else json.dumps(value).encode()
+                self.close_connection = wrong in ("cut", "half")
+                if wrong == "cut":
+                    return
                 self.send_response(status)
-                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Type", "text/html" if wrong == "html" else "application/json")
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
-                self.wfile.write(data)
+                self.wfile.write(data[: len(data) // 2] if wrong == "half" else data)
 
             def log_message(self, *args: object) -> None:
                 pass

@@ -5,7 +5,7 @@ Every source becomes problems: a statement, and as ground truth an answer (math)
 
 import re
 from dataclasses import dataclass, field
-from glob import glob
+from glob import escape, glob
 from pathlib import Path
 from typing import Any, Literal
 
@@ -190,8 +190,8 @@ def _in_folder(folder: Path) -> list[Path]:
     """A folder's own files, else those of the folders in it; .parquet before any others, which then are about them."""
     for suffix in (".parquet", ".jsonl", ".json"):
         for pattern in ("*", "*/*"):
-            found = [file for file in sorted(folder.glob(pattern)) if file.suffix == suffix and file.name[0] != "."]
-            if found:
+            found = [Path(name) for name in sorted(glob(f"{escape(str(folder))}/{pattern}"))]  # without hidden ones
+            if found := [file for file in found if file.suffix == suffix]:
                 return found
     return []
 

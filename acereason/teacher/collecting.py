@@ -68,7 +68,8 @@ class Judging:
 def _ask(store: Store, requests: list[Request], teacher: Teacher, judging: Judging) -> list[Failed]:
     failures = []
     try:
-        with Told(len(requests)) as told:
+        told = Told(len(requests))
+        with told.shown():
             for outcome in teacher.sample(requests):
                 told.count(None if isinstance(outcome, Failed) else outcome.tokens)
                 if isinstance(outcome, Failed):

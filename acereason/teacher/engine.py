@@ -15,7 +15,7 @@ from acereason.errors import UserError
 from acereason.models.qwen import Backbone, load_config, load_tokenizer
 from acereason.rollouts.engine import RolloutEngine
 from acereason.teacher.requests import Failed, Finished, Request
-from acereason.types import Sampling
+from acereason.types import Problem, Sampling
 
 _AT_ONCE = 16_384
 """Requests that the engine is given at a time: enough that few of them wait for the last."""
@@ -53,7 +53,8 @@ class EngineTeacher:
     def sample(self, requests: list[Request]) -> Iterator[Finished | Failed]:
         """See Teacher. A prompt that does not fit the context beside the response budget fails."""
         context, budget = self.config.max_position_embeddings, self.sampling.max_response_length
-        lengths = {request.problem.id: len(self._encode(request)) for request in requests}
+        problems = {request.problem.id: request.problem for request in requests}
+        lengths = {name: len(self._encode(problem)) for name, problem in problems.items()}
         long = {name: length for name, length in lengths.items() if length + budget > context}
         for request in requests:
             if length := long.get(request.problem.id):
@@ -68,11 +69,11 @@ class EngineTeacher:
         """See Teacher."""
         self.local.engine.close()
 
-    def _encode(self, request: Request) -> list[int]:
-        return self.template.encode_prompt(request.problem, self.tokenizer)
+    def _encode(self, problem: Problem) -> list[int]:
+        return self.template.encode_prompt(problem, self.tokenizer)
 
     def _generate(self, requests: dict[str, Request]) -> Iterator[Finished]:
-        problems = [replace(r.problem, id=name, prompt_ids=self._encode(r)) for name, r in requests.items()]
+        problems = [replace(r.problem, id=name, prompt_ids=self._encode(r.problem)) for name, r in requests.items()]
         for group in self.local.engine.generate(problems, self.sampling, num_rollouts=1, seed=self.seed):
             response = group.rollouts[0].response
             request = requests[group.problem.id]

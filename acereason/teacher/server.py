@@ -17,6 +17,7 @@ from acereason.teacher.requests import Failed, Finished, Request
 from acereason.types import Sampling
 
 _CONNECT_SECONDS = 10.0
+_GREETING_SECONDS = 60.0
 _MOST_CONNECTIONS = 1000
 """What the client opens at most."""
 _REFUSED = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
@@ -111,7 +112,7 @@ class ServerTeacher:
     async def _greet(self, client: openai.AsyncOpenAI) -> None:
         """Raise a UserError where nothing can be asked, before anything is."""
         try:
-            await client.models.list()
+            await client.with_options(max_retries=0, timeout=_GREETING_SECONDS).models.list()
         except openai.NotFoundError:
             return  # a server without a list of models
         except openai.APIConnectionError as error:
@@ -146,13 +147,15 @@ class ServerTeacher:
             "seed": request.seed(self.seed),
         }
         if self.server.endpoint == "chat":
-            chat = await client.chat.completions.create(messages=self._messages(request), **common)
-            choices, text, usage = chat.choices, _text_of(chat.choices[0].message) if chat.choices else "", chat.usage
+            answer: Any = await client.chat.completions.create(messages=self._messages(request), **common)
         else:
             prompt = self.template.render(request.problem)
-            whole = await client.completions.create(prompt=prompt, stop=[self.template.end], **common)
-            choices, text, usage = whole.choices, whole.choices[0].text if whole.choices else "", whole.usage
-        return _outcome(request, choices[0].finish_reason if choices else None, text, usage)
+            answer = await client.completions.create(prompt=prompt, stop=[self.template.end], **common)
+        choices = getattr(answer, "choices", None)  # the client passes on whatever the server sent
+        if not choices:
+            return Failed(request, "no response in the answer")
+        text = _text_of(choices[0].message) if self.server.endpoint == "chat" else choices[0].text
+        return _outcome(request, choices[0].finish_reason, text, answer.usage)
 
     def _messages(self, request: Request) -> list[Any]:
         system = [{"role": "system", "content": self.template.system}] if self.template.system else []

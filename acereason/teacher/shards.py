@@ -1,6 +1,7 @@
 """The store of responses: a folder that knows what it was begun with, a journal, and shards of parquet."""
 
 import json
+import shutil
 from collections import Counter
 from hashlib import blake2b
 from pathlib import Path
@@ -14,7 +15,7 @@ from acereason.errors import UserError
 from acereason.files import atomic_folder, write_atomically, write_json
 from acereason.teacher.journal import Journal
 from acereason.teacher.requests import Failed, Finished, Request
-from acereason.types import Verdict
+from acereason.types import Problem, Verdict
 
 SCHEMA = pa.schema(
     [
@@ -54,13 +55,17 @@ class Store:
         _check_identity(folder / "config.json", identity)
         name = f"{part[0]:05}-of-{part[1]:05}"
         self.seed, self.rows_per_shard = seed, rows_per_shard
+        self._digests: dict[str, str] = {}
         self.shards, self.failures = folder / name, folder / f"{name}.failed.jsonl"
         self.journal = Journal(folder / f"{name}.journal.jsonl")
+        for half in folder.glob(f".{name}.*"):  # of a call that was killed while it wrote shards
+            shutil.rmtree(half, ignore_errors=True)
 
     def unfinished(self, requests: list[Request]) -> list[Request]:
         """Those without a response."""
-        for request in requests:
-            if self.journal.has("response", request.key) and self.journal.mark("response", request.key) != _of(request):
+        finished = [request for request in requests if self.journal.has("response", request.key)]
+        for request in finished:
+            if self.journal.mark("response", request.key) != self._of(request.problem):
                 raise UserError(
                     f"sources: {request.problem.id} is not the problem that it was when its response {request.sample} "
                     "was sampled; name another output folder"
@@ -76,13 +81,13 @@ class Store:
     def add(self, finished: Finished) -> None:
         """Keep a response."""
         values = {"response": finished.text, "tokens": finished.tokens, "finish_reason": finished.finish_reason}
-        self.journal.append("response", finished.request.key, _of(finished.request), values)
+        self.journal.append("response", finished.request.key, self._of(finished.request.problem), values)
 
     def add_verdict(self, request: Request, verdict: Verdict) -> None:
         """Keep the verdict on a response."""
         detail = {name: value for name, value in verdict.detail.items() if name not in _CLOCKS}
         values = {"status": verdict.status, "detail": json.dumps(detail, ensure_ascii=False)}
-        self.journal.append("verdict", request.key, _of(request), values)
+        self.journal.append("verdict", request.key, self._of(request.problem), values)
 
     def response(self, request: Request) -> str:
         """The text of a finished request."""
@@ -123,6 +128,14 @@ class Store:
         """Let other processes have this part."""
         self.journal.close()
 
+    def _of(self, problem: Problem) -> str:
+        """A short digest of what a response is about; made once a problem: tests may be megabytes."""
+        if problem.id not in self._digests:
+            parts = [problem.task, problem.statement, problem.starter, problem.answer, repr(problem.tests)]
+            digest = blake2b("\0".join(parts).encode(errors="replace"), digest_size=8)
+            self._digests[problem.id] = digest.hexdigest()
+        return self._digests[problem.id]
+
     def _row(self, request: Request) -> dict[str, Any]:
         problem, judged = request.problem, self.journal.has("verdict", request.key)
         verdict = self.journal.read("verdict", request.key) if judged else {}
@@ -135,14 +148,6 @@ class Store:
 def judgeable(request: Request) -> bool:
     """Whether there is a ground truth to judge by."""
     return bool(request.problem.answer) or request.problem.tests is not None
-
-
-def _of(request: Request) -> str:
-    """A short digest of what a response is about."""
-    problem = request.problem
-    truth = "" if problem.tests is None else repr(problem.tests)
-    text = "\0".join([problem.task, problem.statement, problem.starter, problem.answer, truth])
-    return blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
 
 
 def _check_identity(path: Path, identity: dict[str, Any]) -> None:

@@ -83,7 +83,9 @@ class TestSeveralFiles:
             Dataset.from_list(rows).to_parquet(tmp_path / f"{part}/{number}.parquet")
         (tmp_path / "config.json").write_text("{}")
         write(tmp_path / "0.journal.jsonl", [{"other": 1}])
-        (tmp_path / "0/.half.parquet").write_text("half")
+        (tmp_path / ".half").mkdir()
+        for half in ("0/.half.parquet", ".half/0.parquet"):
+            (tmp_path / half).write_text("half")
         return tmp_path
 
     def test_a_folder_of_folders_in_order_and_only_its_shards(self, folder):

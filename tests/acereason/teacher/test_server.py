@@ -66,7 +66,7 @@ def test_requests_under_way_are_bounded_and_many(serve):
     assert server.most == 5
 
 
-@pytest.mark.parametrize(("status", "times"), [("500", 2), ("429", 2), ("cut", 2)])
+@pytest.mark.parametrize(("status", "times"), [("500", 2), ("429", 2), ("cut", 2), ("half", 2)])
 def test_the_client_retries_up_to_the_limit(serve, monkeypatch, status, times):
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
     server = serve(lambda body, asked: status if asked <= times else None)
@@ -84,6 +84,10 @@ def test_the_client_retries_up_to_the_limit(serve, monkeypatch, status, times):
     [
         ("empty", "an empty response"),
         ("odd", "ended by 'content_filter', not by stop or length"),
+        ("none", "no response in the answer"),
+        ("null", "no response in the answer"),
+        ("uncounted", "no count of tokens (usage) beside the response"),
+        ("html", "no response in the answer"),
         ("400", "Error code: 400 - made up 400"),
     ],
 )
