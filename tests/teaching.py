@@ -16,6 +16,9 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128  # connections come all at once
 
+    def handle_error(self, *args: object) -> None:
+        """A client that was killed is no news."""
+
 
 class TeacherServer:
     """Answers `1+2` with its boxed sum, or one that is off by one; a function of the prompt and the seed alone.

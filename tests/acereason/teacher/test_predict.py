@@ -2,16 +2,18 @@
 
 import json
 import multiprocessing
-import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from fakes import TOKENIZER, tiny_qwen
+from killing import ONE_THREAD
 from teaching import TeacherServer
 
 import run
@@ -51,8 +53,9 @@ def rows(output: Path) -> list[dict]:
 
 
 def journal(output: Path) -> list[dict]:
-    (path,) = output.glob("*.journal.jsonl")
-    return [json.loads(line) for line in path.read_bytes().split(b"\n") if line.endswith(b"}")]
+    """The whole lines of its journals."""
+    data = b"".join(path.read_bytes() for path in sorted(output.glob("*.journal.jsonl")))
+    return [json.loads(line) for line in data.split(b"\n") if line.endswith(b"}")]
 
 
 @pytest.fixture(scope="module")
@@ -108,27 +111,30 @@ def kept(output: Path) -> set[tuple[str, int]]:
     return {(row["id"].removeprefix("sums/") + "=", derive_seed(0, f"{row['id']}#{row['sample']}", 0)) for row in lines}
 
 
-def killed_after(seconds: float, command: list[str]) -> bool:
-    """Run the verb in a process of its own; whether it was still running when it was killed."""
+def killed_after(lines: int, output: Path, command: list[str]) -> bool:
+    """Run the verb in a process of its own until the journal has grown by so many lines; whether it was still running
+    when it was killed."""
     process = multiprocessing.get_context("fork").Process(target=run.main, args=(command,))
+    end = len(journal(output)) + lines
     process.start()
-    time.sleep(seconds)
-    os.kill(process.pid, signal.SIGKILL)
+    while process.is_alive() and len(journal(output)) < end:
+        time.sleep(0.005)
+    process.kill()
     process.join()
     return process.exitcode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_killed_at_random_it_loses_nothing_and_asks_nothing_twice(serve, tmp_path, seed):
-    whole, killed, generator = serve(), serve(delay=0.2), random.Random(seed)
+    whole, killed, output, generator = serve(), serve(delay=0.1), tmp_path / "killed", random.Random(seed)
     run.main(arguments(tmp_path / "whole", **served(whole)))
-    command, settled, kills = arguments(tmp_path / "killed", **served(killed)), {}, 0
-    while killed_after(generator.uniform(0.2, 0.8), command):
+    command, settled, kills = arguments(output, **served(killed)), {}, 0
+    while killed_after(generator.randrange(1, 25), output, command):
         kills += 1
-        settled |= {key: killed.asked[key] for key in kept(tmp_path / "killed") - settled.keys()}
+        settled |= {key: killed.asked[key] for key in kept(output) - settled.keys()}
     run.main(command)
     assert kills >= 3
-    assert shards(tmp_path / "killed") == shards(tmp_path / "whole")
+    assert shards(output) == shards(tmp_path / "whole")
     assert {key: killed.asked[key] for key in settled} == settled
     assert killed.asked.keys() == whole.asked.keys()
     assert sum(killed.asked.values()) <= 48 + 4 * kills  # what was under way is all that is asked again
@@ -185,33 +191,28 @@ def test_failed_requests_are_listed_and_asked_again(serve, tmp_path, capsys):
     assert not list(tmp_path.glob("out/*.failed.jsonl"))
 
 
-@pytest.mark.parametrize(
-    ("changed", "told"),
-    [
-        ({"sampling": {"temperature": 0.7}}, "sampling.temperature was 0.6, now 0.7"),
-        ({"template": {"system": "x"}}, "template.system was "),
-        ({"seed": "1"}, "seed was 0, now 1"),
-        ({"shard": "0/2"}, "shards was 1, now 2"),
-        ({"sources": {"sums": {"arithmetic": {"levels": [1, 2], "size": 25}}}}, "sources.sums.arithmetic.size was 24"),
-        ({"rewards.math.parts": "all"}, "rewards.math.parts was 'last', now 'all'"),
-    ],
-)
-def test_a_changed_config_is_refused(serve, tmp_path, capsys, changed, told):
-    server = serve()
-    run.main(arguments(tmp_path / "out", **served(server)))
-    with pytest.raises(SystemExit):
-        run.main(arguments(tmp_path / "out", **served(server) | changed))
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
-    assert "was begun otherwise: " in line
-    assert told in line
+CHANGES = [
+    ({"sampling": {"temperature": 0.7}}, "sampling.temperature was 0.6, now 0.7"),
+    ({"template": {"system": "x"}}, "template.system was "),
+    ({"seed": "1"}, "seed was 0, now 1"),
+    ({"shard": "0/2"}, "shards was 1, now 2"),
+    ({"sources": {"sums": {"arithmetic": {"levels": [1, 2], "size": 25}}}}, "sources.sums.arithmetic.size was 24"),
+    ({"rewards.math.parts": "all"}, "rewards.math.parts was 'last', now 'all'"),
+    ({"server.model": "other"}, "teacher.model was 'teacher', now 'other'"),
+    ({"server.endpoint": "completions"}, "teacher.endpoint was 'chat', now 'completions'"),
+]
 
 
-def test_another_teacher_is_refused(serve, tmp_path, capsys):
+def test_a_changed_config_is_refused_in_one_line(serve, tmp_path, capsys):
     server = serve()
     run.main(arguments(tmp_path / "out", **served(server)))
-    with pytest.raises(SystemExit):
-        run.main(arguments(tmp_path / "out", **served(server, model="other")))
-    assert "teacher.model was 'teacher', now 'other'" in capsys.readouterr().err
+    for changed, told in CHANGES:
+        with pytest.raises(SystemExit):
+            run.main(arguments(tmp_path / "out", **served(server) | changed))
+        (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+        assert f"{tmp_path}/out was begun otherwise: " in line
+        assert told in line
+    assert sum(server.asked.values()) == 48
 
 
 def test_another_problem_under_the_same_id_is_refused(serve, tmp_path, capsys):
@@ -307,6 +308,42 @@ def test_a_prompt_beyond_the_context_fails_and_the_others_do_not(pretrained, tmp
         run.main(arguments(tmp_path / "out", **local(pretrained), sources=sources))
     assert [row["id"] for row in rows(tmp_path / "out")] == ["mine/0", "mine/0"]
     assert "mine/1, sample 0: a prompt of 163 tokens where 116 fit beside the response" in capsys.readouterr().err
+
+
+def dies_at(pattern: str, command: list[str]) -> bool:
+    """Run the verb in a process of its own until it is about to rename a path, half written; whether it was."""
+    dying = [sys.executable, "tests/dying.py", pattern, *command]
+    return subprocess.run(dying, capture_output=True, env=ONE_THREAD, timeout=100).returncode == -signal.SIGKILL
+
+
+@pytest.mark.slow
+def test_killed_on_every_write_with_the_embedded_engine(pretrained, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run.main(arguments(whole, **local(pretrained)))
+    command = arguments(killed, **local(pretrained, max_rows=7))
+    assert dies_at(f"{killed}/.config.json.*", command)
+    assert dies_at(f"{killed}/.00000-of-00001.*", command)
+    assert list(killed.glob(".00000-of-00001.*"))  # what it left
+    run.main(command)
+    assert shards(killed) == shards(whole)
+    assert not list(killed.glob(".0*"))
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_of_the_embedded_engine(pretrained, tmp_path):
+    whole, killed, generator = tmp_path / "whole", tmp_path / "killed", random.Random(0)
+    many = {"sources": {"sums": {"arithmetic": {"levels": [2], "size": 400}}}}
+    run.main(arguments(whole, **local(pretrained) | many))
+    command = [sys.executable, "run.py", *arguments(killed, **local(pretrained, max_rows=3) | many)]
+    for share in sorted(generator.uniform(0, 0.9) for _ in range(4)):
+        with subprocess.Popen(command, env=ONE_THREAD, stderr=subprocess.DEVNULL) as process:
+            while process.poll() is None and len(journal(killed)) < 1600 * share:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGKILL)
+    run.main(arguments(killed, **local(pretrained) | many))
+    assert shards(killed) == shards(whole)
+    lines = [(row["kind"], row["id"], row["sample"]) for row in journal(killed)]
+    assert len(lines) == len(set(lines)) == 1600  # nothing was generated, or judged, twice
 
 
 @pytest.mark.vllm
