@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import datasets
 import lightning.pytorch as pl
@@ -42,6 +42,13 @@ class Parser(LightningArgumentParser):
     @override
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         raise UserError(plain(message)) from ex
+
+    @override
+    def instantiate(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().instantiate(*args, **kwargs)
+        except ValueError as error:  # a value that a class refuses
+            raise UserError(plain(str(error))) from error
 
 
 class AceReasonCLI(LightningCLI):

@@ -33,6 +33,7 @@ class TeacherServer:
         self.asked: Counter[tuple[str, int]] = Counter()
         """Of each (prompt, seed), how often it was asked."""
         self.bodies: list[dict] = []
+        self.keys: list[str] = []
         self.under_way = self.most = 0
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), self._handler())
@@ -88,6 +89,7 @@ class TeacherServer:
                 self._send("", 200, {"object": "list", "data": []})
 
             def do_POST(self) -> None:
+                teacher.keys.append(self.headers["Authorization"])
                 self._send(*teacher.respond(json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
 
             def _send(self, wrong: str, status: int, value: dict) -> None:

@@ -1,12 +1,16 @@
 """From a teacher's responses to a model that has learnt them, through run.py."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from comparing import metrics, same_weights
 from fakes import TOKENIZER, tiny_qwen
+from killing import ONE_THREAD
 
 import run
 from acereason.models.qwen import export
@@ -17,6 +21,10 @@ CALLBACKS = [
     PLATEAU,
     {"class_path": "Export"},
     {"class_path": "Checkpoints", "init_args": {"every_n_steps": 3}},
+]
+TWO = [
+    *("--trainer.strategy=ModelParallelStrategy", "--trainer.strategy.tensor_parallel_size=1"),
+    *("--trainer.devices=2", "--trainer.strategy.data_parallel_size=2"),
 ]
 TEMPLATE = {"math": "{statement}=", "code": "{statement}", "layout": "{user}\n"}
 
@@ -45,8 +53,8 @@ def taught(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def fit(taught, tmp_path):
-    """Fine-tunes on the responses; gives the run's folder."""
+def command(taught, tmp_path):
+    """The command line that fine-tunes on the responses."""
     source = {"path": str(taught), "fields": "sft"}
     config = {
         "trainer": {"callbacks": CALLBACKS, "max_epochs": 6},
@@ -56,10 +64,20 @@ def fit(taught, tmp_path):
     config["data"]["init_args"]["heldout"] = {"held": source | {"limit": 10}}
     (tmp_path / "overlay.yaml").write_text(json.dumps(config))
 
-    def start(*overrides: str, name: str = "sft") -> Path:
+    def of(name: str, *overrides: str) -> list[str]:
         given = ["--config=conf/quickstart/sft.yaml", f"--config={tmp_path / 'overlay.yaml'}"]
         given += [f"--data.sources={json.dumps({'taught': source})}", f"--trainer.logger.save_dir={tmp_path}"]
-        run.main(["fit", *given, f"--trainer.logger.name={name}", *overrides])
+        return ["fit", *given, f"--trainer.logger.name={name}", *overrides]
+
+    return of
+
+
+@pytest.fixture
+def fit(command, tmp_path):
+    """Fine-tunes in this process; gives the run's folder."""
+
+    def start(*overrides: str, name: str = "sft") -> Path:
+        run.main(command(name, *overrides))
         return tmp_path / name
 
     return start
@@ -90,3 +108,29 @@ def test_only_rows_that_are_asked_for(fit, taught):
     folder = fit(f"--data.sources={json.dumps({'taught': source})}", "--trainer.max_epochs=1", "--data.batch_size=1")
     found = [row for path in taught.glob("*/*.parquet") for row in pq.read_table(path).to_pylist()]
     assert len(metrics(folder)["policy/loss"]) == sum(row["finish_reason"] == "length" for row in found) < 64
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [3, 4, 6, 8])
+def test_killed_at_a_checkpoint_it_ends_after_the_same_epoch(fit, command, tmp_path, step):
+    """In the middle of an epoch, and at its end, where the plateau has been judged and nothing of it is saved."""
+    whole = fit(name="whole")
+    dying = [sys.executable, "tests/dying.py", f"*/checkpoints/.step-00000{step}.ckpt", *command("killed")]
+    assert subprocess.run(dying, capture_output=True, env=ONE_THREAD, timeout=300).returncode == -signal.SIGKILL
+    fit("--ckpt_path=last", name="killed")
+    assert metrics(tmp_path / "killed") == metrics(whole)
+    same_weights(whole / "export", tmp_path / "killed/export")
+
+
+@pytest.mark.slow
+def test_two_ranks_learn_what_one_does(fit, command, tmp_path):
+    sgd = ["--model.optimizer=SGD", "--model.optimizer.lr=0.1", "--data.batch_size=15", "--model.micro_batch_tokens=60"]
+    one = fit(*sgd, name="one")
+    ranks = [sys.executable, "run.py", *command("two", *sgd, *TWO)]
+    two = subprocess.run(ranks, capture_output=True, text=True, env=ONE_THREAD, timeout=300)
+    assert two.returncode == 0, two.stderr
+    expected, found = metrics(one), metrics(tmp_path / "two")
+    assert expected.keys() == found.keys()
+    for tag, curve in expected.items():
+        assert dict(found[tag]) == pytest.approx(dict(curve), rel=1e-5), tag
+    same_weights(one / "export", tmp_path / "two/export", tolerance=1e-5)

@@ -37,8 +37,8 @@ class Server:
     endpoint: Literal["chat", "completions"] = "chat"
     """chat: the server's own chat template, with the template's system prompt (unless empty) and instruction.
     completions: the whole text of the template."""
-    api_key_env: str = "OPENAI_API_KEY"
-    """Environment variable with the key; unset: none is needed."""
+    api_key_env: str | None = None
+    """Name of the environment variable that holds the key; null: the server needs none."""
     concurrency: int = 64
     """Requests under way at a time, up to 1,000."""
     retries: int = 5
@@ -157,6 +157,12 @@ class ServerTeacher:
         text = _text_of(choices[0].message) if self.server.endpoint == "chat" else choices[0].text
         return _outcome(request, choices[0].finish_reason, text, answer.usage)
 
+    def _key(self) -> str:
+        name = self.server.api_key_env
+        if name is not None and not os.environ.get(name):
+            raise UserError(f"server.api_key_env: the environment variable {name} is not set")
+        return os.environ[name] if name is not None else "none"  # the client insists on one
+
     def _messages(self, request: Request) -> list[Any]:
         system = [{"role": "system", "content": self.template.system}] if self.template.system else []
         return [*system, {"role": "user", "content": self.template.instruction(request.problem)}]
@@ -168,7 +174,7 @@ class ServerTeacher:
     def _client(self) -> openai.AsyncOpenAI:
         return openai.AsyncOpenAI(
             base_url=self.server.url,
-            api_key=os.environ.get(self.server.api_key_env) or "none",
+            api_key=self._key(),
             max_retries=self.server.retries,
             timeout=openai.Timeout(self.server.timeout, connect=_CONNECT_SECONDS),
         )

@@ -41,8 +41,8 @@ def predict(
     Args:
         sources: where prompts come from, by name.
         output: folder of the shards; `config.json` in it tells what it was begun with.
-        server: a teacher behind an OpenAI-compatible server; or
-        engine: a teacher on this machine.
+        server: a teacher behind an OpenAI-compatible server; null where there is an engine.
+        engine: a teacher on this machine; null where there is a server.
         samples: responses per prompt; may grow from call to call.
         sampling: temperature, nucleus mass and tokens of a response (the paper's evaluation, 4.1).
         template: the prompt's text.
@@ -64,8 +64,9 @@ def predict(
         "seed": seed,
         "shards": part[1],
     }
-    problems = [problem for name, source in sources.items() for problem in load(source, name, bad_rows)]
-    requests = [Request(problem, sample) for problem in problems[part[0] :: part[1]] for sample in range(samples)]
+    # cut source by source, so that a limit that grows moves no problem to another process
+    problems = [p for name, source in sources.items() for p in load(source, name, bad_rows)[part[0] :: part[1]]]
+    requests = [Request(problem, sample) for problem in problems for sample in range(samples)]
     store = Store(Path(output), part, identity, seed, rows_per_shard)
 
     def teacher() -> Teacher:

@@ -129,7 +129,7 @@ def test_killed_at_random_it_loses_nothing_and_asks_nothing_twice(serve, tmp_pat
     whole, killed, output, generator = serve(), serve(delay=0.1), tmp_path / "killed", random.Random(seed)
     run.main(arguments(tmp_path / "whole", **served(whole)))
     command, settled, kills = arguments(output, **served(killed)), {}, 0
-    while killed_after(generator.randrange(1, 25), output, command):
+    while killed_after(generator.randrange(8, 36), output, command):
         kills += 1
         settled |= {key: killed.asked[key] for key in kept(output) - settled.keys()}
     run.main(command)
@@ -162,6 +162,16 @@ def test_more_samples_are_added_to_those_that_are_there(pretrained, tmp_path):
     found = {(row["id"], row["sample"]): row for row in rows(tmp_path / "whole")}
     assert len(found) == 72
     assert {key: found[key] for key in first} == first
+
+
+def test_a_limit_that_grows_moves_no_prompt_to_another_process(serve, tmp_path):
+    server = serve()
+    for limit in (3, 10):
+        sources = {"a": SUMS | {"limit": limit}, "b": {"arithmetic": {"levels": [3], "size": 9}}}
+        for part in range(2):
+            run.main(arguments(tmp_path / "out", **served(server), sources=sources, shard=f"{part}/2"))
+    assert set(server.asked.values()) == {1}
+    assert len(rows(tmp_path / "out")) == 2 * (10 + 9)
 
 
 def test_processes_share_the_prompts(pretrained, tmp_path):
@@ -280,6 +290,15 @@ def test_a_damaged_line_is_named(serve, tmp_path, capsys):
     [
         ({}, "server, engine: give one of them"),
         ({"server": {"url": "http://127.0.0.1:9/v1", "model": "m", "retries": 0}}, "server.url: http://127."),
+        ({"server": {"url": "x", "model": "m"}}, "server.url: x can't be reached: "),
+        (
+            {"server": {"url": "x", "model": "m", "concurrency": 0}},
+            "server.concurrency must be 1 to 1000, not 0",
+        ),
+        (
+            {"server": {"url": "x", "model": "m", "api_key_env": "NO_SUCH"}},
+            "server.api_key_env: the environment variable",
+        ),
         ({"server": {"url": "x", "model": "m"}, "shard": "8/8"}, "shard: must be like 0/8"),
         ({"server": {"url": "x", "model": "m"}, "samples": 0}, "samples, rows_per_shard: must be at least 1"),
         ({"engine": {"pretrained": "/nosuch", "engine": {"class_path": "HFEngine"}}}, "engine.pretrained: '/nosuch'"),

@@ -148,3 +148,14 @@ def test_a_success_between_failures_begins_the_count_anew(serve):
 def test_settings_that_cannot_work(settings):
     with pytest.raises(ValueError, match=r"^server"):
         Server("http://x", "m", **settings)
+
+
+def test_the_key_comes_from_the_environment(serve, monkeypatch):
+    monkeypatch.setenv("TEACHER_KEY", "secret")
+    server = serve()
+    outcomes(server, api_key_env="TEACHER_KEY")
+    assert set(server.keys) == {"Bearer secret"}
+    monkeypatch.setenv("OPENAI_API_KEY", "for somebody else")
+    other = serve()
+    outcomes(other)
+    assert set(other.keys) == {"Bearer none"}
