@@ -92,6 +92,12 @@ def test_responses_are_learnt_until_an_epoch_is_no_better(fit, capsys):
     same_weights(folder / "exports/epoch-0", folder / "exports/epoch-1")
 
 
+def test_every_epoch_must_have_an_order_of_its_own(fit, capsys):
+    with pytest.raises(SystemExit):
+        fit("--trainer.reload_dataloaders_every_n_epochs=0")
+    assert "error: trainer.reload_dataloaders_every_n_epochs: must be 1" in capsys.readouterr().err
+
+
 def test_a_run_that_is_resumed_ends_after_the_same_epoch(fit, capsys):
     whole = fit(name="whole")
     parts = fit("--trainer.max_epochs=1", name="parts")
@@ -100,6 +106,8 @@ def test_a_run_that_is_resumed_ends_after_the_same_epoch(fit, capsys):
     same_weights(whole / "export", parts / "export")
     with pytest.warns(UserWarning, match="nothing was trained: the run had finished at step 8"):
         fit("--ckpt_path=last", name="parts")
+    middle = fit(f"--ckpt_path={whole}/checkpoints/step-000006.ckpt", name="middle")  # of the second epoch
+    assert metrics(middle, since=6) == metrics(whole, since=6)
     assert metrics(parts) == metrics(whole)
 
 

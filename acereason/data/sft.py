@@ -9,6 +9,7 @@ from acereason.data.loader import Loader, batched
 from acereason.data.problems import BadRows, Source, refuse_bad_rows
 from acereason.data.prompts import Template
 from acereason.distributed import world_size
+from acereason.errors import UserError
 from acereason.seeds import shuffled
 
 
@@ -55,6 +56,8 @@ class SFTData(pl.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Load, template, tokenize and check the sources."""
+        if stage == "fit" and self.trainer.reload_dataloaders_every_n_epochs != 1:
+            raise UserError("trainer.reload_dataloaders_every_n_epochs: must be 1, every epoch has an order of its own")
         if stage == "fit" and self._rows is None:
             self._rows = concatenate_datasets(
                 [self._load(f"data.sources.{name}", name, source) for name, source in self.sources.items()]

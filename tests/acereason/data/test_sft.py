@@ -16,7 +16,8 @@ from acereason.errors import UserError
 def data(sources, **settings) -> SFTData:
     template = Template(math="{statement}=", layout="{user}\n")
     made = SFTData(sources, **{"batch_size": 4, "max_length": 64, "template": template} | settings)
-    made.trainer = SimpleNamespace(lightning_module=SimpleNamespace(tokenizer=TOKENIZER), current_epoch=0)
+    module = SimpleNamespace(tokenizer=TOKENIZER)
+    made.trainer = SimpleNamespace(lightning_module=module, current_epoch=0, reload_dataloaders_every_n_epochs=1)
     made.setup("fit")
     return made
 
