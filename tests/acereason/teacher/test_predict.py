@@ -41,7 +41,7 @@ def arguments(output: Path, **values) -> list[str]:
 
 
 def served(server: TeacherServer, **values) -> dict:
-    return {"server": {"url": server.url, "model": "teacher", "concurrency": 4, "retries": 0, "timeout": 20} | values}
+    return {"server": {"url": server.url, "model": "teacher", "concurrency": 4, "retries": 0, "timeout": 60} | values}
 
 
 def shards(output: Path) -> dict[str, bytes]:
