@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import datasets
 import lightning.pytorch as pl
@@ -29,9 +29,10 @@ from acereason.recipe import recipe
 from acereason.rollouts.hf import HFEngine  # noqa: F401
 from acereason.rollouts.vllm import VLLMEngine  # noqa: F401
 from acereason.scoring.verb import score
+from acereason.teacher.verb import predict
 from acereason.trainer import Trainer
 
-VERBS: dict[str, Callable[..., None]] = {"recipe": recipe, "score": score}
+VERBS: dict[str, Callable[..., None]] = {"predict": predict, "recipe": recipe, "score": score}
 """Verbs that need no Trainer in this process."""
 
 
@@ -41,6 +42,13 @@ class Parser(LightningArgumentParser):
     @override
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         raise UserError(plain(message)) from ex
+
+    @override
+    def instantiate(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().instantiate(*args, **kwargs)
+        except ValueError as error:  # a value that a class refuses
+            raise UserError(plain(str(error))) from error
 
 
 class AceReasonCLI(LightningCLI):

@@ -12,6 +12,7 @@ from callbacks.overlong import Overlong
 from callbacks.plateau import Plateau
 from callbacks.progress import Progress
 from callbacks.samples import Samples
+from callbacks.sft_plateau import SFTPlateau
 from callbacks.summary import Summary
 from callbacks.temperature import TemperatureController
 from callbacks.weight_sync import WeightSync
@@ -28,6 +29,7 @@ __all__ = [
     "Overlong",
     "Plateau",
     "Progress",
+    "SFTPlateau",
     "Samples",
     "Summary",
     "TemperatureController",

@@ -11,10 +11,15 @@ from acereason.modules.grpo import GRPOModule
 from acereason.modules.sft import SFTModule
 from acereason.recipe import recipe
 from acereason.rollouts.vllm import VLLMEngine
+from acereason.teacher.verb import predict
 
 RL_ONLY = Path("conf/hardware/separate.yaml")
 HARDWARE = sorted(Path("conf/hardware").glob("*.yaml"))
-FITS = [Path("conf/debug.yaml"), *sorted(path for path in Path("conf").glob("*/*.yaml") if path not in HARDWARE)]
+PREDICTS = sorted(Path("conf/predict").glob("*.yaml"))
+FITS = [
+    Path("conf/debug.yaml"),
+    *sorted(path for path in Path("conf").glob("*/*.yaml") if path not in [*HARDWARE, *PREDICTS]),
+]
 FITS_ON_GPUS = [
     (path, hardware)
     for path in FITS
@@ -59,12 +64,24 @@ def test_fsdp_is_over_all_ranks(hardware):
     assert strategy["tensor_parallel_size"] == 1
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=str)
-def test_a_recipe_loads_and_its_steps_exist(path):
+def arguments_of(verb, path: Path):
+    """What a verb that needs no Trainer would be called with."""
     parser = Parser(parser_mode="omegaconf+")
     parser.add_argument("--config", action="config")
-    parser.add_function_arguments(recipe)
-    steps = parser.instantiate(parser.parse_args([f"--config={path}"])).steps
+    parser.add_function_arguments(verb)
+    return parser.instantiate(parser.parse_args([f"--config={path}"]))
+
+
+@pytest.mark.parametrize("path", PREDICTS, ids=str)
+def test_a_teacher_loads_with_the_papers_sampling(path):
+    given = arguments_of(predict, path)
+    assert (given.sampling.temperature, given.sampling.top_p, given.sampling.max_response_length) == (0.6, 0.95, 32768)
+    assert (given.server is None) != (given.engine is None)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=str)
+def test_a_recipe_loads_and_its_steps_exist(path):
+    steps = arguments_of(recipe, path).steps
     assert [Path(step.config).exists() for step in steps] == [True] * len(steps)
 
 
@@ -86,7 +103,7 @@ def test_the_papers_values():
     assert (benchmark.temperature, benchmark.top_p, benchmark.max_response_length) == (0.6, 0.95, 32768)
 
 
-@pytest.mark.parametrize("path", [*FITS, *HARDWARE, *RECIPES], ids=str)
+@pytest.mark.parametrize("path", [*FITS, *HARDWARE, *PREDICTS, *RECIPES], ids=str)
 def test_a_file_says_first_how_it_is_run(path):
     first = path.read_text().splitlines()[0]
     assert first.startswith("# ")

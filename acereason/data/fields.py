@@ -26,6 +26,8 @@ class Fields:
     """Columns that hold a code problem's tests, in any format of `acereason/rewards/tests.py`; none for math."""
     starter: str | None = None
     """Column of the code that a solution must start with; an empty value is none."""
+    task: str | None = None
+    """Column that says math or code; null: all rows have the source's task."""
     example: str | None = None
     """Column of assertions, the first of which is shown under the statement: it names the function to write."""
 
@@ -38,6 +40,7 @@ MAPPINGS = {
     "aime": Fields("problem", "answer", solution="solution"),
     "acereason-math": Fields("problem", "answer"),  # nvidia/AceReason-Math
     "acereason-sft": Fields("input", None, solution="output"),  # nvidia/AceReason-1.1-SFT, its code rows included
+    "sft": Fields("prompt", None, solution="response", id="id", task="task", starter="starter"),  # of `predict`
     "taco": Fields("question", None, tests=["input_output"], starter="starter_code"),  # BAAI/TACO
     "apps": Fields(
         "question", None, id="problem_id", tests=["input_output"], starter="starter_code"

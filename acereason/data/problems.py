@@ -4,7 +4,8 @@ Every source becomes problems: a statement, and as ground truth an answer (math)
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from glob import escape, glob
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,14 +28,18 @@ class Source:
     """One source of problems: a `path`, or a generator."""
 
     path: str | None = None
-    """A .jsonl, .json or .parquet file, or the name of a dataset on the Hub."""
+    """A .jsonl, .json or .parquet file; a folder of them, or a pattern such as `runs/teacher/*/*.parquet`; or the name
+    of a dataset on the Hub."""
     fields: str | Fields = "math"
-    """Name of a known mapping (`MAPPINGS`: gsm8k, math, aime, acereason-math, acereason-sft, taco, apps, livecodebench,
-    acereason-code, humaneval, mbpp, mbppplus), or the columns."""
+    """Name of a known mapping (`MAPPINGS`: gsm8k, math, aime, acereason-math, acereason-sft, sft, taco, apps,
+    livecodebench, acereason-code, humaneval, mbpp, mbppplus), or the columns."""
     task: Task = "math"
-    """Which verifier judges."""
+    """Which verifier judges, and which instruction the template gives; where the mapping has a column of tasks, that
+    tells instead."""
     split: str = "train"
     """Split of a Hub dataset; a file has only train."""
+    where: dict[str, list[str]] = field(default_factory=dict)
+    """Take only rows whose columns hold one of these values: {status: [correct], finish_reason: [stop]}."""
     limit: int | None = None
     """Take the first rows only; null takes all."""
     arithmetic: Arithmetic | None = None
@@ -60,9 +65,10 @@ class Source:
         self.check(key)
         generator = self.arithmetic or self.programs
         rows = Dataset.from_list(generator.rows()) if generator else _load(str(self.path), self.split, key)
+        rows = self._chosen(rows, key)
         rows = rows if self.limit is None else rows.select(range(min(self.limit, len(rows))))
         if not len(rows):
-            raise UserError(f"{key}: {self.path} has no rows")
+            raise UserError(f"{key}: {self.path} has no rows" + (f" where {self.where}" if self.where else ""))
         if missing := self._columns() - set(rows.column_names):
             has = sorted(rows.column_names)
             raise UserError(f"{key}.fields: {self.path} has no column {sorted(missing)[0]!r}; its columns are {has}")
@@ -75,7 +81,7 @@ class Source:
         identity = index if fields.id is None else row[fields.id]
         return Problem(
             id=f"{name}/{identity}",
-            task=self.task,
+            task=self.task if fields.task is None else _task_of(row[fields.task], f"{name}/{identity}"),
             statement=self._statement(row),
             answer=answer,
             starter="" if fields.starter is None else str(row[fields.starter] or ""),
@@ -115,10 +121,17 @@ class Source:
         shown = row[self.mapping.example] if self.mapping.example else None
         return f"{statement}\n\nIt must pass this test:\n{shown[0]}" if shown else statement
 
+    def _chosen(self, rows: Dataset, key: str) -> Dataset:
+        for column, values in self.where.items():
+            if column not in rows.column_names:
+                raise UserError(f"{key}.where: no column {column!r}; there are {sorted(rows.column_names)}")
+            rows = rows.filter(lambda value, values=values: value in values, input_columns=column)
+        return rows
+
     def _columns(self) -> set[str]:
         fields = self.mapping
         single = (fields.statement, fields.answer, fields.solution, fields.id, fields.difficulty)
-        columns = (*single, fields.starter, fields.example, *fields.tests)
+        columns = (*single, fields.starter, fields.task, fields.example, *fields.tests)
         return {column for column in columns if column is not None}
 
 
@@ -134,7 +147,7 @@ def refuse_bad_rows(bad: dict[str, str], total: int, key: str, bad_rows: BadRows
     )
     if bad_rows == "error":
         raise UserError(
-            f"{key}: {len(bad)} of {total} rows can't be used: {shown}; mend them, or set data.bad_rows: exclude"
+            f"{key}: {len(bad)} of {total} rows can't be used: {shown}; mend them, or set bad_rows: exclude"
         )
     if len(bad) == total:
         raise UserError(f"{key}: none of the {total} rows can be used: {shown}")
@@ -144,16 +157,43 @@ def refuse_bad_rows(bad: dict[str, str], total: int, key: str, bad_rows: BadRows
 
 
 def _load(path: str, split: str, key: str) -> Dataset:
-    suffix = Path(path).suffix
-    if suffix not in _FORMATS:
+    files = _files(path, key)
+    if not files:
         return _load_hub(path, split, key)
-    if not Path(path).is_file():
-        raise UserError(f"{key}.path: no file {path}")
+    kind = _FORMATS[files[0].suffix]
     try:
-        return load_dataset(_FORMATS[suffix], data_files=path, split="train")
+        return load_dataset(kind, data_files=[str(file) for file in files], split="train")
     except Exception as error:
         cause = error.__cause__ or error
-        raise UserError(f"{key}.path: {path} can't be read as {_FORMATS[suffix]}: {first_line(cause)}") from error
+        raise UserError(f"{key}.path: {path} can't be read as {kind}: {first_line(cause)}") from error
+
+
+def _files(path: str, key: str) -> list[Path]:
+    """The files that a path names, in order; none: it is a name on the Hub."""
+    here = Path(path)
+    if here.is_file() and here.suffix in _FORMATS:
+        return [here]
+    if here.is_dir():
+        found = _in_folder(here)
+    elif "*" in path or here.suffix in _FORMATS:
+        found = [Path(name) for name in sorted(glob(path)) if Path(name).suffix in _FORMATS]
+    else:
+        return []
+    if not found:
+        raise UserError(f"{key}.path: no file {path}" + ("/*.parquet, nor .jsonl or .json" if here.is_dir() else ""))
+    if len({_FORMATS[file.suffix] for file in found}) > 1:
+        raise UserError(f"{key}.path: {path} names files of several formats; let it end in *{found[0].suffix}")
+    return found
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    """A folder's own files, else those of the folders in it; .parquet before any others, which then are about them."""
+    for suffix in (".parquet", ".jsonl", ".json"):
+        for pattern in ("*", "*/*"):
+            found = [Path(name) for name in sorted(glob(f"{escape(str(folder))}/{pattern}"))]  # without hidden ones
+            if found := [file for file in found if file.suffix == suffix]:
+                return found
+    return []
 
 
 def _load_hub(name: str, split: str, key: str) -> Dataset:
@@ -173,6 +213,12 @@ def _answer_of(value: Any, pattern: str | None) -> str:
         return text.strip()
     found = re.search(pattern, text)
     return found.group(1).strip() if found else ""
+
+
+def _task_of(value: Any, row: str) -> Task:
+    if value not in ("math", "code"):
+        raise UserError(f"{row}: task must be math or code, not {value!r}")
+    return value
 
 
 def _number_in(value: Any) -> float | None:

@@ -35,10 +35,13 @@ class Template:
     """Token that ends a response: SFT learns it; sampling stops at it, and at the tokenizer's own end-of-text token."""
 
     def render(self, problem: Problem) -> str:
-        """The prompt's text. Placeholders are replaced, not formatted: statements are full of braces."""
+        """The prompt's text."""
+        return self.layout.replace("{system}", self.system).replace("{user}", self.instruction(problem))
+
+    def instruction(self, problem: Problem) -> str:
+        """The user's part of it. Placeholders are replaced, not formatted: statements are full of braces."""
         instruction: str = self.starter if problem.starter else getattr(self, problem.task)
-        user = instruction.replace("{starter}", problem.starter).replace("{statement}", problem.statement)
-        return self.layout.replace("{system}", self.system).replace("{user}", user)
+        return instruction.replace("{starter}", problem.starter).replace("{statement}", problem.statement)
 
     def encode_prompt(self, problem: Problem, tokenizer: PreTrainedTokenizerBase) -> list[int]:
         """[P] token ids of the prompt."""

@@ -86,15 +86,15 @@ class Qwen(Qwen2ForCausalLM):
         return hidden[batch.predictors]
 
 
-def load_config(pretrained: str | None, backbone: Backbone) -> Qwen2Config:
-    """The model's configuration with the backbone's overrides applied."""
+def load_config(pretrained: str | None, backbone: Backbone, key: str = "model") -> Qwen2Config:
+    """The model's configuration with the backbone's overrides applied. `key` is what holds `pretrained`, for errors."""
     if (pretrained is None) == (backbone.config is None):
         raise UserError("model: give either pretrained (a Hub name or folder) or backbone.config (random weights)")
     named = pretrained is not None
-    config = _from_hub(AutoConfig, pretrained, "model.pretrained") if named else Qwen2Config(**(backbone.config or {}))
+    config = _from_hub(AutoConfig, pretrained, f"{key}.pretrained") if named else Qwen2Config(**(backbone.config or {}))
     if config.model_type != "qwen2":
         raise UserError(
-            f"model.pretrained: {pretrained} is a {config.model_type} model; Qwen2 and Qwen2.5 are supported"
+            f"{key}.pretrained: {pretrained} is a {config.model_type} model; Qwen2 and Qwen2.5 are supported"
         )
     if backbone.rope_theta is not None:
         config.rope_parameters = {**(config.rope_parameters or {}), "rope_theta": backbone.rope_theta}

@@ -4,7 +4,8 @@ from typing import Any
 
 import torch
 
-from acereason.distributed import total
+from acereason.batching import pack
+from acereason.distributed import largest, total
 from acereason.modules.base import QwenModule
 from acereason.modules.measures import Measures
 from acereason.types import Sequence
@@ -20,15 +21,24 @@ class SFTModule(QwenModule):
             measures = Measures(self.device)
             self.accumulate(self.sequences(rows), measures)
             num_tokens = total(torch.tensor(response_tokens(rows), device=self.device)).item()
+            packing = self.packing(rows)
             metrics = self.apply(measures, num_tokens)
         metrics |= {f"time/{name}": seconds for name, seconds in self.seconds.items()}
         metrics |= {
             "response/tokens": num_tokens,
             "throughput/tokens_per_second": num_tokens / self.seconds["train"],
+            "throughput/packing": packing,
         }
         self.record(metrics)
         self.log_dict({"loss": metrics["policy/loss"]}, prog_bar=True, logger=False)
         return metrics
+
+    def packing(self, rows: list[dict[str, Any]]) -> float:
+        """Tokens of prompts and responses over what the micro batches of all ranks may hold: 1 is full. A row that is
+        longer than a micro batch makes it more."""
+        lengths = [len(row["token_ids"]) for row in rows]
+        micro_batches = largest(len(pack(lengths, self.micro_batch_tokens))) * self.trainer.world_size
+        return total(torch.tensor(sum(lengths), device=self.device)).item() / (micro_batches * self.micro_batch_tokens)
 
     def sequences(self, rows: list[dict[str, Any]]) -> list[Sequence]:
         """Rows as sequences whose response tokens weigh the same."""

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from datasets import Dataset
@@ -60,6 +61,79 @@ def test_own_columns_from_parquet(tmp_path):
     assert (problem.id, problem.answer) == ("s/x7", "142")
 
 
+PREDICTED = {"id": "s/1", "sample": 0, "task": "code", "prompt": "p", "starter": "def f():", "response": "r"}
+
+
+def test_what_predict_writes(tmp_path):
+    problem, solution = only(Source(write(tmp_path / "f.jsonl", [PREDICTED]), "sft"))
+    assert (problem.task, problem.statement, problem.starter, solution) == ("code", "p", "def f():", "r")
+
+
+def test_a_task_that_is_none(tmp_path):
+    with pytest.raises(UserError, match="s/s/1: task must be math or code, not 'art'"):
+        only(Source(write(tmp_path / "f.jsonl", [PREDICTED | {"task": "art"}]), "sft"))
+
+
+class TestSeveralFiles:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        for part, number in ((1, 2), (0, 1), (0, 0)):
+            (tmp_path / f"{part}").mkdir(exist_ok=True)
+            rows = [{"problem": f"{part}{number}", "answer": "1"}]
+            Dataset.from_list(rows).to_parquet(tmp_path / f"{part}/{number}.parquet")
+        (tmp_path / "config.json").write_text("{}")
+        write(tmp_path / "0.journal.jsonl", [{"other": 1}])
+        (tmp_path / ".half").mkdir()
+        for half in ("0/.half.parquet", ".half/0.parquet"):
+            (tmp_path / half).write_text("half")
+        return tmp_path
+
+    def test_a_folder_of_folders_in_order_and_only_its_shards(self, folder):
+        assert Source(str(folder)).rows("k")["problem"][:] == ["00", "01", "12"]
+        assert Source(str(folder / "0")).rows("k")["problem"][:] == ["00", "01"]
+
+    def test_a_pattern(self, folder):
+        assert Source(f"{folder}/*/[12].parquet").rows("k")["problem"][:] == ["01", "12"]
+
+    def test_jsonl_where_there_is_no_parquet(self, tmp_path):
+        for number in (1, 0):
+            write(tmp_path / f"{number}.jsonl", [{"problem": str(number), "answer": "1"}])
+        assert Source(str(tmp_path)).rows("k")["problem"][:] == ["0", "1"]
+
+    @pytest.mark.parametrize("name", ["nosuch/*.parquet", "empty"])
+    def test_nothing_there(self, tmp_path, name):
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(UserError, match=rf"k\.path: no file {tmp_path}/{re.escape(name)}"):
+            Source(f"{tmp_path}/{name}").rows("k")
+
+    def test_several_formats(self, folder):
+        write(folder / "1/1.jsonl", [{"problem": "x", "answer": "1"}])
+        with pytest.raises(UserError, match=r"names files of several formats; let it end in \*\.jsonl"):
+            Source(f"{folder}/1/*").rows("k")
+
+
+class TestWhere:
+    ROWS = [{"problem": n, "answer": "1", "status": s, "end": e} for n, s, e in ("acx", "bwx", "ccy", "dcx")]
+
+    def test_rows_that_hold_one_of_the_values(self, tmp_path):
+        path = write(tmp_path / "f.jsonl", self.ROWS)
+        where = {"status": ["c", "other"], "end": ["x"]}
+        assert Source(path, where=where).rows("k")["problem"][:] == ["a", "d"]
+        assert Source(path, where=where, limit=1).rows("k")["problem"][:] == ["a"]
+
+    def test_null_is_none_of_them(self, tmp_path):
+        path = write(tmp_path / "f.jsonl", [{"problem": "a", "answer": "1", "status": None}, self.ROWS[0]])
+        assert len(Source(path, where={"status": ["c"]}).rows("k")) == 1
+
+    @pytest.mark.parametrize(
+        ("where", "message"),
+        [({"x": ["c"]}, r"k\.where: no column 'x'"), ({"status": ["z"]}, r"has no rows where \{'status'")],
+    )
+    def test_mistakes(self, tmp_path, where, message):
+        with pytest.raises(UserError, match=message):
+            Source(write(tmp_path / "f.jsonl", self.ROWS), where=where).rows("k")
+
+
 def test_arithmetic_and_limit():
     rows = Source(arithmetic=Arithmetic([1], 10), limit=3).rows("k")
     assert len(rows) == 3
@@ -105,7 +179,7 @@ def test_a_row_without_an_answer_has_an_empty_one(tmp_path):
 class TestBadRows:
     def test_an_error_lists_them(self):
         bad = {f"s/{n}": "no answer" for n in range(12)}
-        with pytest.raises(UserError, match=r"12 of 20 rows.*s/9 \(no answer\) and 2 more; .*data\.bad_rows: exclude"):
+        with pytest.raises(UserError, match=r"12 of 20 rows.*s/9 \(no answer\) and 2 more; .*bad_rows: exclude"):
             refuse_bad_rows(bad, 20, "data.sources.s", "error")
 
     def test_excluding_prints_all_of_them(self, capsys):

@@ -1,20 +1,23 @@
 import json
+import random
 from types import SimpleNamespace
 
 import pytest
+from datasets import Dataset
 from fakes import TOKENIZER
 
 from acereason.data.arithmetic import Arithmetic
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
-from acereason.data.sft import SFTData
+from acereason.data.sft import SFTData, dealt
 from acereason.errors import UserError
 
 
 def data(sources, **settings) -> SFTData:
     template = Template(math="{statement}=", layout="{user}\n")
     made = SFTData(sources, **{"batch_size": 4, "max_length": 64, "template": template} | settings)
-    made.trainer = SimpleNamespace(lightning_module=SimpleNamespace(tokenizer=TOKENIZER), current_epoch=0)
+    module = SimpleNamespace(tokenizer=TOKENIZER)
+    made.trainer = SimpleNamespace(lightning_module=module, current_epoch=0, reload_dataloaders_every_n_epochs=1)
     made.setup("fit")
     return made
 
@@ -42,6 +45,46 @@ def test_rows_that_are_too_long_or_empty(tmp_path):
     rows = [{"input": "p", "output": "r"}, {"input": "p", "output": "r" * 99}, {"input": "p", "output": None}]
     (tmp_path / "f.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     source = Source(str(tmp_path / "f.jsonl"), "acereason-sft")
-    with pytest.raises(UserError, match=r"s/1 \(103 tokens, data\.max_length is 64\), s/2 \(no response\)"):
+    with pytest.raises(UserError, match=r"row 1, s/1 \(103 tokens, data\.max_length is 64\), row 2, s/2 \(no resp"):
         data({"s": source})
     assert len(data({"s": source}, bad_rows="exclude").train_dataloader()) == 1
+
+
+def test_one_long_response_leaves_the_prompts_others(tmp_path):
+    row = {"id": "a", "prompt": "p", "task": "math", "starter": ""}
+    rows = [row | {"sample": n, "response": "r" * 30 * n} for n in (1, 3)]
+    (tmp_path / "f.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    made = data({"s": Source(str(tmp_path / "f.jsonl"), "sft")}, bad_rows="exclude")
+    assert [[row["id"] for row in batch] for batch in made.train_dataloader()] == [["s/a"]]
+
+
+def test_mixed_rows_take_their_tasks_instruction(tmp_path):
+    rows = [{"id": task, "prompt": "p", "task": task, "starter": "", "response": "r"} for task in ("math", "code")]
+    rows.append({"id": "starter", "prompt": "p", "task": "code", "starter": "def f():", "response": "r"})
+    Dataset.from_list(rows).to_parquet(tmp_path / "f.parquet")
+    template = Template(math="M{statement}", code="C{statement}", starter="S{starter}{statement}", layout="{user}\n")
+    made = data({"s": Source(str(tmp_path), "sft")}, template=template)
+    (batch,) = made.train_dataloader()
+    prompts = {row["id"]: TOKENIZER.decode(row["token_ids"][: row["prompt_length"]]) for row in batch}
+    assert prompts == {"s/math": "Mp\n", "s/code": "Cp\n", "s/starter": "Sdef f():p\n"}
+
+
+def test_ranks_are_dealt_shares_of_about_as_many_tokens():
+    generator = random.Random(0)
+    lengths = [generator.randint(100, 30_000) for _ in range(300)]
+    batch = generator.sample(range(300), 256)
+    order = dealt(batch, lengths, 8)
+    assert sorted(order) == sorted(batch)
+    sums = [sum(lengths[row] for row in order[rank::8]) for rank in range(8)]
+    plain = [sum(lengths[row] for row in batch[rank::8]) for rank in range(8)]
+    assert max(sums) - min(sums) <= max(lengths)
+    assert max(sums) - min(sums) < 0.1 * (max(plain) - min(plain))
+    assert dealt(batch, lengths, 1) == batch
+
+
+def test_several_processes_tokenize_the_same(tmp_path):
+    rows = [{"input": f"p{n}", "output": "r" * n} for n in range(1, 9)]
+    (tmp_path / "f.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = Source(str(tmp_path / "f.jsonl"), "acereason-sft")
+    one, two = (list(data({"s": source}, workers=workers).train_dataloader()) for workers in (1, 2))
+    assert one == two

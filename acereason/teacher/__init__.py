@@ -1,0 +1,1 @@
+"""The verb `predict`: responses of a teacher, for SFT."""

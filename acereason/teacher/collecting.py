@@ -1,0 +1,83 @@
+"""From a teacher into the store, judged on the way."""
+
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from acereason.rewards.pool import RewardPool
+from acereason.teacher.progress import Told
+from acereason.teacher.requests import Failed, Request, Teacher
+from acereason.teacher.shards import Store, judgeable
+from acereason.types import Verdict
+
+
+def collect(store: Store, requests: list[Request], teacher: Callable[[], Teacher], pool: RewardPool) -> list[Failed]:
+    """Ask for what is missing, judge what isn't judged, and write the shards.
+
+    Args:
+        store: what is there, and where the rest goes.
+        requests: all of this process.
+        teacher: made only where there is something to ask.
+        pool: judges; is closed at the end.
+
+    Returns:
+        the requests that failed; they have no row.
+    """
+    judging = Judging(store, pool)
+    try:
+        unfinished = store.unfinished(requests)
+        for request in store.unjudged(requests):
+            judging.begin(request, store.response(request))
+        failures = _ask(store, unfinished, teacher(), judging) if unfinished else []
+        judging.finish()
+        if len(unfinished) > len(failures) or store.shard_rows() != len(requests) - len(failures):
+            store.write_shards(requests)
+        return failures
+    finally:
+        pool.close()
+        store.close()
+
+
+class Judging:
+    """Verdicts under way; they enter the store when they are there."""
+
+    def __init__(self, store: Store, pool: RewardPool) -> None:
+        self.store, self.pool = store, pool
+        self._under_way = 0
+        self._done: SimpleQueue[tuple[Request, Verdict]] = SimpleQueue()
+
+    def begin(self, request: Request, response: str) -> None:
+        """Start judging; store what has been judged meanwhile."""
+        if judgeable(request):
+            self._under_way += 1
+            verdict = self.pool.submit(request.problem, response)
+            verdict.add_done_callback(lambda done: self._done.put((request, done.result())))
+        while not self._done.empty():
+            self._store()
+
+    def finish(self) -> None:
+        """Wait for all verdicts."""
+        while self._under_way:
+            self._store()
+
+    def _store(self) -> None:
+        request, verdict = self._done.get()
+        self._under_way -= 1
+        self.store.add_verdict(request, verdict)
+
+
+def _ask(store: Store, requests: list[Request], teacher: Teacher, judging: Judging) -> list[Failed]:
+    failures = []
+    try:
+        told = Told(len(requests))
+        with told.shown():
+            for outcome in teacher.sample(requests):
+                told.count(None if isinstance(outcome, Failed) else outcome.tokens)
+                if isinstance(outcome, Failed):
+                    failures.append(outcome)
+                else:
+                    store.add(outcome)
+                    judging.begin(outcome.request, outcome.text)
+    finally:
+        teacher.close()
+        store.write_failures(failures)
+    return failures

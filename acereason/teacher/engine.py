@@ -1,0 +1,102 @@
+"""A teacher of Qwen2's architecture on this machine, by any rollout engine."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from safetensors import safe_open
+from torch import Tensor
+
+from acereason.data.prompts import Template
+from acereason.errors import UserError
+from acereason.models.qwen import Backbone, load_config, load_tokenizer
+from acereason.rollouts.engine import RolloutEngine
+from acereason.teacher.requests import Failed, Finished, Request
+from acereason.types import Problem, Sampling
+
+_AT_ONCE = 16_384
+"""Requests that the engine is given at a time: enough that few of them wait for the last."""
+
+
+@dataclass
+class Local:
+    """Which model, and what generates with it."""
+
+    pretrained: str
+    """Hub name or folder of a Qwen2 model (safetensors)."""
+    engine: RolloutEngine
+    """HFEngine or VLLMEngine."""
+
+    def identity(self) -> dict[str, Any]:
+        """What its responses depend on."""
+        return {"pretrained": self.pretrained, "engine": type(self.engine).__name__}
+
+
+class EngineTeacher:
+    """Generates with an engine, whose weights are streamed from a Hugging Face folder.
+
+    Args:
+        local: the model and its engine.
+        template: the prompt's text.
+        sampling: how responses are drawn.
+        seed: of all draws.
+    """
+
+    def __init__(self, local: Local, template: Template, sampling: Sampling, seed: int) -> None:
+        self.local, self.template, self.sampling, self.seed = local, template, sampling, seed
+        self.config = load_config(local.pretrained, Backbone(attention="documents"), "engine")
+        self.tokenizer = load_tokenizer(local.pretrained, Backbone())
+
+    def sample(self, requests: list[Request]) -> Iterator[Finished | Failed]:
+        """See Teacher. A prompt that does not fit the context beside the response budget fails."""
+        context, budget = self.config.max_position_embeddings, self.sampling.max_response_length
+        problems = {request.problem.id: request.problem for request in requests}
+        lengths = {name: len(self._encode(problem)) for name, problem in problems.items()}
+        long = {name: length for name, length in lengths.items() if length + budget > context}
+        for request in requests:
+            if length := long.get(request.problem.id):
+                yield Failed(request, f"a prompt of {length} tokens where {context - budget} fit beside the response")
+        waiting = [request for request in requests if request.problem.id not in long]
+        if waiting:
+            self._start(budget + max(length for name, length in lengths.items() if name not in long))
+        for start in range(0, len(waiting), _AT_ONCE):
+            yield from self._generate({request.name: request for request in waiting[start : start + _AT_ONCE]})
+
+    def close(self) -> None:
+        """See Teacher."""
+        self.local.engine.close()
+
+    def _encode(self, problem: Problem) -> list[int]:
+        return self.template.encode_prompt(problem, self.tokenizer)
+
+    def _generate(self, requests: dict[str, Request]) -> Iterator[Finished]:
+        problems = [replace(r.problem, id=name, prompt_ids=self._encode(r.problem)) for name, r in requests.items()]
+        for group in self.local.engine.generate(problems, self.sampling, num_rollouts=1, seed=self.seed):
+            response = group.rollouts[0].response
+            request = requests[group.problem.id]
+            yield Finished(request, response.text, len(response.token_ids), response.finish_reason)
+
+    def _start(self, longest: int) -> None:
+        engine = self.local.engine
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        engine.start(self.config, self.tokenizer, self.template.stop_ids(self.tokenizer), device, longest)
+        weights = saved_weights(self.local.pretrained, engine.weights_dtype)
+        tied = {"lm_head.weight"} if self.config.tie_word_embeddings else set()
+        engine.update_weights(((name, tensor) for name, tensor in weights if name not in tied), version=0)
+
+
+def saved_weights(pretrained: str, dtype: torch.dtype) -> Iterator[tuple[str, Tensor]]:
+    """(name, tensor) of a folder or of a model on the Hub, one at a time."""
+    folder = Path(pretrained)
+    if not folder.is_dir():
+        folder = Path(snapshot_download(pretrained, allow_patterns=["*.safetensors"]))
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise UserError(f"engine.pretrained: {pretrained} has no .safetensors files")
+    for file in files:
+        with safe_open(file, framework="pt") as tensors:
+            for name in tensors.keys():  # noqa: SIM118  not a dict
+                yield name, tensors.get_tensor(name).to(dtype)

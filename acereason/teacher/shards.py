@@ -1,0 +1,173 @@
+"""The store of responses: a folder that knows what it was begun with, a journal, and shards of parquet."""
+
+import json
+import shutil
+from collections import Counter
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from acereason.errors import UserError
+from acereason.files import atomic_folder, write_atomically, write_json
+from acereason.teacher.journal import Journal
+from acereason.teacher.requests import Failed, Finished, Request
+from acereason.types import Problem, Verdict
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),  # source/identity
+        ("sample", pa.int32()),
+        ("task", pa.string()),
+        ("prompt", pa.string()),  # the problem's statement, without any template
+        ("starter", pa.string()),  # code that the solution must start with; empty: none
+        ("response", pa.string()),
+        ("status", pa.string()),  # correct, wrong, error; null without ground truth
+        ("detail", pa.string()),  # the verdict's, as JSON
+        ("tokens", pa.int64()),
+        ("finish_reason", pa.string()),  # stop, length
+        ("seed", pa.int64()),
+    ]
+)
+"""Columns of the shards."""
+
+_CLOCKS = ("seconds", "seconds_each")
+"""Parts of a verdict's detail that differ from one judgement to the next."""
+
+
+class Store:
+    """One process's part of an output folder.
+
+    Args:
+        folder: the output.
+        part: which of how many.
+        identity: what responses depend on; a folder begun with another is refused.
+        seed: of all draws.
+        rows_per_shard: rows of a parquet file.
+    """
+
+    def __init__(
+        self, folder: Path, part: tuple[int, int], identity: dict[str, Any], seed: int, rows_per_shard: int
+    ) -> None:
+        _check_identity(folder / "config.json", identity)
+        name = f"{part[0]:05}-of-{part[1]:05}"
+        self.seed, self.rows_per_shard = seed, rows_per_shard
+        self._digests: dict[str, str] = {}
+        self.shards, self.failures = folder / name, folder / f"{name}.failed.jsonl"
+        self.journal = Journal(folder / f"{name}.journal.jsonl")
+        for half in folder.glob(f".{name}.*"):  # of a call that was killed while it wrote shards
+            shutil.rmtree(half, ignore_errors=True)
+
+    def unfinished(self, requests: list[Request]) -> list[Request]:
+        """Those without a response."""
+        finished = [request for request in requests if self.journal.has("response", request.key)]
+        for request in finished:
+            if self.journal.mark("response", request.key) != self._of(request.problem):
+                raise UserError(
+                    f"sources: {request.problem.id} is not the problem that it was when its response {request.sample} "
+                    "was sampled; name another output folder"
+                )
+        return [request for request in requests if not self.journal.has("response", request.key)]
+
+    def unjudged(self, requests: list[Request]) -> list[Request]:
+        """Those that have a response, and a ground truth, and no verdict."""
+        has = self.journal.has
+        finished = [request for request in requests if judgeable(request) and has("response", request.key)]
+        return [request for request in finished if not has("verdict", request.key)]
+
+    def add(self, finished: Finished) -> None:
+        """Keep a response."""
+        values = {"response": finished.text, "tokens": finished.tokens, "finish_reason": finished.finish_reason}
+        self.journal.append("response", finished.request.key, self._of(finished.request.problem), values)
+
+    def add_verdict(self, request: Request, verdict: Verdict) -> None:
+        """Keep the verdict on a response."""
+        detail = {name: value for name, value in verdict.detail.items() if name not in _CLOCKS}
+        values = {"status": verdict.status, "detail": json.dumps(detail, ensure_ascii=False)}
+        self.journal.append("verdict", request.key, self._of(request.problem), values)
+
+    def response(self, request: Request) -> str:
+        """The text of a finished request."""
+        return self.journal.read("response", request.key)["response"]
+
+    def write_shards(self, requests: list[Request]) -> int:
+        """Write the finished requests, sorted by id and sample; how many there are. A folder of shards appears whole or
+        not at all."""
+        rows = sorted((r for r in requests if self.journal.has("response", r.key)), key=lambda request: request.key)
+        with atomic_folder(self.shards) as folder:
+            for number, start in enumerate(range(0, len(rows), self.rows_per_shard)):
+                table = [self._row(request) for request in rows[start : start + self.rows_per_shard]]
+                pq.write_table(pa.Table.from_pylist(table, SCHEMA), folder / f"{number:05}.parquet", compression="zstd")
+        return len(rows)
+
+    def shard_rows(self) -> int:
+        """Rows of the shards that are there."""
+        return sum(pq.read_metadata(file).num_rows for file in self.shards.glob("*.parquet"))
+
+    def counts(self) -> dict[str, int]:
+        """Rows of the shards by verdict and, under `length`, those that the response budget ended."""
+        columns = [pq.read_table(file, columns=["status", "finish_reason"]) for file in self.shards.glob("*.parquet")]
+        counts = Counter[str]()
+        for table in columns:
+            counts.update(status or "unjudged" for status in table["status"].to_pylist())
+            counts["length"] += pc.sum(pc.equal(table["finish_reason"], "length")).as_py() or 0
+        return dict(counts)
+
+    def write_failures(self, failures: list[Failed]) -> None:
+        """List the requests that failed in this call; no file where there are none."""
+        if not failures:
+            self.failures.unlink(missing_ok=True)
+            return
+        rows = [{"id": f.request.problem.id, "sample": f.request.sample, "reason": f.reason} for f in failures]
+        write_atomically(self.failures, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+    def close(self) -> None:
+        """Let other processes have this part."""
+        self.journal.close()
+
+    def _of(self, problem: Problem) -> str:
+        """A short digest of what a response is about; made once a problem: tests may be megabytes."""
+        if problem.id not in self._digests:
+            parts = [problem.task, problem.statement, problem.starter, problem.answer, repr(problem.tests)]
+            digest = blake2b("\0".join(parts).encode(errors="replace"), digest_size=8)
+            self._digests[problem.id] = digest.hexdigest()
+        return self._digests[problem.id]
+
+    def _row(self, request: Request) -> dict[str, Any]:
+        problem, judged = request.problem, self.journal.has("verdict", request.key)
+        verdict = self.journal.read("verdict", request.key) if judged else {}
+        values = self.journal.read("response", request.key) | verdict
+        row = {name: values.get(name) for name in SCHEMA.names}
+        own = {"id": problem.id, "sample": request.sample, "task": problem.task, "prompt": problem.statement}
+        return row | own | {"starter": problem.starter, "seed": request.seed(self.seed)}
+
+
+def judgeable(request: Request) -> bool:
+    """Whether there is a ground truth to judge by."""
+    return bool(request.problem.answer) or request.problem.tests is not None
+
+
+def _check_identity(path: Path, identity: dict[str, Any]) -> None:
+    now = json.loads(json.dumps(identity))
+    if not path.exists():
+        write_json(path, now)
+        return
+    before = _flat(json.loads(path.read_text()))
+    now = _flat(now)
+    changed = [name for name in before | now if before.get(name) != now.get(name)]
+    if changed:
+        differences = "; ".join(f"{name} was {before.get(name)!r}, now {now.get(name)!r}" for name in changed)
+        raise UserError(
+            f"output: {path.parent} was begun otherwise: {differences}; set it back, or name another folder"
+        )
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{dotted key: value} of nested dictionaries."""
+    flat: dict[str, Any] = {}
+    for name, inner in value.items():
+        flat |= _flat(inner, f"{prefix}{name}.") if isinstance(inner, dict) else {prefix + name: inner}
+    return flat

@@ -1,0 +1,89 @@
+"""When SFT has had enough epochs."""
+
+from typing import Any, Literal
+
+import lightning.pytorch as pl
+from lightning.pytorch.utilities import rank_zero_info
+from typing_extensions import override
+
+from acereason.errors import UserError
+from acereason.evaluation import Accuracy
+from acereason.hooks import RolloutCallback
+
+
+class SFTPlateau(RolloutCallback):
+    """Ends SFT after an epoch that is no better than the best before it.
+
+    "The model's performance gradually improves from the 1st to the 5th epoch, and begins to plateau around the 5th to
+    6th epoch" (4.4.3); each blend "is trained until the accuracy plateaus" (Figure 5). The paper's measure is accuracy;
+    the loss on held-out rows rises earlier, since "a certain degree of overfitting may actually enhance test accuracy",
+    so that with it `min_epochs` is what holds the paper's rule. Exports of all epochs stay: the log names the best.
+
+    Args:
+        monitor: what is compared: eval/NAME/loss of a source under data.heldout, or eval/NAME/avg of a benchmark, where
+            something evaluates it before the epoch ends and tells callbacks by `on_evaluation`.
+        mode: whether less or more of it is better.
+        min_epochs: SFT never ends before so many.
+        patience: epochs in a row, no better than the best, that end it.
+        min_delta: by how much an epoch must be better than the best to be better.
+    """
+
+    def __init__(
+        self,
+        monitor: str,
+        mode: Literal["min", "max"],
+        min_epochs: int = 1,
+        patience: int = 1,
+        min_delta: float = 0.0,
+    ) -> None:
+        for name, value in {"min_epochs": min_epochs, "patience": patience}.items():
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        self.monitor, self.mode, self.min_epochs = monitor, mode, min_epochs
+        self.patience, self.min_delta = patience, min_delta
+        self.best: float | None = None
+        self.best_epoch, self.without, self.stopped = 0, 0, False
+        """The best epoch, counted from 0; epochs since; whether they were enough."""
+        self._accuracies: dict[str, float] = {}
+
+    @override
+    def on_evaluation(self, trainer: pl.Trainer, module: pl.LightningModule, accuracies: dict[str, Accuracy]) -> None:
+        self._accuracies |= {f"eval/{name}/avg": accuracy.avg for name, accuracy in accuracies.items()}
+
+    @override
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        trainer.should_stop = self.stopped  # a finished run that is resumed
+
+    @override
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()} | self._accuracies
+        if self.monitor not in metrics:
+            known = sorted(name for name in metrics if name.startswith("eval/"))
+            raise UserError(f"SFTPlateau.monitor: nothing measures {self.monitor}; there are {known}")
+        self.take_in(metrics[self.monitor], trainer.current_epoch)
+        self._accuracies = {}  # the next epoch needs its own
+        if self.stopped:
+            trainer.should_stop = True
+            rank_zero_info(
+                f"SFT ends after epoch {trainer.current_epoch}, counted from 0: {self.monitor} is no better than "
+                f"{self.best:.4f}, of epoch {self.best_epoch}"
+            )
+
+    def take_in(self, value: float, epoch: int) -> None:
+        """One epoch's measure. NaN is never better."""
+        sign = 1 if self.mode == "max" else -1
+        if self.best is None or sign * (value - self.best) > self.min_delta:
+            self.best, self.best_epoch, self.without = value, epoch, 0
+        else:
+            self.without += 1
+        self.stopped = self.without >= self.patience and epoch + 1 >= self.min_epochs
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        names = ("best", "best_epoch", "without", "stopped")
+        return {name: getattr(self, name) for name in names}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for name, value in state_dict.items():
+            setattr(self, name, value)
