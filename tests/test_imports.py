@@ -13,6 +13,7 @@ LAYERS = [
     ["acereason.trainer"],
     ["acereason.preflight"],
     ["acereason.modules", "acereason.hooks"],
+    ["acereason.curation"],
     ["acereason.data", "acereason.rollouts", "acereason.evaluation", "acereason.metrics", "acereason.scoring"],
     ["acereason.rewards", "acereason.models", "acereason.calibration"],
     ["acereason.batching", "acereason.objective", "acereason.recipe"],

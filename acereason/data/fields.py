@@ -8,14 +8,14 @@ class Fields:
     """Which column holds what."""
 
     statement: str = "problem"
-    """Column of the problem's text."""
+    """Column of the problem's text, or of messages, of which the first of the user is taken."""
     answer: str | None = "answer"
     """Column of the ground truth; null where rows have none (SFT)."""
     answer_pattern: str | None = None
     """Regular expression whose first group, searched in the answer column, is the ground truth; null takes the whole
     text."""
     solution: str | None = None
-    """Column of a worked response for SFT; null: the response is the boxed answer alone."""
+    """Column of a worked response for SFT, or of messages, of which the first of the assistant is taken; null: the response is the boxed answer alone."""
     remove_pattern: str | None = None
     """Regular expression whose matches are cut from the solution."""
     id: str | None = None
@@ -28,6 +28,8 @@ class Fields:
     """Column of the code that a solution must start with; an empty value is none."""
     example: str | None = None
     """Column of assertions, the first of which is shown under the statement: it names the function to write."""
+    date: str | None = None
+    """Column of the day on which the problem was published, as 2024-08-01; `curate` may cut by it."""
 
 
 MAPPINGS = {
@@ -38,6 +40,7 @@ MAPPINGS = {
     "aime": Fields("problem", "answer", solution="solution"),
     "acereason-math": Fields("problem", "answer"),  # nvidia/AceReason-Math
     "acereason-sft": Fields("input", None, solution="output"),  # nvidia/AceReason-1.1-SFT, its code rows included
+    "curated": Fields("statement", "answer", solution="response", id="id"),  # what `curate` writes
     "taco": Fields("question", None, tests=["input_output"], starter="starter_code"),  # BAAI/TACO
     "apps": Fields(
         "question", None, id="problem_id", tests=["input_output"], starter="starter_code"

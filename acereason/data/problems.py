@@ -27,7 +27,7 @@ class Source:
     """One source of problems: a `path`, or a generator."""
 
     path: str | None = None
-    """A .jsonl, .json or .parquet file, or the name of a dataset on the Hub."""
+    """A .jsonl, .json or .parquet file, the name of a dataset on the Hub, or a folder that is laid out as one."""
     fields: str | Fields = "math"
     """Name of a known mapping (`MAPPINGS`: gsm8k, math, aime, acereason-math, acereason-sft, taco, apps, livecodebench,
     acereason-code, humaneval, mbpp, mbppplus), or the columns."""
@@ -35,6 +35,8 @@ class Source:
     """Which verifier judges."""
     split: str = "train"
     """Split of a Hub dataset; a file has only train."""
+    config: str | None = None
+    """Configuration (subset) of a Hub dataset; null: its only one."""
     limit: int | None = None
     """Take the first rows only; null takes all."""
     arithmetic: Arithmetic | None = None
@@ -59,11 +61,11 @@ class Source:
         """The raw rows. `key` names this source in errors."""
         self.check(key)
         generator = self.arithmetic or self.programs
-        rows = Dataset.from_list(generator.rows()) if generator else _load(str(self.path), self.split, key)
+        rows = Dataset.from_list(generator.rows()) if generator else _load(str(self.path), self, key)
         rows = rows if self.limit is None else rows.select(range(min(self.limit, len(rows))))
         if not len(rows):
             raise UserError(f"{key}: {self.path} has no rows")
-        if missing := self._columns() - set(rows.column_names):
+        if missing := self.columns() - set(rows.column_names):
             has = sorted(rows.column_names)
             raise UserError(f"{key}.fields: {self.path} has no column {sorted(missing)[0]!r}; its columns are {has}")
         return rows
@@ -97,7 +99,7 @@ class Source:
     def solution(self, row: dict[str, Any], problem: Problem) -> str:
         """The response that SFT learns; a box is added where it has none, so that the verifier finds an answer."""
         fields = self.mapping
-        text = "" if fields.solution is None else str(row[fields.solution] or "")
+        text = "" if fields.solution is None else _text_of(row[fields.solution], "assistant")
         if fields.remove_pattern:
             text = re.sub(fields.remove_pattern, "", text)
         boxed = last_boxed(text) is not None or not problem.answer
@@ -111,13 +113,14 @@ class Source:
         return MAPPINGS[self.fields] if isinstance(self.fields, str) else self.fields
 
     def _statement(self, row: dict[str, Any]) -> str:
-        statement = str(row[self.mapping.statement] or "")
+        statement = _text_of(row[self.mapping.statement], "user")
         shown = row[self.mapping.example] if self.mapping.example else None
         return f"{statement}\n\nIt must pass this test:\n{shown[0]}" if shown else statement
 
-    def _columns(self) -> set[str]:
+    def columns(self) -> set[str]:
+        """The columns that the mapping names."""
         fields = self.mapping
-        single = (fields.statement, fields.answer, fields.solution, fields.id, fields.difficulty)
+        single = (fields.statement, fields.answer, fields.solution, fields.id, fields.difficulty, fields.date)
         columns = (*single, fields.starter, fields.example, *fields.tests)
         return {column for column in columns if column is not None}
 
@@ -143,10 +146,10 @@ def refuse_bad_rows(bad: dict[str, str], total: int, key: str, bad_rows: BadRows
     )
 
 
-def _load(path: str, split: str, key: str) -> Dataset:
+def _load(path: str, source: Source, key: str) -> Dataset:
     suffix = Path(path).suffix
     if suffix not in _FORMATS:
-        return _load_hub(path, split, key)
+        return _load_hub(path, source, key)
     if not Path(path).is_file():
         raise UserError(f"{key}.path: no file {path}")
     try:
@@ -156,12 +159,19 @@ def _load(path: str, split: str, key: str) -> Dataset:
         raise UserError(f"{key}.path: {path} can't be read as {_FORMATS[suffix]}: {first_line(cause)}") from error
 
 
-def _load_hub(name: str, split: str, key: str) -> Dataset:
+def _load_hub(name: str, source: Source, key: str) -> Dataset:
     try:
-        return load_dataset(name, split=split)
+        return load_dataset(name, source.config, split=source.split)
     except (DatasetNotFoundError, ConnectionError, FileNotFoundError, ValueError) as error:
         reason = first_line(error)
         raise UserError(f"{key}.path: {name!r} is no .json, .jsonl or .parquet file; the Hub: {reason}") from error
+
+
+def _text_of(value: Any, role: str) -> str:
+    """A text; of a list of messages, the first of the role."""
+    if isinstance(value, list):
+        return next((str(message["content"]) for message in value if message["role"] == role), "")
+    return str(value or "")
 
 
 def _answer_of(value: Any, pattern: str | None) -> str:
