@@ -1,7 +1,7 @@
 """`deduplicate`: of prompts that say the same, the first is kept.
 
-An exact copy has the same tokens after normalization (`text.tokens`). A near copy has the same numbers, operators,
-LaTeX commands and telling words in the same order (`text.telling`), and word 3-grams whose Jaccard similarity reaches a
+An exact copy has the same tokens after normalization (`text.split`). A near copy has the same numbers, operators, LaTeX
+commands, names and telling words in the same order, and word 3-grams whose Jaccard similarity reaches a
 threshold. So two uses of one template that differ in a number are no copies. Candidates come from MinHash LSH (rensa);
 every pair is then compared in full, so MinHash can miss a copy but never makes one.
 """
@@ -18,7 +18,7 @@ from acereason.curation.digests import mixed
 from acereason.curation.parallel import in_order
 from acereason.curation.stages import Report
 from acereason.curation.tables import Dropped, Prompts, write_dropped, write_examples
-from acereason.curation.text import telling, tokens
+from acereason.curation.text import split
 
 _SHINGLE = 3
 _BANDS, _ROWS = 16, 4
@@ -100,8 +100,8 @@ def near_copies(pairs: np.ndarray, prompts: Prompts, similarity: float) -> list[
 
 def alike(one: str, other: str) -> float:
     """Jaccard similarity of the word 3-grams; 0 where what must agree differs."""
-    mine, theirs = tokens(one), tokens(other)
-    if telling(mine) != telling(theirs):
+    (mine, told), (theirs, told_there) = split(one), split(other)
+    if told != told_there:
         return 0.0
     first, second = _shingles(mine), _shingles(theirs)
     return len(first & second) / len(first | second)
@@ -121,20 +121,20 @@ def _signatures(prompts: Prompts, near: bool, workers: int) -> tuple[np.ndarray,
 
 def sign_file(near: bool, path: Path) -> tuple[np.ndarray, np.ndarray]:
     """The signatures of one file's prompts."""
-    found = [tokens(text) for text in pq.read_table(path, columns=["statement"])["statement"].to_pylist()]
-    digests = [xxhash.xxh3_128_intdigest(" ".join(each).encode()) for each in found]
+    pairs = [split(text) for text in pq.read_table(path, columns=["statement"])["statement"].to_pylist()]
+    digests = [xxhash.xxh3_128_intdigest(" ".join(found).encode()) for found, _ in pairs]
     exact = np.array([(value >> 64, value & (2**64 - 1)) for value in digests], dtype=np.uint64).reshape(-1, 2)
-    return exact, buckets(found) if near else np.zeros((len(found), 0), np.uint64)
+    return exact, buckets(pairs) if near else np.zeros((len(pairs), 0), np.uint64)
 
 
-def buckets(found: list[list[str]]) -> np.ndarray:
-    """[N, bands] uint64: LSH buckets of lists of tokens. What must agree is part of the bucket."""
+def buckets(pairs: list[tuple[list[str], list[str]]]) -> np.ndarray:
+    """[N, bands] uint64: LSH buckets of (tokens, what must agree), which is part of the bucket."""
     from rensa import RMinHash  # here: it reads RAYON_NUM_THREADS when it is loaded
 
-    hashes, offsets = _shingle_hashes(found)
+    hashes, offsets = _shingle_hashes([found for found, _ in pairs])
     digests = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, _BANDS * _ROWS, 1).to_rows()
-    signature = np.array(digests, dtype=np.uint64).reshape(len(found), _BANDS, _ROWS)
-    told = np.array([xxhash.xxh64_intdigest(" ".join(telling(each)).encode()) for each in found], dtype=np.uint64)
+    signature = np.array(digests, dtype=np.uint64).reshape(len(pairs), _BANDS, _ROWS)
+    told = np.array([xxhash.xxh64_intdigest(" ".join(told).encode()) for _, told in pairs], dtype=np.uint64)
     bucket = np.repeat(told[:, None], _BANDS, axis=1) + np.arange(_BANDS, dtype=np.uint64)
     for row in range(_ROWS):
         bucket = mixed(bucket ^ signature[:, :, row])

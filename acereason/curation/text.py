@@ -9,51 +9,64 @@ import re
 _NOISE = re.compile(
     r"\\\\|\\(?:left|right|displaystyle|limits|quad|qquad|big|Big|bigg|Bigg)(?![A-Za-z])|\\[,;:! ()\[\]]|[$~]"
 )
-_FRACTION = re.compile(r"\\[dt]frac(?![a-z])")
+_FRACTION = re.compile(r"\\[dt]frac(?![a-zA-Z])")
 _HYPHEN = re.compile(r"(?<=[^\W\d_]{2})[-‐‑–](?=[^\W\d_]{2})")
 _CHARACTERS = str.maketrans({"’": "'", "‘": "'", "−": "-", "“": '"', "”": '"', "×": "*", "·": "*"})
+_DRAWING = re.compile(r"\[asy\].*?(?:\[/asy\]|$)", re.DOTALL | re.IGNORECASE)
 _BRACED = re.compile(r"\{\s*(\\[a-z]+|\w+)\s*\}")
-_TOKEN = re.compile(r"\d*\.\d+|\d+|\\[a-z]+|[^\W\d_]+|[^\s\w.,;:?\"`]|_")
+_TOKEN = re.compile(r"\d*\.\d+|\d+|\\[a-zA-Z]+|[^\W\d_]+|[^\s\w.,;:?\"`]|_")
 _ENDS = ".,;:?!\"'()[]`*"
 
 _TELLING_WORDS = """
 not no non without except least most minimum maximum min max minimal maximal smallest largest smaller larger lowest
-highest fewest greatest less more fewer greater odd even first last sum product difference quotient increasing decreasing
-ascending descending positive negative nonnegative inside outside before after zero one two three four five six seven
-eight nine ten eleven twelve twenty hundred thousand half third quarter twice thrice double
+highest fewest greatest less more fewer greater odd even first last sum product difference quotient increasing
+decreasing ascending descending positive negative nonnegative inside outside before after zero one two three four five
+six seven eight nine ten eleven twelve twenty hundred thousand half third quarter twice thrice double boy boys girl
+girls men women male female same different distinct mean median mode range area perimeter volume length width height
+left right top bottom red blue green white black
 """
 _TELLING = frozenset(_TELLING_WORDS.split())
 _MUTE = frozenset("(){}'")
 
 
 def tokens(text: str) -> list[str]:
-    r"""Words, numbers, LaTeX commands and operators of a prompt; punctuation is dropped.
+    r"""Words, numbers, LaTeX commands and operators of a prompt, in lower case; punctuation is dropped.
 
     Example:
         >>> tokens(r"Find $x^{2}$,  if $x = \dfrac12.$") == tokens(r"find \(x^2\) if x=\frac12")
         True
     """
-    return _TOKEN.findall(_BRACED.sub(r" \1 ", clean(text)))
+    return split(text)[0]
 
 
-def telling(found: list[str]) -> list[str]:
-    """The tokens in which two near copies must agree, in order: numbers, operators, LaTeX commands, words such as
-    `not`, `largest` or `three`. Round
-    brackets, braces and apostrophes are left to the similarity."""
-    return [token for token in found if token in _TELLING or not (token[0].isalpha() or token in _MUTE)]
+def split(text: str) -> tuple[list[str], list[str]]:
+    """(tokens, those in which two near copies must agree in order).
+
+    The latter are numbers, operators, LaTeX commands, names of one letter, words in capitals, and words such as `not`,
+    `largest` or `three`. Round brackets, braces and apostrophes are left to the similarity.
+    """
+    cased = _TOKEN.findall(_BRACED.sub(r" \1 ", clean(text)))
+    found = [token.lower() for token in cased]
+    return found, [token for token, lower in zip(cased, found, strict=True) if _tells(token, lower)]
+
+
+def _tells(cased: str, lower: str) -> bool:
+    if not cased[0].isalpha():
+        return cased not in _MUTE
+    return lower in _TELLING or (lower not in "ai" if len(cased) == 1 else cased.isupper())
 
 
 def words(text: str) -> list[str]:
-    """What n-grams are made of: the words between spaces, without the punctuation around them.
+    """What n-grams are made of: the words between spaces, in lower case, without the punctuation around them and
+    without the source of drawings ([asy]).
 
     Example:
         >>> words(r"What is $9$, the (positive) root of $x+2=11$?")
         ['what', 'is', '9', 'the', 'positive', 'root', 'of', 'x+2=11']
     """
-    return [word for part in clean(text).split() if (word := part.strip(_ENDS))]
+    return [word for part in clean(_DRAWING.sub(" ", text)).lower().split() if (word := part.strip(_ENDS))]
 
 
 def clean(text: str) -> str:
-    """The text in lower case and without what does not change its meaning; still with its punctuation."""
-    text = _NOISE.sub(" ", text.translate(_CHARACTERS)) if not text.isalnum() else text
-    return _HYPHEN.sub(" ", _FRACTION.sub(r"\\frac", text.lower()))
+    """The text without what does not change its meaning, but still with its punctuation and capitals."""
+    return _HYPHEN.sub(" ", _FRACTION.sub(r"\\frac", _NOISE.sub(" ", text.translate(_CHARACTERS))))
