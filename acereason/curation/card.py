@@ -41,18 +41,18 @@ def write_card(folder: Path, manifest: dict[str, Any], table: pa.Table, prompts:
     lengths = {task: tokens[tasks == task] for task in _TITLES if (tokens[tasks == task] > 0).any()}
     for task, values in lengths.items():
         _histogram(folder / f"lengths-{task}.png", values, _TITLES[task])
-    sections = [
-        _header(folder, manifest), "# Dataset", _intro(manifest), "## Versions", _versions(manifest),
-        "## Sources", _sources(manifest), "## Stages", _stages(manifest), "## Decontamination", _decontamination(manifest),
-        *(["## Lengths of the responses", _lengths(lengths)] if lengths else []), "## Files", _FILES,
-    ]  # fmt: skip
+    sections = ["# Dataset", _intro(manifest), "## Versions", _versions(manifest), "## Sources", _sources(manifest)]
+    sections += ["## Stages", _stages(manifest), "## Decontamination", _decontamination(manifest)]
+    sections += ["## Lengths of the responses", _lengths(lengths)] if lengths else []
+    sections = [_header(folder, manifest), *sections, "## Files", _FILES]
     write_atomically(folder / "README.md", "\n\n".join(sections) + "\n")
 
 
-_FILES = """Each row has `id` (of its prompt: source/identity), `sample`, `source`, `task`, `statement`, `starter`, `answer`,
-`tests`, `response`, `tokens` and `status` (the verdict on the response). `manifest.json` holds the full configuration, the
-seeds, the sources' fingerprints and the hashes of all files. `stages/` holds for each stage every dropped prompt with the
-reason (`dropped.parquet`), some of them in full (`examples.jsonl`), and the n-grams that hit (`ngrams.jsonl`)."""
+_FILES = """Each row has `id` (of its prompt: source/identity), `sample`, `source`, `task`, `statement`, `starter`,
+`answer`, `tests`, `response`, `tokens` and `status` (the verdict on the response). `manifest.json` holds the full
+configuration, the seeds, the sources' fingerprints and the hashes of all files. `stages/` holds for each stage every
+dropped prompt with the reason (`dropped.parquet`), some of them in full (`examples.jsonl`), and the n-grams that hit
+(`ngrams.jsonl`)."""
 
 
 def _header(folder: Path, manifest: dict[str, Any]) -> str:
@@ -64,16 +64,12 @@ def _header(folder: Path, manifest: dict[str, Any]) -> str:
 
 def _configs(folder: Path, name: str, included: list[str]) -> list[dict[str, Any]]:
     """A version as a whole, and by task."""
-    found = {
-        task: [
-            f"data/{part}/{task}-*.parquet" for part in included if any(folder.glob(f"data/{part}/{task}-*.parquet"))
-        ]
-        for task in _TITLES
-    }
-    configs = {f"{name}-{task}": patterns for task, patterns in found.items() if patterns}
+    patterns = {task: [f"data/{part}/{task}-*.parquet" for part in included] for task in _TITLES}
+    found = {task: [each for each in listed if any(folder.glob(each))] for task, listed in patterns.items()}
+    configs = {f"{name}-{task}": listed for task, listed in found.items() if listed}
     if configs:
-        configs = {name: [pattern for patterns in configs.values() for pattern in patterns], **configs}
-    return [{"config_name": key, "data_files": patterns} for key, patterns in configs.items()]
+        configs = {name: [each for listed in configs.values() for each in listed], **configs}
+    return [{"config_name": key, "data_files": listed} for key, listed in configs.items()]
 
 
 def _intro(manifest: dict[str, Any]) -> str:
@@ -82,9 +78,9 @@ def _intro(manifest: dict[str, Any]) -> str:
     parts = [f"{entry['prompts']:,} {task} prompts" for task, entry in counts[largest].items()]
     samples = sum(entry["responses"] for entry in counts[largest].values())
     return (
-        f"{' and '.join(parts) or 'No prompts'} from {len(manifest['sources'])} sources, {samples:,} rows in the largest "
-        f'version. Load one with `load_dataset(folder, "{largest}")`, or one task of it with `"{largest}-math"`. Built '
-        "by acereason's `curate`."
+        f"{' and '.join(parts) or 'No prompts'} from {len(manifest['sources'])} sources, {samples:,} rows in the "
+        f'largest version. Load one with `load_dataset(folder, "{largest}")`, or one task of it with '
+        f'`"{largest}-math"`. Built by acereason\'s `curate`.'
     )
 
 

@@ -3,8 +3,8 @@
 Benchmark items of fewer than n words have no n-gram. A prompt is dropped for one of them only if all its words are the
 item's words: that the item occurs inside a longer prompt says little ("What is 2 + 3?").
 
-Phrases that many problems share ("find the number of positive integers n such that") hit without being contamination:
-`ngrams.jsonl` lists every n-gram that dropped something, the commonest first, and `allow` takes phrases that don't count.
+Phrases that many problems share ("find the number of positive integers n such that") hit without being contamination.
+`ngrams.jsonl` lists every n-gram that dropped something, the commonest first; `allow` takes phrases that don't count.
 """
 
 import json

@@ -1,5 +1,5 @@
-"""`manifest.json`: everything that decided a dataset, and the hashes of what came out. No times: the same inputs give the
-same bytes."""
+"""`manifest.json`: everything that decided a dataset, and the hashes of what came out. No times: the same inputs give
+the same bytes."""
 
 from pathlib import Path
 from typing import Any

@@ -12,8 +12,9 @@ from acereason.curation.decontaminate import Decontamination, decontaminate
 from acereason.curation.deduplicate import Deduplication, deduplicate
 from acereason.curation.filters import Filters, filter_prompts
 from acereason.curation.manifest import described, manifest
+from acereason.curation.origins import Origins
 from acereason.curation.read import Opened, open_sources, read
-from acereason.curation.responses import Origins, Responses, attach, no_responses, read_table
+from acereason.curation.responses import Responses, attach, no_responses, read_table
 from acereason.curation.sources import CuratedSource, file_hash, resolve
 from acereason.curation.stages import Stages
 from acereason.curation.tables import Prompts, kept_after

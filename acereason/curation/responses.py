@@ -3,7 +3,7 @@
 The table has a row for each response, sorted by prompt; the text stays where it is and is found by (origin, row).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from acereason.curation.origins import ALONE, Origins, worked
 from acereason.curation.parallel import in_order
 from acereason.curation.read import CHUNK, Opened
 from acereason.curation.sources import batches
 from acereason.curation.stages import Report
 from acereason.curation.tables import DROPPED, Dropped, Prompts, write_dropped
-from acereason.data.problems import Source
 from acereason.errors import UserError
 
 TABLE = "responses.parquet"
@@ -34,9 +34,6 @@ SCHEMA = pa.schema(
     }
 )
 COLUMNS = ["id", "sample", "response", "status", "tokens", "finish_reason"]
-_BATCH = 512
-ALONE = -1
-"""Origin of the only row of a prompt in a version without responses."""
 
 
 @dataclass
@@ -44,8 +41,8 @@ class Responses:
     """Where responses are."""
 
     path: str | None = None
-    """A folder of parquet shards with the columns id (of the prompt: source/identity), sample, response, status (correct,
-    wrong, error or null), tokens (or null) and finish_reason; null: none."""
+    """A folder of parquet shards with the columns id (of the prompt: source/identity), sample, response, status
+    (correct, wrong, error or null), tokens (or null) and finish_reason; null: none."""
     from_sources: bool = False
     """Whether the responses that the sources' own rows hold are used; those of exact copies go to the kept prompt."""
     tokenizer: str | None = None
@@ -75,53 +72,6 @@ class Responses:
             if missing := [name for name in COLUMNS if name not in names]:
                 raise UserError(f"responses.path: {path} has no column {missing[0]!r}; its columns are {sorted(names)}")
         return found
-
-
-@dataclass
-class Origins:
-    """Everything that holds the text of responses: first the shards, then the sources."""
-
-    shards: list[Path]
-    opened: list[Opened]
-
-    def texts(self, origin: int, rows: np.ndarray) -> Iterator[tuple[np.ndarray, list[str]]]:
-        """(positions in `rows`, responses there) of some rows of an origin, some at a time and in order.
-
-        Args:
-            origin: index of the shard, or of the source after the shards.
-            rows: [R] ascending.
-        """
-        for start, texts in self._batches(origin, int(rows[0]), int(rows[-1]) + 1):
-            first, last = np.searchsorted(rows, [start, start + len(texts)])
-            if last > first:
-                yield np.arange(first, last), [texts[row] for row in (rows[first:last] - start).tolist()]
-
-    def _batches(self, origin: int, start: int, end: int) -> Iterator[tuple[int, list[str]]]:
-        """(first row, responses) that cover rows `start` to `end`."""
-        if origin < len(self.shards):
-            yield from _read_shard(self.shards[origin], start, end)
-            return
-        entry = self.opened[origin - len(self.shards)]
-        for first in range(start, end, _BATCH):
-            last = min(first + _BATCH, end)
-            rows = [row for batch in batches(entry.source, entry.rows, first, last) for row in batch]
-            yield first, [worked(entry.source, row) for row in rows]
-
-
-def _read_shard(path: Path, start: int, end: int) -> Iterator[tuple[int, list[str]]]:
-    file = pq.ParquetFile(path)
-    counts = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    groups = [i for i in range(len(counts)) if starts[i] < end and starts[i + 1] > start]
-    first = int(starts[groups[0]])
-    for batch in file.iter_batches(_BATCH, row_groups=groups, columns=["response"]):
-        yield first, [text or "" for text in batch["response"].to_pylist()]
-        first += len(batch)
-
-
-def worked(source: Source, row: dict[str, Any]) -> str:
-    """The response in a source's row; empty where it has none."""
-    return source.solution(row, source.problem(row, 0, "")) if source.mapping.solution else ""
 
 
 def no_responses(folder: Path, kept: np.ndarray) -> Report:

@@ -37,8 +37,8 @@ class Report:
 
 
 class Stages:
-    """Runs stages in order, in folders of their own below `folder`. A stage's key is a hash of its config and of the key
-    of the stage before it, so a change redoes a stage and all after it."""
+    """Runs stages in order, in folders of their own below `folder`. A stage's key is a hash of its config and of the
+    key of the stage before it, so a change redoes a stage and all after it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

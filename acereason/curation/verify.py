@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from acereason.curation.grounds import has_ground_truth, problem_of
+from acereason.curation.origins import ALONE, Origins
 from acereason.curation.parallel import progress
-from acereason.curation.responses import ALONE, Origins, write_table
+from acereason.curation.responses import write_table
 from acereason.curation.stages import Report
 from acereason.curation.tables import Dropped, Prompts, count_reasons, write_dropped
 from acereason.errors import UserError

@@ -1,7 +1,7 @@
 """`write`: the text of the responses that are in a version, from where it lies into the dataset's files.
 
-A version's folder holds what it adds to the version before: v3 is the files of v1, v2 and v3. So nothing is stored twice,
-and `load_dataset(folder, "v3")` gives all of it.
+A version's folder holds what it adds to the version before: v3 is the files of v1, v2 and v3. So nothing is stored
+twice, and `load_dataset(folder, "v3")` gives all of it.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from acereason.curation.responses import ALONE, Origins
+from acereason.curation.origins import ALONE, Origins
 from acereason.curation.stages import Report
 from acereason.curation.tables import Prompts
 

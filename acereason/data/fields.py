@@ -15,7 +15,8 @@ class Fields:
     """Regular expression whose first group, searched in the answer column, is the ground truth; null takes the whole
     text."""
     solution: str | None = None
-    """Column of a worked response for SFT, or of messages, of which the first of the assistant is taken; null: the response is the boxed answer alone."""
+    """Column of a worked response for SFT, or of messages, of which the first of the assistant is taken; null: the
+    response is the boxed answer alone."""
     remove_pattern: str | None = None
     """Regular expression whose matches are cut from the solution."""
     id: str | None = None
