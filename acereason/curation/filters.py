@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from acereason.curation.grounds import problem_of
+from acereason.curation.grounds import has_ground_truth, problem_of
 from acereason.curation.stages import Report
 from acereason.curation.tables import Dropped, Prompts, write_dropped, write_examples
 from acereason.errors import UserError
@@ -105,6 +105,9 @@ RULES: dict[str, tuple[tuple[Task, ...], str, Rule]] = {
 """name -> (tasks, reason, rule)."""
 
 
+_MISSING: dict[Task, str] = {"math": "no answer", "code": "no tests that can be read"}
+
+
 @dataclass
 class Filters:
     """Which rules drop prompts."""
@@ -152,6 +155,8 @@ def _unverifiable(prompts: Prompts, kept: np.ndarray, pool: RewardPool) -> list[
     dropped = []
     for numbers, rows in prompts.rows(["id", "task", "answer", "tests"], kept):
         problems = [problem_of(row) for row in rows.to_pylist()]
-        for number, why in zip(numbers.tolist(), pool.gold_problems(problems), strict=True):
+        judged = iter(pool.gold_problems([problem for problem in problems if has_ground_truth(problem)]))
+        for number, problem in zip(numbers.tolist(), problems, strict=True):
+            why = next(judged) if has_ground_truth(problem) else _MISSING[problem.task]
             dropped += [Dropped(number, "not verifiable", {"rule": "verifiable", "found": why[:200]})] if why else []
     return dropped

@@ -1,6 +1,6 @@
 r"""One normal form of a prompt's text, for duplicates and for shared n-grams.
 
-Lower case; LaTeX spacing, `$` and `\left`/`\right` dropped; `\dfrac` and `\tfrac` are `\frac`; a hyphen between words
+LaTeX spacing, `$` and `\left`/`\right` dropped; `\dfrac` and `\tfrac` are `\frac`; a hyphen between words
 is a space. Numbers and operators stay as they are.
 """
 
@@ -13,7 +13,7 @@ _FRACTION = re.compile(r"\\[dt]frac(?![a-zA-Z])")
 _HYPHEN = re.compile(r"(?<=[^\W\d_]{2})[-‐‑–](?=[^\W\d_]{2})")
 _CHARACTERS = str.maketrans({"’": "'", "‘": "'", "−": "-", "“": '"', "”": '"', "×": "*", "·": "*"})
 _DRAWING = re.compile(r"\[asy\].*?(?:\[/asy\]|$)", re.DOTALL | re.IGNORECASE)
-_BRACED = re.compile(r"\{\s*(\\[a-z]+|\w+)\s*\}")
+_BRACED = re.compile(r"\{\s*(\\[a-zA-Z]+|\d+|[^\W\d_])\s*\}")
 _TOKEN = re.compile(r"\d*\.\d+|\d+|\\[a-zA-Z]+|[^\W\d_]+|[^\s\w.,;:?\"`]|_")
 _ENDS = ".,;:?!\"'()[]`*"
 
@@ -30,13 +30,15 @@ _MUTE = frozenset("(){}'")
 
 
 def tokens(text: str) -> list[str]:
-    r"""Words, numbers, LaTeX commands and operators of a prompt, in lower case; punctuation is dropped.
+    r"""Words, numbers, LaTeX commands and operators of a prompt; punctuation is dropped.
+
+    Words are in lower case. Commands and names of one letter keep theirs: `\Delta` is not `\delta`, nor R r.
 
     Example:
         >>> tokens(r"Find $x^{2}$,  if $x = \dfrac12.$") == tokens(r"find \(x^2\) if x=\frac12")
         True
     """
-    return split(text)[0]
+    return [_folded(token) for token in _TOKEN.findall(_BRACED.sub(r" \1 ", clean(text)))]
 
 
 def split(text: str) -> tuple[list[str], list[str]]:
@@ -46,14 +48,18 @@ def split(text: str) -> tuple[list[str], list[str]]:
     `largest` or `three`. Round brackets, braces and apostrophes are left to the similarity.
     """
     cased = _TOKEN.findall(_BRACED.sub(r" \1 ", clean(text)))
-    found = [token.lower() for token in cased]
-    return found, [token for token, lower in zip(cased, found, strict=True) if _tells(token, lower)]
+    found = [_folded(token) for token in cased]
+    return found, [token for token, given in zip(found, cased, strict=True) if _tells(token, given)]
 
 
-def _tells(cased: str, lower: str) -> bool:
-    if not cased[0].isalpha():
-        return cased not in _MUTE
-    return lower in _TELLING or (lower not in "ai" if len(cased) == 1 else cased.isupper())
+def _folded(token: str) -> str:
+    return token if token[0] == "\\" or len(token) == 1 and token not in "AI" else token.lower()
+
+
+def _tells(token: str, given: str) -> bool:
+    if not token[0].isalpha():
+        return token not in _MUTE
+    return token in _TELLING or (token not in "ai" if len(token) == 1 else given.isupper())
 
 
 def words(text: str) -> list[str]:
