@@ -1,12 +1,17 @@
 """Every YAML that is shipped loads and builds what it names, with and without the hardware files."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from jsonargparse import Namespace
 
 import callbacks  # noqa: F401  the YAML names them
 from acereason.cli import Parser, lightning_cli
+from acereason.curation.pipeline import Curation
+from acereason.curation.sources import resolve
+from acereason.curation.verb import curate
 from acereason.modules.grpo import GRPOModule
 from acereason.modules.sft import SFTModule
 from acereason.recipe import recipe
@@ -14,7 +19,9 @@ from acereason.rollouts.vllm import VLLMEngine
 
 RL_ONLY = Path("conf/hardware/separate.yaml")
 HARDWARE = sorted(Path("conf/hardware").glob("*.yaml"))
-FITS = [Path("conf/debug.yaml"), *sorted(path for path in Path("conf").glob("*/*.yaml") if path not in HARDWARE)]
+CURATIONS = sorted(Path("conf/curate").glob("*.yaml"))
+NO_FITS = {*HARDWARE, *CURATIONS}
+FITS = [Path("conf/debug.yaml"), *sorted(path for path in Path("conf").glob("*/*.yaml") if path not in NO_FITS)]
 FITS_ON_GPUS = [
     (path, hardware)
     for path in FITS
@@ -59,12 +66,17 @@ def test_fsdp_is_over_all_ranks(hardware):
     assert strategy["tensor_parallel_size"] == 1
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=str)
-def test_a_recipe_loads_and_its_steps_exist(path):
+def arguments(verb: Callable[..., None], path: Path) -> Namespace:
+    """What the verb is called with."""
     parser = Parser(parser_mode="omegaconf+")
     parser.add_argument("--config", action="config")
-    parser.add_function_arguments(recipe)
-    steps = parser.instantiate(parser.parse_args([f"--config={path}"])).steps
+    parser.add_function_arguments(verb)
+    return parser.instantiate(parser.parse_args([f"--config={path}"]))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=str)
+def test_a_recipe_loads_and_its_steps_exist(path):
+    steps = arguments(recipe, path).steps
     assert [Path(step.config).exists() for step in steps] == [True] * len(steps)
 
 
@@ -86,7 +98,28 @@ def test_the_papers_values():
     assert (benchmark.temperature, benchmark.top_p, benchmark.max_response_length) == (0.6, 0.95, 32768)
 
 
-@pytest.mark.parametrize("path", [*FITS, *HARDWARE, *RECIPES], ids=str)
+@pytest.mark.parametrize("path", CURATIONS, ids=str)
+def test_a_curation_loads_and_can_work(path):
+    given = vars(arguments(curate, path))
+    del given["config"]
+    curation = Curation(**given | {"output": Path(given["output"])})
+    curation.check()
+    for source in [*resolve(given["sources"], "sources").values(), *given["decontaminate"].benchmarks.values()]:
+        source.check("source")
+
+
+def test_the_papers_versions():
+    """Unique prompts and samples of the largest version, and of the smallest (3.1.1, 4.4.1)."""
+    versions = arguments(curate, Path("conf/curate/acereason.yaml")).versions
+    assert list(versions) == [f"v{n}" for n in range(1, 8)]
+    assert {task: size.prompts for task, size in versions["v7"].items()} == {"math": 247_000, "code": 136_000}
+    samples = {task: round(size.prompts * size.responses, -5) for task, size in versions["v7"].items()}
+    assert samples == {"math": 1_200_000, "code": 1_000_000}
+    assert {size.prompts * size.responses for size in versions["v1"].values()} == {18_000}
+    assert {size.responses for name in ("v1", "v2", "v3", "v4") for size in versions[name].values()} == {1}
+
+
+@pytest.mark.parametrize("path", [*FITS, *HARDWARE, *RECIPES, *CURATIONS], ids=str)
 def test_a_file_says_first_how_it_is_run(path):
     first = path.read_text().splitlines()[0]
     assert first.startswith("# ")

@@ -50,7 +50,7 @@ class Curation:
 
     def run(self) -> None:
         """Every stage, then manifest and data card."""
-        self._check()
+        self.check()
         opened = open_sources(resolve(self.sources, "sources"), "sources")
         benchmarks = open_sources(
             resolve(self.decontaminate.benchmarks, "decontaminate.benchmarks"), "decontaminate.benchmarks"
@@ -119,8 +119,10 @@ class Curation:
         )
         balanced = stages.run(
             "balance",
-            [self.balance, self.seed],
-            lambda to: balance(to, read_table(verified), prompts, self.balance, self.seed),
+            [self.balance if self.responses.wanted else {}, self.seed],
+            lambda to: balance(
+                to, read_table(verified), prompts, self.balance if self.responses.wanted else {}, self.seed
+            ),
         )
         versioned = stages.run(
             "version",
@@ -136,9 +138,11 @@ class Curation:
 
     def _config(self) -> dict[str, Any]:
         """What decides the result."""
-        return {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NOT_IN_THE_RESULT}
+        config = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NOT_IN_THE_RESULT}
+        return config | {"rewards": {"math": self.rewards.math, "code": self.rewards.code}}
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise a UserError for values that can't work."""
         if not self.sources:
             raise UserError("sources: name at least one")
         for key in ("workers", "rows_per_file"):

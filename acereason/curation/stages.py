@@ -45,8 +45,7 @@ class Stages:
         self.reports: dict[str, Report] = {}
         self.folders: dict[str, Path] = {}
         self._key = digest(_CODE)
-        for left in [*folder.glob(".[0-9]*"), *folder.parent.glob(".data.*")]:  # of a run that was killed
-            shutil.rmtree(left)
+        _remove_leftovers(folder)
 
     def run(self, name: str, config: Any, work: Callable[[Path], Report], folder: Path | None = None) -> Path:
         """The complete folder of a stage; `work` fills it where it isn't there yet.
@@ -88,6 +87,17 @@ class Stages:
         known = json.loads(path.read_text()) if path.exists() else {}
         write_json(path, known | {name: round(seconds, 2)})
         return seconds
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Half of what a killed run was writing."""
+    for left in [*folder.glob(".[0-9]*"), *folder.parent.glob(".*.*")]:
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
+    for left in folder.glob(".seconds.json.*"):
+        left.unlink()
 
 
 def _done(folder: Path, key: str) -> Report | None:

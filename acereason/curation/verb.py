@@ -46,7 +46,7 @@ def curate(
         filters: rules on prompts.
         responses: where the prompts' responses are; without any, the dataset has prompts alone, as RL needs.
         verify: which verdicts stay.
-        balance: by task, how lengths are balanced.
+        balance: by task, how lengths are balanced; does nothing without responses.
         versions: by name, the smallest first, how much of each task; null is one version with everything.
         rewards: how responses are judged.
         workers: processes of the stages that read text; `rewards.workers` are those that judge. The result depends on

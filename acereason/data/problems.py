@@ -162,7 +162,7 @@ def _load(path: str, source: Source, key: str) -> Dataset:
 def _load_hub(name: str, source: Source, key: str) -> Dataset:
     try:
         return load_dataset(name, source.config, split=source.split)
-    except (DatasetNotFoundError, ConnectionError, FileNotFoundError, ValueError) as error:
+    except (DatasetNotFoundError, ConnectionError, FileNotFoundError, ValueError, RuntimeError) as error:
         reason = first_line(error)
         raise UserError(f"{key}.path: {name!r} is no .json, .jsonl or .parquet file; the Hub: {reason}") from error
 
