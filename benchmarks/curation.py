@@ -1,9 +1,9 @@
 r"""python -m benchmarks.curation [ROWS]: `curate` on a made-up corpus of the paper's size, on this machine's cores.
 
-Of every hundred rows one is an exact copy of an earlier one, one a near copy, one shares nine words with a benchmark item,
-one eight words (it must stay), and one has a wrong response. What each stage drops is compared with that exactly. Prompts
-have about a hundred words, responses some ten: the paper's 8,000 tokens are only ever streamed. Memory is that of all
-processes together. The baseline is what one writes first: a set of tuples of nine words, on a part of the same rows.
+Of every hundred rows one is an exact copy of an earlier one, one a near copy, one shares nine words with a benchmark
+item, one eight words (it must stay), and one has a wrong response. What each stage drops is compared with that exactly.
+Prompts have about a hundred words, responses some ten: the paper's 8,000 tokens are only ever streamed. Memory is that
+of all processes together. The baseline is what one writes first: a set of tuples of nine words, on a part of the rows.
 """
 
 import json
@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from acereason.curation.text import split
 from benchmarks.report import Row, print_rows
 
 ROWS = 2_200_000
@@ -78,7 +79,7 @@ def prepare(folder: Path, rows: int) -> Path:
         "versions": {"small": {"math": {"prompts": rows // 50}}, "all": {"math": {}}},
     }
     path = folder / "curate.yaml"
-    path.write_text(yaml.safe_dump(config))
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
     return path
 
 
@@ -91,7 +92,9 @@ def words() -> np.ndarray:
     draw = np.random.default_rng(1)
     made: dict[str, None] = {}
     while len(made) < _VOCABULARY:
-        made["".join(draw.choice(syllables, draw.integers(2, 5)))] = None
+        word = "".join(draw.choice(syllables, draw.integers(2, 5)))
+        if not split(word)[1]:  # `nine` and `same` decide whether a prompt is a copy
+            made[word] = None
     return np.array(list(made), dtype=object)
 
 
@@ -113,8 +116,7 @@ def made_row(number: int, text: list[str], before: list[dict[str, str]], items: 
     statement = f"{' '.join(text)} {number}?"
     if place == _EXACT:
         earlier = before[-10]
-        return {"problem": earlier["problem"].upper().replace("?", " !").replace("!", "?"), "answer": earlier["answer"],
-                "response": earlier["response"]}  # fmt: skip
+        return earlier | {"problem": earlier["problem"].upper().replace("?", " ?")}
     if place == _NEAR:
         earlier = before[-20]
         found = earlier["problem"].split()
@@ -122,7 +124,8 @@ def made_row(number: int, text: list[str], before: list[dict[str, str]], items: 
     if place in (_NINE, _EIGHT):
         item = items[number % len(items)].split()
         length = 9 if place == _NINE else 8
-        statement = " ".join([*text[:40], *item[30 : 30 + length], *text[40:], answer])
+        planted = ["here", *item[30 : 30 + length], "there"]  # two words that no item has, lest chance adds a ninth
+        statement = " ".join([*text[:40], *planted, *text[40:], answer])
     found = answer if place != _WRONG else f"{number}1"
     return {"problem": statement, "answer": answer, "response": f"The answer follows at once. \\boxed{{{found}}}"}
 

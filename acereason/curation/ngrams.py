@@ -14,6 +14,7 @@ from acereason.curation.digests import mixed
 from acereason.curation.text import words
 
 Gram = tuple[str, ...]
+_LOW = np.uint64(2**22 - 1)
 
 
 @dataclass
@@ -84,6 +85,7 @@ class Index:
         ends = np.cumsum([len(each) for each in found])
         rolled, starts = rolling(flat, self.n)
         position = np.flatnonzero(starts)
+        position = position[self._maybe[(rolled[position] & _LOW).astype(np.int64)]]  # most end here
         position = position[_contained(rolled[position], self.hashes)]
         text = np.searchsorted(ends, position, side="right")
         inside = position + self.n <= ends[text] if len(position) else position
@@ -93,11 +95,14 @@ class Index:
         )
 
     def _hash(self) -> None:
+        """Number the words and hash the n-grams; `_maybe` says which low bits occur, in less time than a search."""
         for gram in self.grams:
             for word in gram:
                 self.vocabulary.setdefault(word, len(self.vocabulary) + 1)
         numbers = np.array([[self.vocabulary[word] for word in gram] for gram in self.grams], dtype=np.uint64)
         self.hashes = np.sort(rolling(numbers.reshape(-1), self.n)[0][:: self.n]) if len(numbers) else self.hashes
+        self._maybe = np.zeros(int(_LOW) + 1, dtype=bool)
+        self._maybe[(self.hashes & _LOW).astype(np.int64)] = True
 
 
 def grams_of(found: list[str], n: int) -> list[Gram]:

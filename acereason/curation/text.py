@@ -5,16 +5,19 @@ is a space. Numbers and operators stay as they are.
 """
 
 import re
+from functools import lru_cache
 
 _NOISE = re.compile(
     r"\\\\|\\(?:left|right|displaystyle|limits|quad|qquad|big|Big|bigg|Bigg)(?![A-Za-z])|\\[,;:! ()\[\]]|[$~]"
 )
 _FRACTION = re.compile(r"\\[dt]frac(?![a-zA-Z])")
-_HYPHEN = re.compile(r"(?<=[^\W\d_]{2})[-‐‑–](?=[^\W\d_]{2})")
-_CHARACTERS = str.maketrans({"’": "'", "‘": "'", "−": "-", "“": '"', "”": '"', "×": "*", "·": "*"})
+_HYPHEN = re.compile(r"(?<=[^\W\d_]{2})-(?=[^\W\d_]{2})")
+_CHARACTERS = str.maketrans(
+    {"’": "'", "‘": "'", "−": "-", "“": '"', "”": '"', "×": "*", "·": "*"} | dict.fromkeys("‐‑–", "-")
+)
 _DRAWING = re.compile(r"\[asy\].*?(?:\[/asy\]|$)", re.DOTALL | re.IGNORECASE)
 _BRACED = re.compile(r"\{\s*(\\[a-zA-Z]+|\d+|[^\W\d_])\s*\}")
-_TOKEN = re.compile(r"\d*\.\d+|\d+|\\[a-zA-Z]+|[^\W\d_]+|[^\s\w.,;:?\"`]|_")
+_TOKEN = re.compile(r"[a-zA-Z]+(?![^\W\d_])|[^\W\d_]+|\d*\.\d+|\d+|\\[a-zA-Z]+|[^\s\w.,;:?\"`]|_")
 _ENDS = ".,;:?!\"'()[]`*"
 
 _TELLING_WORDS = """
@@ -38,7 +41,7 @@ def tokens(text: str) -> list[str]:
         >>> tokens(r"Find $x^{2}$,  if $x = \dfrac12.$") == tokens(r"find \(x^2\) if x=\frac12")
         True
     """
-    return [_folded(token) for token in _TOKEN.findall(_BRACED.sub(r" \1 ", clean(text)))]
+    return split(text)[0]
 
 
 def split(text: str) -> tuple[list[str], list[str]]:
@@ -47,19 +50,23 @@ def split(text: str) -> tuple[list[str], list[str]]:
     The latter are numbers, operators, LaTeX commands, names of one letter, words in capitals, and words such as `not`,
     `largest` or `three`. Round brackets, braces and apostrophes are left to the similarity.
     """
-    cased = _TOKEN.findall(_BRACED.sub(r" \1 ", clean(text)))
-    found = [_folded(token) for token in cased]
-    return found, [token for token, given in zip(found, cased, strict=True) if _tells(token, given)]
+    text = clean(text)
+    if "{" in text:
+        text = _BRACED.sub(r" \1 ", text)
+    found = [_known(token) for token in _TOKEN.findall(text)]
+    return [token for token, _ in found], [token for token, tells in found if tells]
 
 
-def _folded(token: str) -> str:
-    return token if token[0] == "\\" or len(token) == 1 and token not in "AI" else token.lower()
-
-
-def _tells(token: str, given: str) -> bool:
-    if not token[0].isalpha():
-        return token not in _MUTE
-    return token in _TELLING or (token not in "ai" if len(token) == 1 else given.isupper())
+@lru_cache(2**17)
+def _known(given: str) -> tuple[str, bool]:
+    """(the token as it is compared, whether near copies must agree in it)"""
+    if given[0] == "\\":
+        return given, True
+    if not given[0].isalpha():
+        return given, given not in _MUTE
+    if len(given) == 1:
+        return (given.lower(), False) if given in "aAiI" else (given, True)
+    return given.lower(), given.lower() in _TELLING or given.isupper()
 
 
 def words(text: str) -> list[str]:
@@ -70,9 +77,15 @@ def words(text: str) -> list[str]:
         >>> words(r"What is $9$, the (positive) root of $x+2=11$?")
         ['what', 'is', '9', 'the', 'positive', 'root', 'of', 'x+2=11']
     """
-    return [word for part in clean(_DRAWING.sub(" ", text)).lower().split() if (word := part.strip(_ENDS))]
+    if "[" in text:
+        text = _DRAWING.sub(" ", text)
+    return [word for part in clean(text).lower().split() if (word := part.strip(_ENDS))]
 
 
 def clean(text: str) -> str:
     """The text without what does not change its meaning, but still with its punctuation and capitals."""
-    return _HYPHEN.sub(" ", _FRACTION.sub(r"\\frac", _NOISE.sub(" ", text.translate(_CHARACTERS))))
+    if not text.isascii():
+        text = text.translate(_CHARACTERS)
+    if "\\" in text or "$" in text or "~" in text:
+        text = _FRACTION.sub(r"\\frac", _NOISE.sub(" ", text))
+    return _HYPHEN.sub(" ", text) if "-" in text else text
