@@ -41,7 +41,8 @@ MAPPINGS = {
     "aime": Fields("problem", "answer", solution="solution"),
     "acereason-math": Fields("problem", "answer"),  # nvidia/AceReason-Math
     "acereason-sft": Fields("input", None, solution="output"),  # nvidia/AceReason-1.1-SFT, its code rows included
-    "curated": Fields("statement", "answer", solution="response", id="id"),  # what `curate` writes
+    "curated": Fields("statement", "answer", solution="response", id="id", starter="starter"),  # what `curate` writes
+    "curated-code": Fields("statement", None, id="id", tests=["tests"], starter="starter"),  # its code prompts, for RL
     "taco": Fields("question", None, tests=["input_output"], starter="starter_code"),  # BAAI/TACO
     "apps": Fields(
         "question", None, id="problem_id", tests=["input_output"], starter="starter_code"

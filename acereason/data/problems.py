@@ -29,8 +29,8 @@ class Source:
     path: str | None = None
     """A .jsonl, .json or .parquet file, the name of a dataset on the Hub, or a folder that is laid out as one."""
     fields: str | Fields = "math"
-    """Name of a known mapping (`MAPPINGS`: gsm8k, math, aime, acereason-math, acereason-sft, taco, apps, livecodebench,
-    acereason-code, humaneval, mbpp, mbppplus), or the columns."""
+    """Name of a known mapping (`MAPPINGS`: gsm8k, math, aime, acereason-math, acereason-sft, curated, curated-code,
+    taco, apps, livecodebench, acereason-code, humaneval, mbpp, mbppplus), or the columns."""
     task: Task = "math"
     """Which verifier judges."""
     split: str = "train"

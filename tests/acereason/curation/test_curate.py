@@ -10,6 +10,9 @@ import yaml
 from curating import curated, dropped, fingerprint, rows_of, write_config, write_rows, write_shards
 from killing import ONE_THREAD
 
+from acereason.data.problems import Source
+from acereason.rewards.tests import parse_tests
+
 STAGES = ["read", "deduplicate", "decontaminate", "filter", "responses", "verify", "balance", "version", "write"]
 DYING = [sys.executable, "tests/dying.py"]
 KILLS = [
@@ -156,6 +159,28 @@ def test_the_card(tmp_path, config):
     assert "| `what is 5 + 5` | 1 |" in text
     assert (output / "lengths-math.png").read_bytes()[:4] == b"\x89PNG"
     assert dropped(output, "filter")["m/61"][0] == "asks for a proof"
+
+
+def test_what_sft_reads(tmp_path, config):
+    output = curated(tmp_path, **config)
+    source = Source(path=str(output), config="v2-math", fields="curated")
+    rows = source.rows("data.sources.a")
+    problem = source.problem(rows[0], 0, "a")
+    number = int(problem.id.split("/")[-1])
+    assert (problem.id, problem.statement) == (f"a/m/{number}", f"What is {number} + {number}?")
+    assert (problem.answer, source.solution(rows[0], problem)) == (str(2 * number), rf"\boxed{{{2 * number}}}")
+    assert len(rows) == len(rows_of(output, "v2"))
+
+
+def test_what_rl_reads(tmp_path):
+    tests = '{"inputs": ["1"], "outputs": ["2"]}'
+    rows = [{"question": "Add one.", "input_output": tests, "starter_code": "def f():"}]
+    code = write_rows(tmp_path / "c.jsonl", rows) | {"fields": "taco", "task": "code"}
+    output = curated(tmp_path, sources={"c": code}, balance={"code": {"keep_short": 0.0}})
+    source = Source(path=str(output), config="all-code", fields="curated-code", task="code")
+    (row,) = source.rows("data.sources.a")
+    assert source.tests(row) == parse_tests(tests)
+    assert source.problem(row, 0, "a").starter == "def f():"
 
 
 @pytest.mark.parametrize(
