@@ -44,5 +44,5 @@ def described(entry: Opened) -> dict[str, Any]:
         "task": source.task,
         "licence": source.licence,
         "rows": len(entry.rows),
-        "fingerprint": source.fingerprint(entry.rows),
+        "fingerprint": entry.fingerprint,
     }

@@ -44,5 +44,6 @@ def _call(function: Callable[[Any, Any], Any], item: Any) -> Any:
 def progress(items: Sequence[Item], what: str) -> Iterator[Item]:
     """The items, with a bar and the time that is left on a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         yield from bar.track(items, description=what)

@@ -148,6 +148,9 @@ class Curation:
         for key in ("workers", "rows_per_file"):
             if getattr(self, key) < 1:
                 raise UserError(f"{key}: must be at least 1, not {getattr(self, key)}")
+        data = self.output / "data"
+        if data.exists() and not (data / "stage.json").exists():
+            raise UserError(f"output: {data} is there and not of a curation; name another folder")
         for part in (self.decontaminate, self.filters, self.responses, self.verify):
             part.check()
         for task, each in self.balance.items():

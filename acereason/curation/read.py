@@ -1,7 +1,7 @@
 """`read`: every source as one table of prompts, numbered through in the order of the sources and their rows."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,14 @@ class Opened:
     name: str
     source: CuratedSource
     rows: Dataset
+    fingerprint: str = ""
+    """Hash of the data."""
 
 
 def open_sources(sources: dict[str, CuratedSource], key: str) -> list[Opened]:
     """Open every source and check its columns. `key` names the mapping in errors."""
-    return [Opened(name, source, source.rows(f"{key}.{name}")) for name, source in sources.items()]
+    opened = [Opened(name, source, source.rows(f"{key}.{name}")) for name, source in sources.items()]
+    return [replace(entry, fingerprint=entry.source.fingerprint(entry.rows)) for entry in opened]
 
 
 def read(folder: Path, opened: list[Opened], workers: int) -> Report:

@@ -91,7 +91,8 @@ class Stages:
 
 def _remove_leftovers(folder: Path) -> None:
     """Half of what a killed run was writing."""
-    for left in [*folder.glob(".[0-9]*"), *folder.parent.glob(".*.*")]:
+    written = (".data.*", ".README.md.*", ".manifest.json.*", "lengths-*.new")
+    for left in [*folder.glob(".[0-9]*"), *(path for name in written for path in folder.parent.glob(name))]:
         if left.is_dir():
             shutil.rmtree(left)
         else:

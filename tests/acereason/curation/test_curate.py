@@ -203,6 +203,19 @@ def test_mistakes(tmp_path, capsys, config, change, message):
     assert message in line
 
 
+def test_a_folder_with_other_data_is_left_alone(tmp_path, capsys, config):
+    (tmp_path / "out/data").mkdir(parents=True)
+    (tmp_path / "out/data/mine.txt").touch()
+    (tmp_path / "out/.mine.yaml").touch()
+    with pytest.raises(SystemExit):
+        curated(tmp_path, **config)
+    assert "data is there and not of a curation; name another folder" in capsys.readouterr().err
+    (tmp_path / "out/data/mine.txt").unlink()
+    (tmp_path / "out/data").rmdir()
+    curated(tmp_path, **config)
+    assert (tmp_path / "out/.mine.yaml").exists()
+
+
 def test_a_column_that_is_not_there(tmp_path, capsys, config):
     source = config["sources"]["m"] | {"fields": "gsm8k"}
     with pytest.raises(SystemExit):
