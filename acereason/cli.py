@@ -17,6 +17,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 from typing_extensions import override
 
+from acereason.curation.verb import curate
 from acereason.data.rl import RLData  # noqa: F401  imported so that the YAML may use short class names
 from acereason.data.sft import SFTData  # noqa: F401
 from acereason.errors import UserError, plain
@@ -32,7 +33,7 @@ from acereason.scoring.verb import score
 from acereason.teacher.verb import predict
 from acereason.trainer import Trainer
 
-VERBS: dict[str, Callable[..., None]] = {"predict": predict, "recipe": recipe, "score": score}
+VERBS: dict[str, Callable[..., None]] = {"curate": curate, "predict": predict, "recipe": recipe, "score": score}
 """Verbs that need no Trainer in this process."""
 
 

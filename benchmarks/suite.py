@@ -20,7 +20,18 @@ from pathlib import Path
 
 from benchmarks.report import Result, Row, machine, markdown, today, versions, write
 
-NAMES = ("grpo_step", "sft_step", "loss_head", "options", "rollout", "overlap", "weight_sync", "rewards", "sandbox")
+NAMES = (
+    "grpo_step",
+    "sft_step",
+    "loss_head",
+    "options",
+    "rollout",
+    "overlap",
+    "weight_sync",
+    "rewards",
+    "sandbox",
+    "curation",
+)
 
 
 def main() -> None:

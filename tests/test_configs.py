@@ -1,12 +1,17 @@
 """Every YAML that is shipped loads and builds what it names, with and without the hardware files."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from jsonargparse import Namespace
 
 import callbacks  # noqa: F401  the YAML names them
 from acereason.cli import Parser, lightning_cli
+from acereason.curation.pipeline import Curation
+from acereason.curation.sources import resolve
+from acereason.curation.verb import curate
 from acereason.modules.grpo import GRPOModule
 from acereason.modules.sft import SFTModule
 from acereason.recipe import recipe
@@ -15,11 +20,10 @@ from acereason.teacher.verb import predict
 
 RL_ONLY = Path("conf/hardware/separate.yaml")
 HARDWARE = sorted(Path("conf/hardware").glob("*.yaml"))
+CURATIONS = sorted(Path("conf/curate").glob("*.yaml"))
 PREDICTS = sorted(Path("conf/predict").glob("*.yaml"))
-FITS = [
-    Path("conf/debug.yaml"),
-    *sorted(path for path in Path("conf").glob("*/*.yaml") if path not in [*HARDWARE, *PREDICTS]),
-]
+NO_FITS = {*HARDWARE, *CURATIONS, *PREDICTS}
+FITS = [Path("conf/debug.yaml"), *sorted(path for path in Path("conf").glob("*/*.yaml") if path not in NO_FITS)]
 FITS_ON_GPUS = [
     (path, hardware)
     for path in FITS
@@ -64,7 +68,7 @@ def test_fsdp_is_over_all_ranks(hardware):
     assert strategy["tensor_parallel_size"] == 1
 
 
-def arguments_of(verb, path: Path):
+def arguments_of(verb: Callable[..., None], path: Path) -> Namespace:
     """What a verb that needs no Trainer would be called with."""
     parser = Parser(parser_mode="omegaconf+")
     parser.add_argument("--config", action="config")
@@ -103,7 +107,28 @@ def test_the_papers_values():
     assert (benchmark.temperature, benchmark.top_p, benchmark.max_response_length) == (0.6, 0.95, 32768)
 
 
-@pytest.mark.parametrize("path", [*FITS, *HARDWARE, *PREDICTS, *RECIPES], ids=str)
+@pytest.mark.parametrize("path", CURATIONS, ids=str)
+def test_a_curation_loads_and_can_work(path):
+    given = vars(arguments_of(curate, path))
+    del given["config"]
+    curation = Curation(**given | {"output": Path(given["output"])})
+    curation.check()
+    for source in [*resolve(given["sources"], "sources").values(), *given["decontaminate"].benchmarks.values()]:
+        source.check("source")
+
+
+def test_the_papers_versions():
+    """Unique prompts and samples of the largest version, and of the smallest (3.1.1, 4.4.1)."""
+    versions = arguments_of(curate, Path("conf/curate/acereason.yaml")).versions
+    assert list(versions) == [f"v{n}" for n in range(1, 8)]
+    assert {task: size.prompts for task, size in versions["v7"].items()} == {"math": 247_000, "code": 136_000}
+    samples = {task: round(size.prompts * size.responses, -5) for task, size in versions["v7"].items()}
+    assert samples == {"math": 1_200_000, "code": 1_000_000}
+    assert {size.prompts * size.responses for size in versions["v1"].values()} == {18_000}
+    assert {size.responses for name in ("v1", "v2", "v3", "v4") for size in versions[name].values()} == {1}
+
+
+@pytest.mark.parametrize("path", [*FITS, *HARDWARE, *RECIPES, *CURATIONS, *PREDICTS], ids=str)
 def test_a_file_says_first_how_it_is_run(path):
     first = path.read_text().splitlines()[0]
     assert first.startswith("# ")

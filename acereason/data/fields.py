@@ -8,14 +8,15 @@ class Fields:
     """Which column holds what."""
 
     statement: str = "problem"
-    """Column of the problem's text."""
+    """Column of the problem's text, or of messages, of which the first of the user is taken."""
     answer: str | None = "answer"
     """Column of the ground truth; null where rows have none (SFT)."""
     answer_pattern: str | None = None
     """Regular expression whose first group, searched in the answer column, is the ground truth; null takes the whole
     text."""
     solution: str | None = None
-    """Column of a worked response for SFT; null: the response is the boxed answer alone."""
+    """Column of a worked response for SFT, or of messages, of which the first of the assistant is taken; null: the
+    response is the boxed answer alone."""
     remove_pattern: str | None = None
     """Regular expression whose matches are cut from the solution."""
     id: str | None = None
@@ -30,6 +31,8 @@ class Fields:
     """Column that says math or code; null: all rows have the source's task."""
     example: str | None = None
     """Column of assertions, the first of which is shown under the statement: it names the function to write."""
+    date: str | None = None
+    """Column of the day on which the problem was published, as 2024-08-01; `curate` may cut by it."""
 
 
 MAPPINGS = {
@@ -41,6 +44,8 @@ MAPPINGS = {
     "acereason-math": Fields("problem", "answer"),  # nvidia/AceReason-Math
     "acereason-sft": Fields("input", None, solution="output"),  # nvidia/AceReason-1.1-SFT, its code rows included
     "sft": Fields("prompt", None, solution="response", id="id", task="task", starter="starter"),  # of `predict`
+    "curated": Fields("statement", "answer", solution="response", id="id", starter="starter"),  # what `curate` writes
+    "curated-code": Fields("statement", None, id="id", tests=["tests"], starter="starter"),  # its code prompts, for RL
     "taco": Fields("question", None, tests=["input_output"], starter="starter_code"),  # BAAI/TACO
     "apps": Fields(
         "question", None, id="problem_id", tests=["input_output"], starter="starter_code"

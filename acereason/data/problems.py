@@ -31,13 +31,15 @@ class Source:
     """A .jsonl, .json or .parquet file; a folder of them, or a pattern such as `runs/teacher/*/*.parquet`; or the name
     of a dataset on the Hub."""
     fields: str | Fields = "math"
-    """Name of a known mapping (`MAPPINGS`: gsm8k, math, aime, acereason-math, acereason-sft, sft, taco, apps,
-    livecodebench, acereason-code, humaneval, mbpp, mbppplus), or the columns."""
+    """Name of a known mapping (`MAPPINGS`: gsm8k, math, aime, acereason-math, acereason-sft, sft, curated,
+    curated-code, taco, apps, livecodebench, acereason-code, humaneval, mbpp, mbppplus), or the columns."""
     task: Task = "math"
     """Which verifier judges, and which instruction the template gives; where the mapping has a column of tasks, that
     tells instead."""
     split: str = "train"
     """Split of a Hub dataset; a file has only train."""
+    config: str | None = None
+    """Configuration (subset) of a Hub dataset, or of a folder that is laid out as one; null: its only one."""
     where: dict[str, list[str]] = field(default_factory=dict)
     """Take only rows whose columns hold one of these values: {status: [correct], finish_reason: [stop]}."""
     limit: int | None = None
@@ -64,12 +66,12 @@ class Source:
         """The raw rows. `key` names this source in errors."""
         self.check(key)
         generator = self.arithmetic or self.programs
-        rows = Dataset.from_list(generator.rows()) if generator else _load(str(self.path), self.split, key)
+        rows = Dataset.from_list(generator.rows()) if generator else _load(str(self.path), self, key)
         rows = self._chosen(rows, key)
         rows = rows if self.limit is None else rows.select(range(min(self.limit, len(rows))))
         if not len(rows):
             raise UserError(f"{key}: {self.path} has no rows" + (f" where {self.where}" if self.where else ""))
-        if missing := self._columns() - set(rows.column_names):
+        if missing := self.columns() - set(rows.column_names):
             has = sorted(rows.column_names)
             raise UserError(f"{key}.fields: {self.path} has no column {sorted(missing)[0]!r}; its columns are {has}")
         return rows
@@ -103,7 +105,7 @@ class Source:
     def solution(self, row: dict[str, Any], problem: Problem) -> str:
         """The response that SFT learns; a box is added where it has none, so that the verifier finds an answer."""
         fields = self.mapping
-        text = "" if fields.solution is None else str(row[fields.solution] or "")
+        text = "" if fields.solution is None else _text_of(row[fields.solution], "assistant")
         if fields.remove_pattern:
             text = re.sub(fields.remove_pattern, "", text)
         boxed = last_boxed(text) is not None or not problem.answer
@@ -116,8 +118,15 @@ class Source:
             return ARITHMETIC if self.arithmetic else PROGRAMS
         return MAPPINGS[self.fields] if isinstance(self.fields, str) else self.fields
 
+    def columns(self) -> set[str]:
+        """The columns that the mapping names."""
+        fields = self.mapping
+        single = (fields.statement, fields.answer, fields.solution, fields.id, fields.difficulty, fields.date)
+        columns = (*single, fields.starter, fields.task, fields.example, *fields.tests)
+        return {column for column in columns if column is not None}
+
     def _statement(self, row: dict[str, Any]) -> str:
-        statement = str(row[self.mapping.statement] or "")
+        statement = _text_of(row[self.mapping.statement], "user")
         shown = row[self.mapping.example] if self.mapping.example else None
         return f"{statement}\n\nIt must pass this test:\n{shown[0]}" if shown else statement
 
@@ -127,12 +136,6 @@ class Source:
                 raise UserError(f"{key}.where: no column {column!r}; there are {sorted(rows.column_names)}")
             rows = rows.filter(lambda value, values=values: value in values, input_columns=column)
         return rows
-
-    def _columns(self) -> set[str]:
-        fields = self.mapping
-        single = (fields.statement, fields.answer, fields.solution, fields.id, fields.difficulty)
-        columns = (*single, fields.starter, fields.task, fields.example, *fields.tests)
-        return {column for column in columns if column is not None}
 
 
 BadRows = Literal["error", "exclude"]
@@ -156,10 +159,10 @@ def refuse_bad_rows(bad: dict[str, str], total: int, key: str, bad_rows: BadRows
     )
 
 
-def _load(path: str, split: str, key: str) -> Dataset:
-    files = _files(path, key)
+def _load(path: str, source: Source, key: str) -> Dataset:
+    files = _files(path, key) if source.config is None else []
     if not files:
-        return _load_hub(path, split, key)
+        return _load_hub(path, source, key)
     kind = _FORMATS[files[0].suffix]
     try:
         return load_dataset(kind, data_files=[str(file) for file in files], split="train")
@@ -196,12 +199,19 @@ def _in_folder(folder: Path) -> list[Path]:
     return []
 
 
-def _load_hub(name: str, split: str, key: str) -> Dataset:
+def _load_hub(name: str, source: Source, key: str) -> Dataset:
     try:
-        return load_dataset(name, split=split)
-    except (DatasetNotFoundError, ConnectionError, FileNotFoundError, ValueError) as error:
+        return load_dataset(name, source.config, split=source.split)
+    except (DatasetNotFoundError, ConnectionError, FileNotFoundError, ValueError, RuntimeError) as error:
         reason = first_line(error)
         raise UserError(f"{key}.path: {name!r} is no .json, .jsonl or .parquet file; the Hub: {reason}") from error
+
+
+def _text_of(value: Any, role: str) -> str:
+    """A text; of a list of messages, the first of the role."""
+    if isinstance(value, list):
+        return next((str(message["content"]) for message in value if message["role"] == role), "")
+    return str(value or "")
 
 
 def _answer_of(value: Any, pattern: str | None) -> str:

@@ -1,0 +1,95 @@
+"""`balance`: thin the prompts whose responses are short, then bring the lengths to target shares (paper, 3.1.1).
+
+A prompt's length is the median of its responses' tokens. What is kept is decided by a hash of (seed, prompt id), so it
+depends neither on the order of the prompts nor on which others there are, except through the target shares.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from acereason.curation.digests import draws, share_of
+from acereason.curation.responses import write_table
+from acereason.curation.stages import Report
+from acereason.curation.tables import Dropped, Prompts, write_dropped
+from acereason.errors import UserError
+from acereason.types import Task
+
+
+@dataclass
+class Balance:
+    """How one task's prompts are balanced."""
+
+    short: int = 2000
+    """Tokens; a prompt at or below is short (the paper: around or below 2,000)."""
+    keep_short: float = 1.0
+    """Share of the short prompts that stays."""
+    edges: list[int] = field(default_factory=list)
+    """Upper ends, in tokens, of the length buckets but the last, which has none."""
+    shares: list[float] = field(default_factory=list)
+    """Target share of prompts in each bucket, one more than edges; as many prompts stay as the shares allow. Empty: no
+    targets."""
+
+    def check(self, key: str) -> None:
+        """Raise a UserError for values that can't work; `key` names this balance."""
+        if not 0 <= self.keep_short <= 1:
+            raise UserError(f"{key}.keep_short: must be in [0, 1], not {self.keep_short:g}")
+        if self.edges != sorted(set(self.edges)):
+            raise UserError(f"{key}.edges: must rise, not {self.edges}")
+        if self.shares and len(self.shares) != len(self.edges) + 1:
+            raise UserError(
+                f"{key}.shares: {len(self.edges)} edges make {len(self.edges) + 1} buckets, not {len(self.shares)}"
+            )
+        if self.shares and (min(self.shares) < 0 or abs(sum(self.shares) - 1) > 1e-6):
+            raise UserError(f"{key}.shares: must be 0 or more and add up to 1, not {sum(self.shares):g}")
+
+
+def balance(folder: Path, table: pa.Table, prompts: Prompts, config: dict[Task, Balance], seed: int) -> Report:
+    """Write the responses of the prompts that stay, and the prompts that go."""
+    numbers, lengths = prompt_lengths(table)
+    ids, tasks = (prompts.column(name).take(pa.array(numbers)) for name in ("id", "task"))
+    drawn = draws((text.as_py() for text in ids), seed, "balance")
+    dropped: list[Dropped] = []
+    for task, each in config.items():
+        here = np.flatnonzero(np.array(tasks.to_pylist(), dtype=object) == task)
+        dropped += _dropped(numbers[here], lengths[here], drawn[here], each)
+    gone = np.isin(table["number"].to_numpy(), [entry.number for entry in dropped])
+    left = table.filter(pa.array(~gone))
+    write_table(folder, left)
+    reasons = write_dropped(folder, dropped)
+    return Report("prompts", len(numbers), len(numbers) - len(dropped), reasons)
+
+
+def prompt_lengths(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """(numbers, median tokens) of the prompts of a table, ascending; of an even count the lower middle."""
+    number, tokens = table["number"].to_numpy(), table["tokens"].to_numpy()
+    order = np.lexsort((tokens, number))
+    numbers, first, counts = np.unique(number[order], return_index=True, return_counts=True)
+    return numbers, tokens[order][first + (counts - 1) // 2]
+
+
+def _dropped(numbers: np.ndarray, lengths: np.ndarray, drawn: np.ndarray, config: Balance) -> list[Dropped]:
+    thin = (lengths <= config.short) & (share_of(drawn) >= config.keep_short)
+    over = ~thin & beyond_shares(
+        np.where(thin, -1, np.searchsorted(config.edges, lengths)), numbers, drawn, config.shares
+    )
+    found = [(i, "short responses") for i in np.flatnonzero(thin)] + [
+        (i, "share of its length") for i in np.flatnonzero(over)
+    ]
+    return [Dropped(int(numbers[i]), reason, {"tokens": int(lengths[i])}) for i, reason in found]
+
+
+def beyond_shares(bucket: np.ndarray, numbers: np.ndarray, drawn: np.ndarray, shares: list[float]) -> np.ndarray:
+    """[P] bool: what has to go so that the buckets (-1: counts as gone) have their shares and most prompts stay."""
+    over = np.zeros(len(bucket), dtype=bool)
+    if not shares:
+        return over
+    counts = np.bincount(bucket[bucket >= 0], minlength=len(shares))
+    total = min(count / share for count, share in zip(counts.tolist(), shares, strict=True) if share)
+    for index, share in enumerate(shares):
+        here = np.flatnonzero(bucket == index)
+        ranked = here[np.lexsort((numbers[here], drawn[here]))]
+        over[ranked[int(total * share + 1e-9) :]] = True
+    return over

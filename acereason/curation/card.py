@@ -1,0 +1,166 @@
+"""`README.md`: the data card. What the dataset holds, where it is from, and why rows were dropped; the paper's Figure 3
+as two histograms, its Figure 4 as a table; and the header that lets `datasets` load each version."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import yaml
+from matplotlib.figure import Figure
+
+from acereason.curation.tables import Prompts
+from acereason.files import write_atomically
+
+_TITLES = {"math": "Math", "code": "Code"}
+_DOES = {
+    "read": "took every row of the sources",
+    "deduplicate": "kept the first of prompts that say the same",
+    "decontaminate": "dropped prompts that share words with a benchmark",
+    "filter": "applied rules on prompts",
+    "responses": "attached responses",
+    "verify": "judged responses",
+    "balance": "thinned short ones and set shares by length",
+    "version": "drew the versions",
+    "write": "wrote the files",
+}
+
+
+def write_card(folder: Path, manifest: dict[str, Any], table: pa.Table, prompts: Prompts) -> None:
+    """Write README.md and its pictures.
+
+    Args:
+        folder: the dataset's.
+        manifest: what `manifest.json` holds.
+        table: the responses in any version.
+        prompts: the prompts they belong to.
+    """
+    tasks = np.array(prompts.column("task").take(table["number"]).to_pylist(), dtype=object)
+    tokens = table["tokens"].to_numpy()
+    lengths = {task: tokens[tasks == task] for task in _TITLES if (tokens[tasks == task] > 0).any()}
+    for task, values in lengths.items():
+        _histogram(folder / f"lengths-{task}.png", values, _TITLES[task])
+    sections = ["# Dataset", _intro(manifest), "## Versions", _versions(manifest), "## Sources", _sources(manifest)]
+    sections += ["## Stages", _stages(manifest), "## Decontamination", _decontamination(manifest)]
+    sections += ["## Lengths of the responses", _lengths(lengths)] if lengths else []
+    sections = [_header(folder, manifest), *sections, "## Files", _FILES]
+    write_atomically(folder / "README.md", "\n\n".join(sections) + "\n")
+
+
+_FILES = """Each row has `id` (of its prompt: source/identity), `sample`, `source`, `task`, `statement`, `starter`,
+`answer`, `tests`, `response`, `tokens` and `status` (the verdict on the response). `manifest.json` holds the full
+configuration, the seeds, the sources' fingerprints and the hashes of all files. `stages/` holds for each stage every
+dropped prompt with the reason (`dropped.parquet`), some of them in full (`examples.jsonl`), and the n-grams that hit
+(`ngrams.jsonl`)."""
+
+
+def _header(folder: Path, manifest: dict[str, Any]) -> str:
+    names, configs = list(manifest["config"]["versions"]), []
+    for index, name in enumerate(names):
+        configs += _configs(folder, name, names[: index + 1])
+    return f"---\n{yaml.safe_dump({'configs': configs}, sort_keys=False)}---"
+
+
+def _configs(folder: Path, name: str, included: list[str]) -> list[dict[str, Any]]:
+    """A version as a whole, and by task."""
+    patterns = {task: [f"data/{part}/{task}-*.parquet" for part in included] for task in _TITLES}
+    found = {task: [each for each in listed if any(folder.glob(each))] for task, listed in patterns.items()}
+    configs = {f"{name}-{task}": listed for task, listed in found.items() if listed}
+    if configs:
+        configs = {name: [each for listed in configs.values() for each in listed], **configs}
+    return [{"config_name": key, "data_files": listed} for key, listed in configs.items()]
+
+
+def _intro(manifest: dict[str, Any]) -> str:
+    counts = manifest["stages"]["version"]["details"]["versions"]
+    largest = list(counts)[-1]
+    parts = [f"{entry['prompts']:,} {task} prompts" for task, entry in counts[largest].items()]
+    samples = sum(entry["responses"] for entry in counts[largest].values())
+    return (
+        f"{' and '.join(parts) or 'No prompts'} from {len(manifest['sources'])} sources, {samples:,} rows in the "
+        f'largest version. Load one with `load_dataset(folder, "{largest}")`, or one task of it with '
+        f'`"{largest}-math"`. Built by acereason\'s `curate`.'
+    )
+
+
+def _versions(manifest: dict[str, Any]) -> str:
+    """The table of the paper's Figure 4."""
+    rows = [
+        [name, task, f"{entry['prompts']:,}", f"{entry['responses']:,}", f"{entry['responses'] / entry['prompts']:.2f}"]
+        for name, tasks in manifest["stages"]["version"]["details"]["versions"].items()
+        for task, entry in tasks.items()
+    ]
+    said = "Each version contains the one before."
+    return f"{said}\n\n" + _table(["version", "task", "prompts", "responses", "responses per prompt"], rows, 2)
+
+
+def _sources(manifest: dict[str, Any]) -> str:
+    taken = manifest["stages"]["read"]["details"]["sources"]
+    rows = [
+        [name, str(entry["path"]), entry["task"], entry["licence"], f"{entry['rows']:,}", f"{taken[name]:,}"]
+        for name, entry in manifest["sources"].items()
+    ]
+    return _table(["source", "from", "task", "licence", "rows", "prompts read"], rows, 4)
+
+
+def _stages(manifest: dict[str, Any]) -> str:
+    rows = [
+        [name, _DOES[name], f"{stage['before']:,}", f"{stage['after']:,} {stage['unit']}", _why(stage["reasons"])]
+        for name, stage in manifest["stages"].items()
+    ]
+    return _table(["stage", "what it did", "in", "out", "dropped"], rows, 2, 4)
+
+
+def _decontamination(manifest: dict[str, Any]) -> str:
+    config = manifest["config"]["decontaminate"]
+    if not manifest["benchmarks"]:
+        return "No benchmark was named: nothing was compared."
+    details = manifest["stages"]["decontaminate"]["details"]
+    sizes = ", ".join(f"{n} words for {task}" for task, n in config["n"].items())
+    hits = [
+        [name, f"{entry['rows']:,}", f"{details['hits'].get(name, 0):,}"]
+        for name, entry in manifest["benchmarks"].items()
+    ]
+    said = [
+        f"A prompt goes if it shares a run of words ({sizes}) with any benchmark item.",
+        _table(["benchmark", "items", "prompts dropped"], hits, 1),
+    ]
+    if details["ngrams"]:
+        commonest = [[f"`{gram}`", f"{count:,}"] for gram, count in list(details["ngrams"].items())[:10]]
+        said += ["The commonest shared runs:", _table(["run of words", "prompts"], commonest, 1)]
+    if config["allow"]:
+        said.append("Allowed: " + "; ".join(f'"{phrase}"' for phrase in config["allow"]) + ".")
+    return "\n\n".join(said)
+
+
+def _lengths(lengths: dict[str, np.ndarray]) -> str:
+    rows = [
+        [task, *(f"{value:,.0f}" for value in (values.mean(), *np.percentile(values, [10, 50, 90]), values.max()))]
+        for task, values in lengths.items()
+    ]
+    pictures = " ".join(f"![{_TITLES[task]}](lengths-{task}.png)" for task in lengths)
+    return pictures + "\n\n" + _table(["tokens", "mean", "10 %", "median", "90 %", "longest"], rows, 1)
+
+
+def _histogram(path: Path, tokens: np.ndarray, title: str) -> None:
+    figure = Figure(figsize=(5, 3), layout="constrained")
+    axes = figure.subplots()
+    axes.hist(tokens, bins=np.linspace(0, max(1, np.percentile(tokens, 99.5)), 41).tolist(), color="tab:blue")
+    axes.set(title=title, xlabel="response length (tokens)", ylabel="responses")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=100)
+    temporary = path.with_suffix(".new")
+    temporary.write_bytes(buffer.getvalue())
+    temporary.rename(path)
+
+
+def _why(reasons: dict[str, int]) -> str:
+    return "<br>".join(f"{count:,} {reason}" for reason, count in reasons.items())
+
+
+def _table(head: list[str], rows: list[list[str]], first: int, last: int | None = None) -> str:
+    """Markdown; columns `first` to `last` hold numbers."""
+    numbers = range(first, len(head) if last is None else last)
+    rule = ["---:" if index in numbers else "---" for index in range(len(head))]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, rule, *rows])

@@ -1,0 +1,132 @@
+"""`decontaminate`: a prompt that shares a word n-gram with any item of any benchmark is dropped (paper, 3.1.1: n = 9).
+
+Benchmark items of fewer than n words have no n-gram. A prompt is dropped for one of them only if all its words are the
+item's words: that the item occurs inside a longer prompt says little ("What is 2 + 3?").
+
+Phrases that many problems share ("find the number of positive integers n such that") hit without being contamination.
+`ngrams.jsonl` lists every n-gram that dropped something, the commonest first; `allow` takes phrases that don't count.
+"""
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from acereason.curation.ngrams import Hit, Index
+from acereason.curation.parallel import in_order
+from acereason.curation.read import Opened, prompts_of
+from acereason.curation.sources import CuratedSource
+from acereason.curation.stages import Report
+from acereason.curation.tables import Dropped, Prompts, write_dropped, write_examples
+from acereason.curation.text import words
+from acereason.errors import UserError
+from acereason.files import atomic_file
+from acereason.types import Task
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_COMMONEST = 20
+
+
+@dataclass
+class Decontamination:
+    """Against what prompts are held, and how strictly."""
+
+    benchmarks: dict[str, CuratedSource] = field(default_factory=dict)
+    """What evaluation uses, by name."""
+    n: dict[Task, int] = field(default_factory=lambda: {"math": 9, "code": 9})
+    """Words of an n-gram, by the prompt's task. The paper: 9; for the code problems of its RL: 14."""
+    allow: list[str] = field(default_factory=list)
+    """Phrases of n words or more whose n-grams don't count."""
+    before: str | None = None
+    """Drops prompts dated on this day or after it, as 2024-08-01; prompts without a date stay."""
+
+    def check(self) -> None:
+        """Raise a UserError for a value that can't work."""
+        if self.before is not None and not _DAY.fullmatch(self.before):
+            raise UserError(f"decontaminate.before: must be a day as 2024-08-01, not {self.before!r}")
+        for task, n in self.n.items():
+            if n < 1:
+                raise UserError(f"decontaminate.n.{task}: must be at least 1 word, not {n}")
+        shortest = min(self.n.values(), default=1)
+        for phrase in self.allow:
+            if (length := len(words(phrase))) < shortest:
+                raise UserError(f"decontaminate.allow: {phrase!r} has {length} words, no n-gram of {shortest}")
+
+
+@dataclass
+class _Shared:
+    """What every process needs."""
+
+    indexes: dict[int, Index]
+    n: dict[Task, int]
+    before: str | None
+    kept: np.ndarray
+
+
+def decontaminate(
+    folder: Path,
+    prompts: Prompts,
+    kept: np.ndarray,
+    benchmarks: list[Opened],
+    config: Decontamination,
+    workers: int,
+    shown: int,
+    seed: int,
+) -> Report:
+    """Write which kept prompts are dropped, for which item and n-gram."""
+    items = [item for entry in benchmarks for item in _items(entry)]
+    indexes = {n: Index.of(items, n, config.allow) for n in set(config.n.values())}
+    shared = _Shared(indexes, config.n, config.before, kept)
+    files = list(zip(prompts.files, prompts.starts.tolist(), strict=False))
+    dropped: list[Dropped] = []
+    counts: Counter[str] = Counter()
+    for found, grams in in_order(_scan, shared, files, workers):
+        dropped += found
+        counts.update(grams)
+    reasons = write_dropped(folder, dropped)
+    write_examples(folder / "examples.jsonl", dropped, prompts, shown, seed)
+    commonest = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+    _write_grams(folder / "ngrams.jsonl", commonest)
+    before = int(kept.sum())
+    hit = Counter(entry.evidence["item"].split("/")[0] for entry in dropped if "item" in entry.evidence)
+    details = {"items": len(items), "hits": dict(sorted(hit.items())), "ngrams": dict(commonest[:_COMMONEST])}
+    return Report("prompts", before, before - len(dropped), reasons, details)
+
+
+def _items(entry: Opened) -> list[tuple[str, str]]:
+    """(id, text) of a benchmark's items."""
+    rows, _ = prompts_of(entry, 0, len(entry.rows))
+    return [(row["id"], row["statement"]) for row in rows]
+
+
+def _scan(shared: _Shared, item: tuple[Path, int]) -> tuple[list[Dropped], Counter[str]]:
+    """What is dropped of one file, and in how many prompts each shared n-gram is."""
+    path, start = item
+    rows = pq.read_table(path, columns=["statement", "task", "date"]).to_pydict()
+    here = np.flatnonzero(shared.kept[start : start + len(rows["task"])])
+    dropped, counts = [], Counter[str]()
+    late = {i for i in here.tolist() if shared.before and (rows["date"][i] or "") >= shared.before}
+    dropped += [Dropped(start + i, "published too late", {"date": rows["date"][i]}) for i in sorted(late)]
+    for task, n in shared.n.items():
+        chosen = [i for i in here.tolist() if rows["task"][i] == task and i not in late]
+        for which, hit in shared.indexes[n].hits([rows["statement"][i] for i in chosen]):
+            dropped.append(_dropped(start + chosen[which], hit))
+            counts.update(" ".join(gram) for gram in hit.grams)
+    return dropped, counts
+
+
+def _dropped(number: int, hit: Hit) -> Dropped:
+    if hit.short:
+        return Dropped(number, "same as a short item", {"item": hit.item})
+    evidence = {"item": hit.item, "ngram": " ".join(hit.grams[0]), "shared": len(hit.grams)}
+    return Dropped(number, "shared n-gram", evidence)
+
+
+def _write_grams(path: Path, counts: list[tuple[str, int]]) -> None:
+    with atomic_file(path) as file:
+        for gram, count in counts:
+            file.write(json.dumps({"ngram": gram, "prompts": count}, ensure_ascii=False) + "\n")

@@ -1,0 +1,24 @@
+"""What a verifier needs of a prompt of the table."""
+
+from acereason.rewards.tests import parse_tests
+from acereason.types import Problem, Tests
+
+
+def problem_of(row: dict[str, str]) -> Problem:
+    """Of a row with id, task, answer and tests."""
+    if row["task"] == "math":
+        return Problem(row["id"], "math", "", row["answer"])
+    return Problem(row["id"], "code", "", "", tests=_tests(row["tests"]))
+
+
+def has_ground_truth(problem: Problem) -> bool:
+    """Whether there is anything to judge a response by."""
+    return bool(problem.answer.strip()) if problem.task == "math" else problem.tests is not None
+
+
+def _tests(text: str | None) -> Tests | None:
+    """None where there are none, or none that can be read."""
+    try:
+        return parse_tests(text)
+    except ValueError:
+        return None

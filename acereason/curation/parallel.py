@@ -1,0 +1,49 @@
+"""A function over many items in several processes, with the results in the order of the items."""
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_shared: Any = None
+
+
+def in_order(
+    function: Callable[[Any, Item], Result], shared: Any, items: Iterable[Item], workers: int
+) -> Iterator[Result]:
+    """`function(shared, item)` of every item; `shared` reaches each process once. One worker is this process."""
+    if workers == 1:
+        yield from (function(shared, item) for item in items)
+        return
+    context = multiprocessing.get_context("forkserver")  # no copy of this process's threads and memory
+    with ProcessPoolExecutor(workers, context, initializer=_share, initargs=(shared,)) as pool:
+        pending: deque[Future[Result]] = deque()
+        for item in items:
+            pending.append(pool.submit(_call, function, item))
+            if len(pending) > 2 * workers:
+                yield pending.popleft().result()
+        yield from (future.result() for future in pending)
+
+
+def _share(shared: Any) -> None:
+    global _shared
+    _shared = shared
+
+
+def _call(function: Callable[[Any, Any], Any], item: Any) -> Any:
+    return function(_shared, item)
+
+
+def progress(items: Sequence[Item], what: str) -> Iterator[Item]:
+    """The items, with a bar and the time that is left on a terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        yield from bar.track(items, description=what)

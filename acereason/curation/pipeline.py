@@ -1,0 +1,158 @@
+"""The stages of `curate` in their order, and what each gets from those before."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from acereason.curation.balance import Balance, balance
+from acereason.curation.card import write_card
+from acereason.curation.decontaminate import Decontamination, decontaminate
+from acereason.curation.deduplicate import Deduplication, deduplicate
+from acereason.curation.filters import Filters, filter_prompts
+from acereason.curation.manifest import described, manifest
+from acereason.curation.origins import Origins
+from acereason.curation.read import Opened, open_sources, read
+from acereason.curation.responses import Responses, attach, no_responses, read_table
+from acereason.curation.sources import CuratedSource, file_hash, resolve
+from acereason.curation.stages import Stages
+from acereason.curation.tables import Prompts, kept_after
+from acereason.curation.verify import Verification, verify
+from acereason.curation.versions import Versions, check_versions, version
+from acereason.curation.write import write
+from acereason.errors import UserError
+from acereason.files import write_json
+from acereason.rewards.pool import RewardPool, RewardSettings
+from acereason.types import Task
+
+_NOT_IN_THE_RESULT = ("output", "workers")
+
+
+@dataclass
+class Curation:
+    """One run of `curate`; the fields are the verb's arguments."""
+
+    output: Path
+    sources: dict[str, CuratedSource]
+    deduplicate: Deduplication
+    decontaminate: Decontamination
+    filters: Filters
+    responses: Responses
+    verify: Verification
+    balance: dict[Task, Balance]
+    versions: Versions
+    rewards: RewardSettings
+    workers: int
+    examples: int
+    rows_per_file: int
+    seed: int
+
+    def run(self) -> None:
+        """Every stage, then manifest and data card."""
+        self.check()
+        opened = open_sources(resolve(self.sources, "sources"), "sources")
+        benchmarks = open_sources(
+            resolve(self.decontaminate.benchmarks, "decontaminate.benchmarks"), "decontaminate.benchmarks"
+        )
+        origins = Origins(self.responses.shards(), opened)
+        stages = Stages(self.output / "stages")
+        pool = RewardPool(self.rewards)
+        try:
+            prompts, kept = self._choose_prompts(stages, opened, benchmarks, pool)
+            self._choose_responses(stages, prompts, kept, origins, pool)
+        finally:
+            pool.close()
+        told = manifest(self.output, self._config(), {"sources": opened, "benchmarks": benchmarks}, stages.reports)
+        write_json(self.output / "manifest.json", told)
+        write_card(self.output, told, read_table(stages.folders["version"]), prompts)
+
+    def _choose_prompts(
+        self, stages: Stages, opened: list[Opened], benchmarks: list[Opened], pool: RewardPool
+    ) -> tuple[Prompts, np.ndarray]:
+        """read, deduplicate, decontaminate, filter; which prompts are left."""
+        inputs = [[entry.name, entry.source, described(entry)] for entry in opened]
+        prompts = Prompts(stages.run("read", inputs, lambda to: read(to, opened, self.workers)))
+        if not len(prompts):
+            raise UserError("sources: none of their rows is a prompt")
+        shown = (self.examples, self.seed)
+
+        def kept() -> np.ndarray:
+            return kept_after(len(prompts), list(stages.folders.values())[1:])
+
+        stages.run(
+            "deduplicate",
+            [self.deduplicate, *shown],
+            lambda to: deduplicate(to, prompts, self.deduplicate, self.workers, *shown),
+        )
+        stages.run(
+            "decontaminate",
+            [self.decontaminate, [described(entry) for entry in benchmarks], *shown],
+            lambda to: decontaminate(to, prompts, kept(), benchmarks, self.decontaminate, self.workers, *shown),
+        )
+        stages.run(
+            "filter",
+            [self.filters, *shown],
+            lambda to: filter_prompts(to, prompts, kept(), self.filters, pool, *shown),
+        )
+        return prompts, kept()
+
+    def _choose_responses(
+        self, stages: Stages, prompts: Prompts, kept: np.ndarray, origins: Origins, pool: RewardPool
+    ) -> None:
+        """responses, verify, balance, version, write."""
+        copies = stages.folders["deduplicate"]
+        inputs = [[path.name, file_hash(path)] for path in origins.shards]
+        table = stages.run(
+            "responses",
+            [self.responses, inputs],
+            lambda to: (
+                attach(to, prompts, kept, copies, origins, self.responses, self.workers)
+                if self.responses.wanted
+                else no_responses(to, kept)
+            ),
+        )
+        judging = [self.verify, self.rewards.math, self.rewards.code]
+        parts = stages.parts("verify", judging)
+        verified = stages.run(
+            "verify", judging, lambda to: verify(to, read_table(table), prompts, origins, self.verify, pool, parts)
+        )
+        balanced = stages.run(
+            "balance",
+            [self.balance if self.responses.wanted else {}, self.seed],
+            lambda to: balance(
+                to, read_table(verified), prompts, self.balance if self.responses.wanted else {}, self.seed
+            ),
+        )
+        versioned = stages.run(
+            "version",
+            [list(self.versions.items()), self.seed],
+            lambda to: version(to, read_table(balanced), prompts, self.versions, self.seed),
+        )
+        stages.run(
+            "write",
+            self.rows_per_file,
+            lambda to: write(to, read_table(versioned), prompts, origins, list(self.versions), self.rows_per_file),
+            self.output / "data",
+        )
+
+    def _config(self) -> dict[str, Any]:
+        """What decides the result."""
+        config = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NOT_IN_THE_RESULT}
+        return config | {"rewards": {"math": self.rewards.math, "code": self.rewards.code}}
+
+    def check(self) -> None:
+        """Raise a UserError for values that can't work."""
+        if not self.sources:
+            raise UserError("sources: name at least one")
+        for key in ("workers", "rows_per_file"):
+            if getattr(self, key) < 1:
+                raise UserError(f"{key}: must be at least 1, not {getattr(self, key)}")
+        data = self.output / "data"
+        if data.exists() and not (data / "stage.json").exists():
+            raise UserError(f"output: {data} is there and not of a curation; name another folder")
+        for part in (self.decontaminate, self.filters, self.responses, self.verify):
+            part.check()
+        for task, each in self.balance.items():
+            each.check(f"balance.{task}")
+        check_versions(self.versions)

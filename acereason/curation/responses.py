@@ -1,0 +1,247 @@
+"""`responses`: which responses each kept prompt has, in shards of parquet or in the rows of the sources themselves.
+
+The table has a row for each response, sorted by prompt; the text stays where it is and is found by (origin, row).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from acereason.curation.origins import ALONE, Origins, worked
+from acereason.curation.parallel import in_order
+from acereason.curation.read import CHUNK, Opened
+from acereason.curation.sources import batches
+from acereason.curation.stages import Report
+from acereason.curation.tables import DROPPED, Dropped, Prompts, write_dropped
+from acereason.errors import UserError
+
+TABLE = "responses.parquet"
+SCHEMA = pa.schema(
+    {
+        "number": pa.int64(),
+        "sample": pa.int64(),
+        "origin": pa.int32(),
+        "row": pa.int64(),
+        "status": pa.string(),
+        "tokens": pa.int64(),
+    }
+)
+COLUMNS = ["id", "sample", "response", "status", "tokens", "finish_reason"]
+
+
+@dataclass
+class Responses:
+    """Where responses are."""
+
+    path: str | None = None
+    """A folder of parquet shards with the columns id (of the prompt: source/identity), sample, response, status
+    (correct, wrong, error or null), tokens (or null) and finish_reason; null: none."""
+    from_sources: bool = False
+    """Whether the responses that the sources' own rows hold are used; those of exact copies go to the kept prompt."""
+    tokenizer: str | None = None
+    """Counts the tokens of responses that don't say; a name or folder of Hugging Face's, or bytes."""
+    characters_per_token: float = 3.0
+    """Used where there is no tokenizer: tokens are then estimated."""
+
+    def check(self) -> None:
+        """Raise a UserError for values that can't work together."""
+        if self.path is not None and self.from_sources:
+            raise UserError("responses: give path or from_sources, not both")
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the dataset has responses at all."""
+        return self.path is not None or self.from_sources
+
+    def shards(self) -> list[Path]:
+        """The files of `path`."""
+        if self.path is None:
+            return []
+        found = sorted(Path(self.path).glob("*.parquet")) or sorted(Path(self.path).glob("*/*.parquet"))
+        if not found:
+            raise UserError(f"responses.path: no .parquet file in {self.path}")
+        for path in found:
+            names = pq.read_schema(path).names
+            if missing := [name for name in COLUMNS if name not in names]:
+                raise UserError(f"responses.path: {path} has no column {missing[0]!r}; its columns are {sorted(names)}")
+        return found
+
+
+def no_responses(folder: Path, kept: np.ndarray) -> Report:
+    """The table of a dataset without responses: one row for each prompt."""
+    numbers = np.flatnonzero(kept)
+    zeros = np.zeros(len(numbers), np.int64)
+    columns = [numbers, zeros, np.full(len(numbers), ALONE, np.int32), zeros, pa.nulls(len(numbers)), zeros]
+    write_table(folder, pa.table([pa.array(c).cast(f.type) for c, f in zip(columns, SCHEMA, strict=True)], SCHEMA))
+    write_dropped(folder, [])
+    return Report("prompts", len(numbers), len(numbers))
+
+
+def attach(
+    folder: Path,
+    prompts: Prompts,
+    kept: np.ndarray,
+    copies: Path,
+    origins: Origins,
+    config: Responses,
+    workers: int,
+) -> Report:
+    """Write the table, and which kept prompts have no response."""
+    ids = prompts.column("id").combine_chunks()
+    if config.from_sources:
+        tables = _of_sources(prompts, copies, origins, config, workers)
+    else:
+        tables = [_of_shard(path, index, ids, config) for index, path in enumerate(origins.shards)]
+    table = pa.concat_tables([SCHEMA.empty_table(), *tables])
+    reasons: dict[str, int] = {}
+    total = len(table)
+    table = _drop(table, pc.is_null(table["number"]), "of no known prompt", reasons)
+    gone = ~kept[table["number"].to_numpy()]
+    table = _drop(table, pa.array(gone), "of a dropped prompt", reasons)
+    table = _drop(table, pc.less(table["tokens"], 0), "truncated", reasons)
+    table = _drop(table, pc.equal(table["tokens"], 0), "empty", reasons)
+    table = table.sort_by([(name, "ascending") for name in ("number", "sample", "origin", "row")])
+    table = _drop(table, pa.array(_repeated(table)), "repeated", reasons)
+    write_table(folder, _numbered(table) if config.from_sources else table)
+    bare = kept.copy()
+    bare[table["number"].to_numpy()] = False
+    write_dropped(folder, [Dropped(int(n), "no response", {}) for n in np.flatnonzero(bare)])
+    return Report("responses", total, len(table), reasons, {"prompts without": int(bare.sum())})
+
+
+def read_table(folder: Path) -> pa.Table:
+    """The responses that a stage left."""
+    return pq.read_table(folder / TABLE)
+
+
+def write_table(folder: Path, table: pa.Table) -> None:
+    """The responses that a stage leaves."""
+    pq.write_table(table, folder / TABLE)
+
+
+def _drop(table: pa.Table, mask: pa.Array, reason: str, reasons: dict[str, int]) -> pa.Table:
+    count = pc.sum(mask).as_py() or 0
+    if count:
+        reasons[reason] = count
+        return table.filter(pc.invert(mask))
+    return table
+
+
+def _numbered(table: pa.Table) -> pa.Table:
+    """With the samples of each prompt numbered from 0 in the order of the rows."""
+    number = table["number"].to_numpy()
+    return table.set_column(1, "sample", pa.array(ranks(number)))
+
+
+def ranks(number: np.ndarray) -> np.ndarray:
+    """[R] the place of each row among those with its number, which stand together."""
+    places = np.arange(len(number))
+    new = np.concatenate([[True], number[1:] != number[:-1]])[: len(number)]
+    return places - np.maximum.accumulate(np.where(new, places, 0))
+
+
+def _repeated(table: pa.Table) -> np.ndarray:
+    """[R] bool: rows of a sorted table whose prompt and sample the row before has."""
+    number, sample = table["number"].to_numpy(), table["sample"].to_numpy()
+    return np.concatenate([[False], (number[1:] == number[:-1]) & (sample[1:] == sample[:-1])])[: len(table)]
+
+
+def _of_shard(path: Path, index: int, ids: pa.Array, config: Responses) -> pa.Table:
+    """A shard's rows; number is null for an unknown prompt, tokens is -1 for a truncated response, 0 for an empty
+    one."""
+    tables = []
+    row = 0
+    for batch in pq.ParquetFile(path).iter_batches(2000, columns=COLUMNS):
+        tokens = _lengths(batch["response"].to_pylist(), batch["tokens"].to_pylist(), config)
+        tokens = pc.if_else(pc.fill_null(pc.equal(batch["finish_reason"], "length"), False), -1, tokens)
+        rows = np.arange(row, row + len(batch))
+        row += len(batch)
+        columns = [
+            pc.index_in(batch["id"], ids),
+            batch["sample"],
+            np.full(len(batch), index),
+            rows,
+            batch["status"],
+            tokens,
+        ]
+        tables.append(pa.table([pa.array(c).cast(f.type) for c, f in zip(columns, SCHEMA, strict=True)], SCHEMA))
+    return pa.concat_tables([SCHEMA.empty_table(), *tables])
+
+
+def _of_sources(prompts: Prompts, copies: Path, origins: Origins, config: Responses, workers: int) -> list[pa.Table]:
+    """The responses in the sources' rows. That of an exact copy belongs to the prompt that was kept."""
+    owners = np.arange(len(prompts))
+    found = pq.read_table(copies / DROPPED).filter(pc.field("reason") == "exact copy")
+    kept = pc.extract_regex(found["evidence"], r'"number": (?P<n>\d+)')
+    owners[found["number"].to_numpy()] = pc.struct_field(kept, "n").cast(pa.int64()).to_numpy()
+    places = _places(prompts, origins.opened)
+    items = [(index, start) for index, entry in enumerate(origins.opened) for start in range(0, len(entry.rows), CHUNK)]
+    tables = []
+    for (index, start), lengths in zip(
+        items, in_order(_measure, (origins.opened, config), items, workers), strict=True
+    ):
+        numbers = places[index][start : start + CHUNK]
+        here = numbers >= 0
+        rows = np.arange(start, start + len(numbers))[here]
+        owner = owners[numbers[here]]
+        origin = np.full(len(rows), len(origins.shards) + index)
+        columns = [owner, numbers[here], origin, rows, pa.nulls(len(rows)), np.array(lengths)[here]]
+        tables.append(pa.table([pa.array(c).cast(f.type) for c, f in zip(columns, SCHEMA, strict=True)], SCHEMA))
+    return tables
+
+
+def _places(prompts: Prompts, opened: list[Opened]) -> list[np.ndarray]:
+    """For each source, in order, the prompt number of each of its rows, -1 where the row was left out."""
+    names, rows = prompts.column("source"), prompts.column("row").to_numpy()
+    places = []
+    for entry in opened:
+        numbers = np.flatnonzero(pc.equal(names, entry.name).to_numpy())
+        place = np.full(len(entry.rows), -1, np.int64)
+        place[rows[numbers]] = numbers
+        places.append(place)
+    return places
+
+
+def _measure(shared: tuple[list[Opened], Responses], item: tuple[int, int]) -> list[int]:
+    """Tokens of the responses in some rows of a source."""
+    opened, config = shared
+    entry, start = opened[item[0]], item[1]
+    end = min(start + CHUNK, len(entry.rows))
+    texts = [worked(entry.source, row) for rows in batches(entry.source, entry.rows, start, end) for row in rows]
+    return _lengths(texts, [None] * len(texts), config).to_pylist()
+
+
+def _lengths(texts: Sequence[str | None], known: Sequence[int | None], config: Responses) -> pa.Array:
+    """[R] tokens: those known, else counted or estimated; 0 for an empty text."""
+    missing = [i for i, (text, count) in enumerate(zip(texts, known, strict=True)) if count is None and text]
+    counts = [0 if not text else count for text, count in zip(texts, known, strict=True)]
+    for i, count in zip(missing, _count([texts[i] or "" for i in missing], config), strict=True):
+        counts[i] = count
+    return pa.array(counts, pa.int64())
+
+
+def _count(texts: list[str], config: Responses) -> list[int]:
+    if config.tokenizer is None:
+        return [max(1, round(len(text) / config.characters_per_token)) for text in texts]
+    if not texts:
+        return []
+    return [len(ids) for ids in _tokenizer(config.tokenizer)(texts, add_special_tokens=False)["input_ids"]]
+
+
+@cache
+def _tokenizer(name: str) -> Any:
+    from transformers import AutoTokenizer  # here: it takes seconds
+
+    from acereason.models.bytes import BYTES, byte_tokenizer
+
+    try:
+        return byte_tokenizer() if name == BYTES else AutoTokenizer.from_pretrained(name)
+    except OSError as error:
+        raise UserError(f"responses.tokenizer: {name!r} is neither a folder nor a name on the Hub") from error

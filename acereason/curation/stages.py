@@ -1,0 +1,109 @@
+"""The stages of a curation: each has a folder that appears when it is complete, and is skipped as long as nothing that
+it depends on changes."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from acereason.curation.digests import digest
+from acereason.files import atomic_folder, write_json
+
+_REPORT = "stage.json"
+_CODE = 1
+"""Raised whenever a stage would write other bytes for the same config, so that old folders are redone."""
+
+
+@dataclass
+class Report:
+    """What a stage did, in numbers."""
+
+    unit: str
+    """What is counted: prompts or responses."""
+    before: int
+    after: int
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Why rows were dropped, with their number."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """What else the manifest and the data card tell of the stage."""
+
+    def line(self) -> str:
+        """As `1,000 -> 900 prompts (80 near copy, 20 exact copy)`."""
+        why = ", ".join(f"{count:,} {reason}" for reason, count in sorted(self.reasons.items(), key=lambda kv: -kv[1]))
+        return f"{self.before:,} -> {self.after:,} {self.unit}" + (f" ({why})" if why else "")
+
+
+class Stages:
+    """Runs stages in order, in folders of their own below `folder`. A stage's key is a hash of its config and of the
+    key of the stage before it, so a change redoes a stage and all after it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.reports: dict[str, Report] = {}
+        self.folders: dict[str, Path] = {}
+        self._key = digest(_CODE)
+        _remove_leftovers(folder)
+
+    def run(self, name: str, config: Any, work: Callable[[Path], Report], folder: Path | None = None) -> Path:
+        """The complete folder of a stage; `work` fills it where it isn't there yet.
+
+        Args:
+            name: of the stage.
+            config: all that decides what the stage does, besides what the stage before left.
+            work: fills an empty folder.
+            folder: where it is; by default a numbered one among the others.
+        """
+        self._key = self._next_key(name, config)
+        folder = folder or self.folder / f"{len(self.reports) + 1}-{name}"
+        report, started = _done(folder, self._key), time.perf_counter()
+        told = "done before"
+        if report is None:
+            with atomic_folder(folder) as temporary:
+                report = work(temporary)
+                write_json(temporary / _REPORT, {"key": self._key, **asdict(report)})
+            told = f"{self._took(name, time.perf_counter() - started):.1f} s"
+        print(f"{name}: {report.line()}, {told}", flush=True)
+        for left in self.folder.glob(f".parts-{name}-*"):
+            shutil.rmtree(left)
+        self.reports[name], self.folders[name] = report, folder
+        return folder
+
+    def parts(self, name: str, config: Any) -> Path:
+        """A folder for the finished parts of the stage that runs next with this config. It outlives a kill, and goes
+        when the stage is complete."""
+        folder = self.folder / f".parts-{name}-{self._next_key(name, config)[:16]}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _next_key(self, name: str, config: Any) -> str:
+        return digest([self._key, name, config])
+
+    def _took(self, name: str, seconds: float) -> float:
+        """Note a stage's time, in a file of its own since it changes from run to run."""
+        path = self.folder / "seconds.json"
+        known = json.loads(path.read_text()) if path.exists() else {}
+        write_json(path, known | {name: round(seconds, 2)})
+        return seconds
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Half of what a killed run was writing."""
+    written = (".data.*", ".README.md.*", ".manifest.json.*", "lengths-*.new")
+    for left in [*folder.glob(".[0-9]*"), *(path for name in written for path in folder.parent.glob(name))]:
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
+    for left in folder.glob(".seconds.json.*"):
+        left.unlink()
+
+
+def _done(folder: Path, key: str) -> Report | None:
+    path = folder / _REPORT
+    if not path.exists():
+        return None
+    found = json.loads(path.read_text())
+    return Report(**found) if found.pop("key") == key else None

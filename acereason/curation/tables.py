@@ -1,0 +1,152 @@
+"""The tables between the stages: prompts by number, what was dropped and why, and the text of some of them."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from acereason.curation.digests import draws
+from acereason.files import atomic_file
+
+DROPPED = "dropped.parquet"
+ROW_GROUP = 1_000
+"""Prompts in a row group of `read`'s files."""
+_REMEMBERED = 16
+_SCHEMA = pa.schema({"number": pa.int64(), "reason": pa.string(), "evidence": pa.string()})
+
+
+@dataclass
+class Dropped:
+    """One prompt that a stage dropped."""
+
+    number: int
+    reason: str
+    evidence: dict[str, Any]
+    """What can be looked at: the copy that was kept, or the benchmark's item and n-gram. A `number` is a prompt's."""
+
+
+class Prompts:
+    """The table that `read` wrote: prompts in files, numbered through.
+
+    Columns: id, source, task, statement, answer, starter, date, row (in its source), tests (JSON).
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.files = sorted(folder.glob("prompts-*.parquet"))
+        counts = [pq.read_metadata(path).num_rows for path in self.files]
+        self.starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        self._groups: dict[tuple[int, int, tuple[str, ...]], tuple[int, pa.Table]] = {}
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """A whole column; for small ones."""
+        return pa.chunked_array([chunk for path in self.files for chunk in _read(path, [name])[name].chunks])
+
+    def texts(self, numbers: np.ndarray, name: str = "statement") -> dict[int, str]:
+        """A column's values of these prompts, {number: text}; reads only the files that they are in."""
+        found: dict[int, str] = {}
+        for index, path in enumerate(self.files):
+            first, last = self.starts[index], self.starts[index + 1]
+            here = np.unique(numbers[(numbers >= first) & (numbers < last)])
+            if len(here):
+                values = _read(path, [name])[name].take(pa.array(here - first)).to_pylist()
+                found |= dict(zip(here.tolist(), values, strict=True))
+        return found
+
+    def take(self, numbers: np.ndarray, columns: list[str]) -> list[dict[str, Any]]:
+        """The rows of these prompts, in their order; reads only the parts of the files that they are in."""
+        found: dict[int, dict[str, Any]] = {}
+        for index, group in sorted({self._place(number) for number in np.unique(numbers).tolist()}):
+            start, rows = self._group(index, group, tuple(columns))
+            here = np.unique(numbers[(numbers >= start) & (numbers < start + len(rows))])
+            found |= dict(zip(here.tolist(), rows.take(pa.array(here - start)).to_pylist(), strict=True))
+        return [found[number] for number in numbers.tolist()]
+
+    def _place(self, number: int) -> tuple[int, int]:
+        """(file, row group) of a prompt."""
+        index = int(np.searchsorted(self.starts, number, side="right")) - 1
+        return index, (number - int(self.starts[index])) // ROW_GROUP
+
+    def _group(self, index: int, group: int, columns: tuple[str, ...]) -> tuple[int, pa.Table]:
+        """(number of its first prompt, rows) of a row group; the last ones are remembered."""
+        key = (index, group, columns)
+        if key not in self._groups:
+            start = int(self.starts[index]) + group * ROW_GROUP
+            rows = pq.ParquetFile(self.files[index]).read_row_group(group, columns=list(columns))
+            self._groups = dict(list(self._groups.items())[1 - _REMEMBERED :]) | {key: (start, rows)}
+        return self._groups[key]
+
+    def rows(self, columns: list[str], kept: np.ndarray, size: int = 512) -> Iterator[tuple[np.ndarray, pa.Table]]:
+        """(numbers, their rows) of the kept prompts, a few at a time."""
+        for index, path in enumerate(self.files):
+            start = int(self.starts[index])
+            for batch in pq.ParquetFile(path).iter_batches(size, columns=columns):
+                mask = kept[start : start + len(batch)]
+                if mask.any():
+                    yield start + np.flatnonzero(mask), pa.Table.from_batches([batch]).filter(pa.array(mask))
+                start += len(batch)
+
+
+def _read(path: Path, columns: list[str]) -> pa.Table:
+    return pq.read_table(path, columns=columns)
+
+
+def write_dropped(folder: Path, dropped: Iterable[Dropped]) -> dict[str, int]:
+    """Write the stage's decisions, in the order of the prompts; {reason: count}."""
+    ordered = sorted(dropped, key=lambda entry: entry.number)
+    evidence = [json.dumps(entry.evidence, ensure_ascii=False) for entry in ordered]
+    columns = [[entry.number for entry in ordered], [entry.reason for entry in ordered], evidence]
+    pq.write_table(
+        pa.table([pa.array(c, f.type) for c, f in zip(columns, _SCHEMA, strict=True)], _SCHEMA), folder / DROPPED
+    )
+    return count_reasons(entry.reason for entry in ordered)
+
+
+def count_reasons(reasons: Iterable[str]) -> dict[str, int]:
+    """{reason: count}, the commonest first."""
+    counts = pc.value_counts(pa.array(reasons, pa.string())).to_pylist()
+    return {entry["values"]: entry["counts"] for entry in sorted(counts, key=lambda e: (-e["counts"], e["values"]))}
+
+
+def kept_after(count: int, folders: Iterable[Path]) -> np.ndarray:
+    """[count] bool: the prompts that none of these stages dropped."""
+    kept = np.ones(count, dtype=bool)
+    for folder in folders:
+        kept[pq.read_table(folder / DROPPED, columns=["number"])["number"].to_numpy()] = False
+    return kept
+
+
+def write_examples(path: Path, dropped: list[Dropped], prompts: Prompts, limit: int, seed: int) -> None:
+    """Readable JSON lines: up to `limit` dropped prompts for each reason, with their text, and the text of the prompt
+    that the evidence names."""
+    chosen = _chosen(dropped, limit, seed)
+    numbers = [entry.number for entry in chosen] + [e.evidence["number"] for e in chosen if "number" in e.evidence]
+    wanted = np.array(numbers, dtype=np.int64)
+    texts, ids = prompts.texts(wanted), prompts.texts(wanted, "id")
+    with atomic_file(path) as file:
+        for entry in chosen:
+            row = {"id": ids[entry.number], "reason": entry.reason, **entry.evidence}
+            row["statement"] = texts[entry.number]
+            if (other := row.pop("number", None)) is not None:
+                row |= {"kept": ids[other], "kept_statement": texts[other]}
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _chosen(dropped: list[Dropped], limit: int, seed: int) -> list[Dropped]:
+    by_reason: dict[str, list[Dropped]] = {}
+    for entry in dropped:
+        by_reason.setdefault(entry.reason, []).append(entry)
+    chosen = []
+    for reason in sorted(by_reason):
+        entries = by_reason[reason]
+        order = np.argsort(draws((str(entry.number) for entry in entries), seed, "examples", reason), kind="stable")
+        chosen += [entries[index] for index in order[:limit]]
+    return chosen

@@ -1,0 +1,91 @@
+r"""One normal form of a prompt's text, for duplicates and for shared n-grams.
+
+LaTeX spacing, `$` and `\left`/`\right` dropped; `\dfrac` and `\tfrac` are `\frac`; a hyphen between words
+is a space. Numbers and operators stay as they are.
+"""
+
+import re
+from functools import lru_cache
+
+_NOISE = re.compile(
+    r"\\\\|\\(?:left|right|displaystyle|limits|quad|qquad|big|Big|bigg|Bigg)(?![A-Za-z])|\\[,;:! ()\[\]]|[$~]"
+)
+_FRACTION = re.compile(r"\\[dt]frac(?![a-zA-Z])")
+_HYPHEN = re.compile(r"(?<=[^\W\d_]{2})-(?=[^\W\d_]{2})")
+_CHARACTERS = str.maketrans(
+    {"’": "'", "‘": "'", "−": "-", "“": '"', "”": '"', "×": "*", "·": "*"} | dict.fromkeys("‐‑–", "-")
+)
+_DRAWING = re.compile(r"\[asy\].*?(?:\[/asy\]|$)", re.DOTALL | re.IGNORECASE)
+_BRACED = re.compile(r"\{\s*(\\[a-zA-Z]+|\d+|[^\W\d_])\s*\}")
+_TOKEN = re.compile(r"[a-zA-Z]+(?![^\W\d_])|[^\W\d_]+|\d*\.\d+|\d+|\\[a-zA-Z]+|[^\s\w.,;:?\"`]|_")
+_ENDS = ".,;:?!\"'()[]`*"
+
+_TELLING_WORDS = """
+not no non without except least most minimum maximum min max minimal maximal smallest largest smaller larger lowest
+highest fewest greatest less more fewer greater odd even first last sum product difference quotient increasing
+decreasing ascending descending positive negative nonnegative inside outside before after zero one two three four five
+six seven eight nine ten eleven twelve twenty hundred thousand half third quarter twice thrice double boy boys girl
+girls men women male female same different distinct mean median mode range area perimeter volume length width height
+left right top bottom red blue green white black
+"""
+_TELLING = frozenset(_TELLING_WORDS.split())
+_MUTE = frozenset("(){}'")
+
+
+def tokens(text: str) -> list[str]:
+    r"""Words, numbers, LaTeX commands and operators of a prompt; punctuation is dropped.
+
+    Words are in lower case. Commands and names of one letter keep theirs: `\Delta` is not `\delta`, nor R r.
+
+    Example:
+        >>> tokens(r"Find $x^{2}$,  if $x = \dfrac12.$") == tokens(r"find \(x^2\) if x=\frac12")
+        True
+    """
+    return split(text)[0]
+
+
+def split(text: str) -> tuple[list[str], list[str]]:
+    """(tokens, those in which two near copies must agree in order).
+
+    The latter are numbers, operators, LaTeX commands, names of one letter, words in capitals, and words such as `not`,
+    `largest` or `three`. Round brackets, braces and apostrophes are left to the similarity.
+    """
+    text = clean(text)
+    if "{" in text:
+        text = _BRACED.sub(r" \1 ", text)
+    found = [_known(token) for token in _TOKEN.findall(text)]
+    return [token for token, _ in found], [token for token, tells in found if tells]
+
+
+@lru_cache(2**17)
+def _known(given: str) -> tuple[str, bool]:
+    """(the token as it is compared, whether near copies must agree in it)"""
+    if given[0] == "\\":
+        return given, True
+    if not given[0].isalpha():
+        return given, given not in _MUTE
+    if len(given) == 1:
+        return (given.lower(), False) if given in "aAiI" else (given, True)
+    return given.lower(), given.lower() in _TELLING or given.isupper()
+
+
+def words(text: str) -> list[str]:
+    """What n-grams are made of: the words between spaces, in lower case, without the punctuation around them and
+    without the source of drawings ([asy]).
+
+    Example:
+        >>> words(r"What is $9$, the (positive) root of $x+2=11$?")
+        ['what', 'is', '9', 'the', 'positive', 'root', 'of', 'x+2=11']
+    """
+    if "[" in text:
+        text = _DRAWING.sub(" ", text)
+    return [word for part in clean(text).lower().split() if (word := part.strip(_ENDS))]
+
+
+def clean(text: str) -> str:
+    """The text without what does not change its meaning, but still with its punctuation and capitals."""
+    if not text.isascii():
+        text = text.translate(_CHARACTERS)
+    if "\\" in text or "$" in text or "~" in text:
+        text = _FRACTION.sub(r"\\frac", _NOISE.sub(" ", text))
+    return _HYPHEN.sub(" ", text) if "-" in text else text

@@ -1,0 +1,74 @@
+"""`curate`: from sources to dataset versions."""
+
+from pathlib import Path
+
+from acereason.curation.balance import Balance
+from acereason.curation.decontaminate import Decontamination
+from acereason.curation.deduplicate import Deduplication
+from acereason.curation.filters import Filters
+from acereason.curation.pipeline import Curation
+from acereason.curation.responses import Responses
+from acereason.curation.sources import CuratedSource
+from acereason.curation.verify import Verification
+from acereason.curation.versions import Size
+from acereason.rewards.pool import RewardSettings
+from acereason.types import Task
+
+_EVERYTHING: dict[str, dict[Task, Size]] = {"all": {"math": Size(), "code": Size()}}
+
+
+def curate(
+    output: str,
+    sources: dict[str, CuratedSource],
+    deduplicate: Deduplication = Deduplication(),  # noqa: B008  read only
+    decontaminate: Decontamination = Decontamination(),  # noqa: B008
+    filters: Filters = Filters(),  # noqa: B008
+    responses: Responses = Responses(),  # noqa: B008
+    verify: Verification = Verification(),  # noqa: B008
+    balance: dict[Task, Balance] | None = None,
+    versions: dict[str, dict[Task, Size]] | None = None,
+    rewards: RewardSettings = RewardSettings(),  # noqa: B008
+    workers: int = 2,
+    examples: int = 20,
+    rows_per_file: int = 20_000,
+    seed: int = 0,
+) -> None:
+    """Build the versions of a dataset from sources.
+
+    A second call skips the stages that are done; a change redoes its stage and all after it.
+
+    Args:
+        output: folder of the dataset: data/, README.md (the data card), manifest.json, and stages/ with what each stage
+            dropped and why.
+        sources: where prompts come from, by name, in the order in which they are preferred: of copies the first stays.
+        deduplicate: which prompts are copies.
+        decontaminate: the benchmarks, and when a prompt is too close to one.
+        filters: rules on prompts.
+        responses: where the prompts' responses are; without any, the dataset has prompts alone, as RL needs.
+        verify: which verdicts stay.
+        balance: by task, how lengths are balanced; does nothing without responses.
+        versions: by name, the smallest first, how much of each task; null is one version with everything.
+        rewards: how responses are judged.
+        workers: processes of the stages that read text; `rewards.workers` are those that judge. The result depends on
+            neither.
+        examples: dropped prompts of each reason that a stage's examples.jsonl shows.
+        rows_per_file: rows of a file of the dataset.
+        seed: of the balance, the versions and the choice of examples.
+    """
+    Curation(
+        Path(output),
+        sources,
+        deduplicate,
+        decontaminate,
+        filters,
+        responses,
+        verify,
+        balance or {},
+        versions or _EVERYTHING,
+        rewards,
+        workers,
+        examples,
+        rows_per_file,
+        seed,
+    ).run()
+    print(f"{output}/README.md tells what is in it")

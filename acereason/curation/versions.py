@@ -1,0 +1,104 @@
+"""`version`: which versions a response is in. Each version contains the one before (paper, 4.4.1: v1 to v7 scale first
+the prompts, then the responses per prompt).
+
+Prompts are ranked by a hash of (seed, id), and so are the responses of a prompt. A version of P prompts and R responses
+per prompt takes the first P prompts, and of each the first floor(R + u) responses, where u in [0, 1) is another hash of
+the prompt: R on average, also where R is no whole number, and never fewer in a larger version.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from acereason.curation.digests import draws, mixed, share_of
+from acereason.curation.responses import ranks, write_table
+from acereason.curation.stages import Report
+from acereason.curation.tables import Prompts
+from acereason.errors import UserError
+from acereason.types import Task
+
+
+@dataclass
+class Size:
+    """How much of one task a version has."""
+
+    prompts: int | None = None
+    """Prompts; null: all."""
+    responses: float | None = None
+    """Responses per prompt on average; null: all."""
+
+
+Versions = dict[str, dict[Task, Size]]
+
+
+def check_versions(versions: Versions) -> None:
+    """Raise a UserError where a version would not contain the one before."""
+    names = list(versions)
+    for before, name in zip(names, names[1:], strict=False):
+        for task, size in versions[before].items():
+            larger = versions[name].get(task)
+            for key in ("prompts", "responses"):
+                ours = 0 if larger is None else getattr(larger, key)
+                least = getattr(size, key)
+                if ours is not None and (least is None or ours < least):
+                    told = "all" if least is None else f"{least:g}"
+                    raise UserError(
+                        f"versions.{name}.{task}.{key}: {ours:g} is less than {before}'s {told}; versions nest"
+                    )
+
+
+def version(folder: Path, table: pa.Table, prompts: Prompts, versions: Versions, seed: int) -> Report:
+    """Write the responses that are in any version, with the column `version`: the index of the first that has them."""
+    number = table["number"].to_numpy()
+    numbers, place = np.unique(number, return_inverse=True)
+    ids, tasks = (prompts.column(name).take(pa.array(numbers)).to_pylist() for name in ("id", "task"))
+    drawn = draws(ids, seed, "prompts")
+    first = np.full(len(table), -1, np.int64)
+    rank = response_ranks(number, table["sample"].to_numpy(), draws(ids, seed, "responses")[place])
+    for task in dict.fromkeys(tasks):
+        here = np.flatnonzero(np.array(tasks, dtype=object) == task)
+        prompt_rank = np.full(len(numbers), len(numbers))
+        prompt_rank[here[np.lexsort((here, drawn[here]))]] = np.arange(len(here))
+        extra = share_of(mixed(drawn))
+        for index, sizes in reversed(list(enumerate(versions.values()))):
+            if task in sizes:
+                first[_taken(sizes[task], prompt_rank[place], rank, extra[place], len(here))] = index
+    left = table.append_column("version", pa.array(first)).filter(pa.array(first >= 0))
+    write_table(folder, left)
+    left_out = {"in no version": int((first < 0).sum())} if (first < 0).any() else {}
+    return Report("responses", len(table), len(left), left_out, {"versions": counts(left, prompts, versions)})
+
+
+def response_ranks(number: np.ndarray, sample: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """[R] the rank of each response among its prompt's; rows of a prompt stand together.
+
+    Args:
+        drawn: [R] uint64, the prompt's draw.
+    """
+    order = np.lexsort((mixed(drawn + sample.astype(np.uint64)), number))
+    rank = np.empty(len(number), np.int64)
+    rank[order] = ranks(number[order])
+    return rank
+
+
+def counts(table: pa.Table, prompts: Prompts, versions: Versions) -> dict[str, Any]:
+    """{version: {task: {prompts, responses}}}: Figure 4's numbers."""
+    number, first = table["number"].to_numpy(), table["version"].to_numpy()
+    tasks = np.array(prompts.column("task").take(pa.array(number)).to_pylist(), dtype=object)
+    return {
+        name: {
+            task: {"prompts": len(np.unique(number[mask])), "responses": int(mask.sum())}
+            for task in sizes
+            if (mask := (first <= index) & (tasks == task)).any()
+        }
+        for index, (name, sizes) in enumerate(versions.items())
+    }
+
+
+def _taken(size: Size, prompt_rank: np.ndarray, rank: np.ndarray, extra: np.ndarray, count: int) -> np.ndarray:
+    limit = count if size.prompts is None else min(size.prompts, count)
+    most = np.full(len(rank), np.inf) if size.responses is None else np.floor(size.responses + extra)
+    return (prompt_rank < limit) & (rank < most)
