@@ -17,16 +17,19 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 from typing_extensions import override
 
+from acereason.data.evaluation import EvaluationData  # noqa: F401
 from acereason.data.rl import RLData  # noqa: F401  imported so that the YAML may use short class names
 from acereason.data.sft import SFTData  # noqa: F401
 from acereason.errors import UserError, plain
 from acereason.hooks import newest_checkpoint, planned_folder
 from acereason.modules.base import QwenModule
+from acereason.modules.evaluation import EvaluationModule  # noqa: F401
 from acereason.modules.grpo import GRPOModule  # noqa: F401
 from acereason.modules.sft import SFTModule  # noqa: F401
 from acereason.preflight.resources import Planned
 from acereason.recipe import recipe
 from acereason.rollouts.hf import HFEngine  # noqa: F401
+from acereason.rollouts.replay import ReplayEngine  # noqa: F401
 from acereason.rollouts.vllm import VLLMEngine  # noqa: F401
 from acereason.scoring.verb import score
 from acereason.trainer import Trainer

@@ -7,6 +7,7 @@ import yaml
 
 import callbacks  # noqa: F401  the YAML names them
 from acereason.cli import Parser, lightning_cli
+from acereason.modules.evaluation import EvaluationModule
 from acereason.modules.grpo import GRPOModule
 from acereason.modules.sft import SFTModule
 from acereason.recipe import recipe
@@ -14,7 +15,9 @@ from acereason.rollouts.vllm import VLLMEngine
 
 RL_ONLY = Path("conf/hardware/separate.yaml")
 HARDWARE = sorted(Path("conf/hardware").glob("*.yaml"))
-FITS = [Path("conf/debug.yaml"), *sorted(path for path in Path("conf").glob("*/*.yaml") if path not in HARDWARE)]
+EVALS = sorted(Path("conf/eval").glob("*.yaml"))
+OTHERS = [*HARDWARE, *EVALS]
+FITS = [Path("conf/debug.yaml"), *sorted(path for path in Path("conf").glob("*/*.yaml") if path not in OTHERS)]
 FITS_ON_GPUS = [
     (path, hardware)
     for path in FITS
@@ -37,6 +40,14 @@ def test_a_config_builds(tmp_path, path):
     cli = build(tmp_path, path)
     assert isinstance(cli.model, SFTModule if "sft" in str(path) else GRPOModule)
     assert cli.datamodule.seed == cli.model.seed == cli.config.seed_everything
+
+
+@pytest.mark.parametrize("hardware", [None, *(path for path in HARDWARE if path != RL_ONLY)], ids=str)
+@pytest.mark.parametrize("path", EVALS, ids=str)
+def test_an_evaluation_builds_with_and_without_hardware(tmp_path, path, hardware):
+    cli = build(tmp_path, *([path, hardware] if hardware else [path]))
+    assert isinstance(cli.model, EvaluationModule)
+    assert cli.model.seed == cli.config.seed_everything
 
 
 @pytest.mark.parametrize(("path", "hardware"), FITS_ON_GPUS, ids=str)
@@ -86,7 +97,7 @@ def test_the_papers_values():
     assert (benchmark.temperature, benchmark.top_p, benchmark.max_response_length) == (0.6, 0.95, 32768)
 
 
-@pytest.mark.parametrize("path", [*FITS, *HARDWARE, *RECIPES], ids=str)
+@pytest.mark.parametrize("path", [*FITS, *OTHERS, *RECIPES], ids=str)
 def test_a_file_says_first_how_it_is_run(path):
     first = path.read_text().splitlines()[0]
     assert first.startswith("# ")

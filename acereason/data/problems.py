@@ -5,6 +5,7 @@ Every source becomes problems: a statement, and as ground truth an answer (math)
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,20 +24,49 @@ _FORMATS = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 
 
 @dataclass
+class Window:
+    """Rows of a span of time, such as those that no training data can hold."""
+
+    column: str
+    """Column of dates: ISO 8601 text, or timestamps."""
+    since: str
+    """First day, YYYY-MM-DD."""
+    until: str
+    """Day after the last, YYYY-MM-DD, so that two windows that meet share no row."""
+
+    def check(self, key: str) -> None:
+        """Raise a UserError for a window that can't work; `key` names it."""
+        for name in ("since", "until"):
+            try:
+                date.fromisoformat(getattr(self, name))
+            except ValueError as error:
+                raise UserError(f"{key}.{name}: {getattr(self, name)!r} is no day like 2025-02-01") from error
+        if self.since >= self.until:
+            raise UserError(f"{key}: since {self.since} is not before until {self.until}")
+
+    def holds(self, value: Any) -> bool:
+        """Whether a row's date lies in it."""
+        return self.since <= str(value)[:10] < self.until
+
+
+@dataclass
 class Source:
     """One source of problems: a `path`, or a generator."""
 
     path: str | None = None
-    """A .jsonl, .json or .parquet file, or the name of a dataset on the Hub."""
+    """A .jsonl, .json or .parquet file, the name of a dataset on the Hub, or files there:
+    hf://datasets/OWNER/NAME/FILE, which may hold a *."""
     fields: str | Fields = "math"
-    """Name of a known mapping (`MAPPINGS`: gsm8k, math, aime, acereason-math, acereason-sft, taco, apps, livecodebench,
+    """Name of a known mapping (`MAPPINGS`: gsm8k, math, math500, matharena, aime, acereason-math, acereason-sft, taco, apps, livecodebench,
     acereason-code, humaneval, mbpp, mbppplus), or the columns."""
     task: Task = "math"
     """Which verifier judges."""
     split: str = "train"
     """Split of a Hub dataset; a file has only train."""
+    window: Window | None = None
+    """Take the rows of these dates only; null takes all."""
     limit: int | None = None
-    """Take the first rows only; null takes all."""
+    """Take the first rows only, of those in the window; null takes all."""
     arithmetic: Arithmetic | None = None
     """Made-up math problems instead of a path."""
     programs: Programs | None = None
@@ -50,6 +80,8 @@ class Source:
             raise UserError(f"{key}.fields: {self.fields!r} is no known mapping; there are {sorted(MAPPINGS)}")
         if self.programs and self.task != "code":
             raise UserError(f"{key}.task: must be code for programs, not {self.task}")
+        if self.window:
+            self.window.check(f"{key}.window")
         if self.arithmetic:
             self.arithmetic.check(f"{key}.arithmetic")
         if self.programs:
@@ -60,6 +92,7 @@ class Source:
         self.check(key)
         generator = self.arithmetic or self.programs
         rows = Dataset.from_list(generator.rows()) if generator else _load(str(self.path), self.split, key)
+        rows = self._in_window(rows, key)
         rows = rows if self.limit is None else rows.select(range(min(self.limit, len(rows))))
         if not len(rows):
             raise UserError(f"{key}: {self.path} has no rows")
@@ -110,6 +143,17 @@ class Source:
             return ARITHMETIC if self.arithmetic else PROGRAMS
         return MAPPINGS[self.fields] if isinstance(self.fields, str) else self.fields
 
+    def _in_window(self, rows: Dataset, key: str) -> Dataset:
+        if self.window is None:
+            return rows
+        column = self.window.column
+        if column not in rows.column_names:
+            raise UserError(f"{key}.window.column: {self.path} has no column {column!r}; it has {rows.column_names}")
+        rows = rows.select([index for index, value in enumerate(rows[column]) if self.window.holds(value)])
+        if not len(rows):
+            raise UserError(f"{key}.window: no row of {self.path} is from {self.window.since} to {self.window.until}")
+        return rows
+
     def _statement(self, row: dict[str, Any]) -> str:
         statement = str(row[self.mapping.statement] or "")
         shown = row[self.mapping.example] if self.mapping.example else None
@@ -147,7 +191,7 @@ def _load(path: str, split: str, key: str) -> Dataset:
     suffix = Path(path).suffix
     if suffix not in _FORMATS:
         return _load_hub(path, split, key)
-    if not Path(path).is_file():
+    if not path.startswith("hf://") and not Path(path).is_file():
         raise UserError(f"{key}.path: no file {path}")
     try:
         return load_dataset(_FORMATS[suffix], data_files=path, split="train")

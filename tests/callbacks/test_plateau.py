@@ -6,7 +6,7 @@ from fakes import TOKENIZER, FakeModule, fake_trainer, tiny_qwen
 from safetensors.torch import load_file
 
 from acereason.data.curriculum import Plan, Stage
-from acereason.evaluation import Accuracy
+from acereason.evaluation.accuracy import Accuracy
 from callbacks import Plateau
 
 MODEL = tiny_qwen()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from fakes import FakeModule, fake_trainer
 
-from acereason.evaluation import Accuracy
+from acereason.evaluation.accuracy import Accuracy
 from callbacks import Summary
 
 

@@ -3,7 +3,7 @@ from math import isnan, sqrt
 import pytest
 from fakes import group, rollout
 
-from acereason.evaluation import Judged, accuracy
+from acereason.evaluation.accuracy import Judged, accuracy
 
 
 def judged(*statuses: str) -> Judged:

@@ -1,0 +1,160 @@
+"""`test`: benchmarks on a policy that is not trained, every sample kept."""
+
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import asdict
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from acereason.distributed import gather, rank, world_size
+from acereason.errors import UserError
+from acereason.evaluation.fingerprint import WeightsDigest, accept, digest, problem_digest
+from acereason.evaluation.results import Result, result_of, table, write_results
+from acereason.evaluation.samples import Journal, Place, Sample, compact, read_samples
+from acereason.hooks import run_folder
+from acereason.models.qwen import Backbone, stream_weights
+from acereason.modules.rollout import RolloutModule
+from acereason.rewards.pool import RewardSettings
+from acereason.rollouts.engine import RolloutEngine, alone, numbered
+from acereason.seeds import derive_seed
+from acereason.types import Problem, Rollout, Verdict
+
+
+class EvaluationModule(RolloutModule):
+    """A policy whose samples on benchmarks are judged and kept: avg@n, pass@k, solve rates.
+
+    Args:
+        engine: what generates the responses.
+        pretrained: Hub name or folder of the weights; null for random ones (`backbone.config`).
+        backbone: which model, and how it computes.
+        rewards: how responses are judged.
+        seed: of the responses.
+    """
+
+    def __init__(
+        self,
+        engine: RolloutEngine,
+        pretrained: str | None = None,
+        backbone: Backbone = Backbone(),  # noqa: B008  read only
+        rewards: RewardSettings = RewardSettings(),  # noqa: B008  read only
+        seed: int = 0,
+    ) -> None:
+        super().__init__(engine=engine, rewards=rewards, pretrained=pretrained, backbone=backbone, seed=seed)
+
+    def test_step(self, batch: list[None], batch_idx: int) -> None:
+        """All benchmarks: draw and judge what the run's folder lacks, then write the results."""
+        folder, data = run_folder(self.trainer), self.trainer.datamodule
+        fingerprint = self.fingerprint(self.push_digested_weights())
+        accept(folder / "samples" / "fingerprint.json", fingerprint, self.trainer.is_global_zero)
+        results = {name: self.measured(name, folder / "samples") for name in data.benchmarks}
+        if self.trainer.is_global_zero:
+            write_results(folder, fingerprint, results)
+            Console().print(table(results, str(folder)))
+        gather([])  # nobody ends before the results are there
+
+    validation_step = test_step
+
+    def measured(self, name: str, folder: Path) -> Result:
+        """A benchmark's numbers, once all ranks have their samples; rank 0 makes one file of them."""
+        data = self.trainer.datamodule
+        problems, n = data.benchmark_problems(name), data.benchmarks[name].n
+        self.complete(name, problems, folder)
+        samples = read_samples(folder, name)
+        gather([])  # all have read
+        if self.trainer.is_global_zero:
+            compact(folder, name, {problem.id: str(self.tokenizer.decode(problem.prompt_ids)) for problem in problems})
+        wanted = (samples[problem.id, number] for problem, number in product(problems, range(n)))
+        return result_of(wanted, n, self.seed)
+
+    def complete(self, name: str, problems: list[Problem], folder: Path) -> None:
+        """Draw and judge this rank's samples of a benchmark that are not kept yet."""
+        entry, seed = self.trainer.datamodule.benchmarks[name], derive_seed(self.seed, "evaluation", name)
+        kept = read_samples(folder, name)
+        _refuse_changed(problems, kept, folder)
+        gather([])  # nobody writes while another reads
+        places = product(problems[rank() :: world_size()], range(entry.n))
+        missing = [alone(problem, number) for problem, number in places if (problem.id, number) not in kept]
+        total = len(problems[rank() :: world_size()]) * entry.n
+        self._require_current_engine()
+        with Journal(folder, name, rank()) as journal, self._progress() as progress:
+            bar = progress.add_task(name, total=total, completed=total - len(missing))
+            judging: deque[tuple[Problem, Rollout, Future[Verdict]]] = deque()
+            for group in self.engine.generate(missing, entry.sampling, 1, seed):
+                (rollout,) = group.rollouts
+                judging.append((group.problem, rollout, self.rewards.submit(group.problem, rollout.response.text)))
+                self._keep_judged(judging, journal, seed, wait=False)
+                progress.update(bar, completed=total - len(missing) + journal.count)
+            self._keep_judged(judging, journal, seed, wait=True)
+        gather([])  # all journals are complete
+
+    def push_digested_weights(self) -> str:
+        """Give the engine the weights; their digest."""
+        seen = WeightsDigest()
+        weights = seen.passing(stream_weights(self.model, self.engine.weights_dtype))
+        self.engine.update_weights(weights, version=self.trainer.global_step)
+        return seen.value()
+
+    def fingerprint(self, weights: str) -> dict[str, Any]:
+        """What the samples depend on. Not n and limit: more of either goes on with what is there."""
+        data, rewards = self.trainer.datamodule, asdict(self.rewards.settings)
+        return {
+            "model": {"weights": weights, "config": digest(_config_of(self.config.to_dict()))},
+            "engine": self.engine.identity(),
+            "seed": self.seed,
+            "template": asdict(data.template),
+            "rewards": {name: rewards[name] for name in ("math", "code", "timeout", "memory_gib")},
+            "benchmarks": {name: asdict(entry.sampling) for name, entry in data.benchmarks.items()},
+        }
+
+    def _keep_judged(self, judging: deque, journal: Journal, seed: int, wait: bool) -> None:
+        """Move what has its verdict to the journal."""
+        for _ in range(len(judging)):
+            problem, rollout, verdict = judging.popleft()
+            if wait or verdict.done():
+                journal.append(_sample(problem, rollout, verdict.result(), seed))
+            else:
+                judging.append((problem, rollout, verdict))
+
+    def _progress(self) -> Progress:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        return Progress(*columns, console=Console(stderr=True), disable=not self.trainer.is_global_zero)
+
+
+def _sample(problem: Problem, rollout: Rollout, verdict: Verdict, seed: int) -> Sample:
+    name, number = numbered(problem.id)
+    response = rollout.response
+    return Sample(
+        id=name,
+        sample=number,
+        response=response.text,
+        status=verdict.status,
+        detail=verdict.detail,
+        seed=derive_seed(seed, problem.id, 0),
+        tokens=len(response.token_ids),
+        finish_reason=response.finish_reason,
+        problem=problem_digest(problem),
+    )
+
+
+def _refuse_changed(problems: list[Problem], kept: dict[Place, Sample], folder: Path) -> None:
+    """Raise where the samples of a problem answer another prompt, or were judged by another ground truth."""
+    digests = {problem.id: problem_digest(problem) for problem in problems}
+    for sample in kept.values():
+        if digests.get(sample.id, sample.problem) != sample.problem:
+            raise UserError(
+                f"{folder}: holds samples of {sample.id} with another prompt or ground truth; give another folder "
+                "(--trainer.default_root_dir), or delete it"
+            )
+
+
+def _config_of(values: dict[str, Any]) -> dict[str, Any]:
+    """What of a model's configuration its outputs depend on."""
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in ("_name_or_path", "transformers_version", "dtype", "architectures")
+    }
