@@ -57,8 +57,8 @@ class Source:
     """A .jsonl, .json or .parquet file, the name of a dataset on the Hub, or files there:
     hf://datasets/OWNER/NAME/FILE, which may hold a *."""
     fields: str | Fields = "math"
-    """Name of a known mapping (`MAPPINGS`: gsm8k, math, math500, matharena, aime, acereason-math, acereason-sft, taco, apps, livecodebench,
-    acereason-code, humaneval, mbpp, mbppplus), or the columns."""
+    """Name of a known mapping (`MAPPINGS`: gsm8k, math, math500, matharena, aime, acereason-math, acereason-sft,
+    taco, apps, livecodebench, acereason-code, humaneval, mbpp, mbppplus), or the columns."""
     task: Task = "math"
     """Which verifier judges."""
     split: str = "train"

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from acereason.errors import UserError
@@ -117,8 +118,9 @@ def read_results(folder: Path) -> dict[str, Result]:
 
 def table(results: dict[str, Result], title: str) -> Table:
     """For the screen."""
-    shown = Table("benchmark", title=title, title_justify="left")
-    for name in _COLUMNS:
+    shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown.add_column("benchmark", no_wrap=True)
+    for name in _SHORT:
         shown.add_column(name, justify="right")
     for name, result in results.items():
         shown.add_row(name, *_cells(name, result))
@@ -148,6 +150,8 @@ _COLUMNS = (
     *("n", "avg@n", "± problems", "± runs", "pass@n", "majority", "errors", "tokens", "truncated"),
     *("paper's SFT-7B", "paper's 1.1-7B"),
 )
+_SHORT = ("n", "avg@n", "±prob", "±runs", "pass@n", "maj", "err", "tokens", "trunc", "SFT", "1.1")
+"""The same for the screen, where 80 characters must do."""
 _LEGEND = (
     "In percent, but for n and mean tokens of a response. ±: standard errors of avg@n over problems, and over runs on "
     "the same problems. The paper's columns are its Table 1 (arXiv 2506.13284)."
