@@ -1,5 +1,6 @@
 """The benchmarks of `test`: each a declarative entry, any subset of them, any n, any limit."""
 
+from collections import Counter
 from dataclasses import replace
 
 import lightning.pytorch as pl
@@ -74,6 +75,7 @@ class EvaluationData(pl.LightningDataModule):
         module, entry, key = self.trainer.lightning_module, self.benchmarks[name], f"data.benchmarks.{name}.source"
         source = entry.source if self.limit is None else replace(entry.source, limit=self.limit)
         problems, bad = load_problems(source, name, self.template, module.tokenizer, key)
+        _refuse_twins(problems, key)
         budgets = {f"data.benchmarks.{name}": entry.max_response_length}
         longest = longest_prompt(budgets, module.config.max_position_embeddings)
         bad |= unusable([problem for problem in problems if problem.id not in bad], longest, module.rewards)
@@ -89,6 +91,13 @@ class EvaluationData(pl.LightningDataModule):
             entry.source.check(f"data.benchmarks.{name}.source")
         if self.limit is not None and self.limit < 1:
             raise UserError(f"data.limit: must be at least 1, not {self.limit}")
+
+
+def _refuse_twins(problems: list[Problem], key: str) -> None:
+    """Samples are kept by their problem's id."""
+    twins = [name for name, count in Counter(problem.id for problem in problems).items() if count > 1]
+    if twins:
+        raise UserError(f"{key}: two rows with the id {twins[0]}; name another column in fields.id, or none")
 
 
 def _changed(entry: Measured, n: int | None, max_response_length: int | None) -> Measured:

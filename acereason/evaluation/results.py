@@ -30,6 +30,9 @@ EVALPLUS = ("humaneval_plus", "mbpp_plus")
 """Its mean is the table's EvalPlus."""
 
 
+_SHOWN_ERRORS = 5
+
+
 @dataclass
 class ProblemResult:
     """One problem's samples, counted."""
@@ -56,7 +59,9 @@ class Result:
     majority: float | None
     """Share of problems whose most frequent answer is correct; null for code."""
     error_rate: float
-    """Share of samples whose verifier failed: they are in no other number."""
+    """Share of samples whose verifier failed: they are in no other number of correct ones."""
+    errors: list[str]
+    """The first of them, with what happened."""
     length_mean: float
     """Mean tokens of a response."""
     truncated: float
@@ -89,6 +94,7 @@ def result_of(samples: Iterable[Sample], n: int, seed: int) -> Result:
         stderr_runs=estimators.stderr_over_runs(counts),
         majority=_majority(by_problem.values()),
         error_rate=fmean(sample.status == "error" for sample in everything),
+        errors=[_told(sample) for sample in everything if sample.status == "error"][:_SHOWN_ERRORS],
         length_mean=fmean(sample.tokens for sample in everything),
         truncated=fmean(sample.finish_reason == "length" for sample in everything),
         pass_at_k={str(k): estimators.pass_at_k(counts, k) for k in estimators.ks(n)},
@@ -118,7 +124,7 @@ def read_results(folder: Path) -> dict[str, Result]:
 
 def table(results: dict[str, Result], title: str) -> Table:
     """For the screen."""
-    shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
     shown.add_column("benchmark", no_wrap=True)
     for name in _SHORT:
         shown.add_column(name, justify="right")
@@ -174,6 +180,10 @@ def _counted(samples: list[Sample]) -> ProblemResult:
     correct = sum(sample.status == "correct" for sample in samples)
     judged = sum(sample.status != "error" for sample in samples)
     return ProblemResult(correct, judged, correct / judged if judged else None)
+
+
+def _told(sample: Sample) -> str:
+    return f"{sample.id} sample {sample.sample}: {sample.detail.get('error')}"
 
 
 def _majority(groups: Iterable[list[Sample]]) -> float | None:

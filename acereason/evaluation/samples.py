@@ -62,8 +62,6 @@ class Journal:
     def __init__(self, folder: Path, benchmark: str, rank: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{benchmark}-{rank}.jsonl"
-        self.count = 0
-        """Samples that it has added."""
 
     def __enter__(self) -> "Journal":
         self.file = self.path.open("ab")
@@ -81,7 +79,6 @@ class Journal:
         """Add one line and hand it to the system."""
         self.file.write(json.dumps(asdict(sample)).encode() + b"\n")
         self.file.flush()
-        self.count += 1
 
 
 def read_samples(folder: Path, benchmark: str) -> dict[Place, Sample]:

@@ -1,8 +1,10 @@
 """`test`: benchmarks on a policy that is not trained, every sample kept."""
 
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import asdict
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,8 @@ class EvaluationModule(RolloutModule):
         if self.trainer.is_global_zero:
             write_results(folder, fingerprint, results)
             Console().print(table(results, str(folder)))
+            for name, result in results.items():
+                print("".join(f"{name}: the verifier failed on {error}\n" for error in result.errors), end="")
         gather([])  # nobody ends before the results are there
 
     validation_step = test_step
@@ -82,13 +86,11 @@ class EvaluationModule(RolloutModule):
         self._require_current_engine()
         with Journal(folder, name, rank()) as journal, self._progress() as progress:
             bar = progress.add_task(name, total=total, completed=total - len(missing))
-            judging: deque[tuple[Problem, Rollout, Future[Verdict]]] = deque()
+            judging = _Judging(journal, seed, partial(progress.advance, bar))
             for group in self.engine.generate(missing, entry.sampling, 1, seed):
                 (rollout,) = group.rollouts
-                judging.append((group.problem, rollout, self.rewards.submit(group.problem, rollout.response.text)))
-                self._keep_judged(judging, journal, seed, wait=False)
-                progress.update(bar, completed=total - len(missing) + journal.count)
-            self._keep_judged(judging, journal, seed, wait=True)
+                judging.add(group.problem, rollout, self.rewards.submit(group.problem, rollout.response.text))
+            judging.finish()
         gather([])  # all journals are complete
 
     def push_digested_weights(self) -> str:
@@ -110,18 +112,42 @@ class EvaluationModule(RolloutModule):
             "benchmarks": {name: asdict(entry.sampling) for name, entry in data.benchmarks.items()},
         }
 
-    def _keep_judged(self, judging: deque, journal: Journal, seed: int, wait: bool) -> None:
-        """Move what has its verdict to the journal."""
-        for _ in range(len(judging)):
-            problem, rollout, verdict = judging.popleft()
-            if wait or verdict.done():
-                journal.append(_sample(problem, rollout, verdict.result(), seed))
-            else:
-                judging.append((problem, rollout, verdict))
-
     def _progress(self) -> Progress:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         return Progress(*columns, console=Console(stderr=True), disable=not self.trainer.is_global_zero)
+
+
+class _Judging:
+    """Samples on their way to the journal.
+
+    Args:
+        journal: where they go.
+        seed: of the benchmark.
+        advance: called for each that has arrived.
+    """
+
+    def __init__(self, journal: Journal, seed: int, advance: Callable[[], None]) -> None:
+        self.journal, self.seed, self.advance = journal, seed, advance
+        self._waiting: deque[tuple[Problem, Rollout, Future[Verdict]]] = deque()
+
+    def add(self, problem: Problem, rollout: Rollout, verdict: "Future[Verdict]") -> None:
+        """Take one more, and write down whatever has its verdict by now."""
+        self._waiting.append((problem, rollout, verdict))
+        for _ in range(len(self._waiting)):
+            first = self._waiting.popleft()
+            if first[2].done():
+                self._write(*first)
+            else:
+                self._waiting.append(first)
+
+    def finish(self) -> None:
+        """Wait for the rest."""
+        while self._waiting:
+            self._write(*self._waiting.popleft())
+
+    def _write(self, problem: Problem, rollout: Rollout, verdict: "Future[Verdict]") -> None:
+        self.journal.append(_sample(problem, rollout, verdict.result(), self.seed))
+        self.advance()
 
 
 def _sample(problem: Problem, rollout: Rollout, verdict: Verdict, seed: int) -> Sample:
