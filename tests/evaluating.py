@@ -11,6 +11,7 @@ from pathlib import Path
 from fakes import CONFIG
 
 import run
+from acereason.evaluation.samples import Sample
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 ROWS = [{"problem": f"What is {i}+{i}?", "answer": str(2 * i), "id": f"p{i}"} for i in range(5)]
@@ -97,3 +98,10 @@ def killed_at(samples: int, path: Path, output: Path, *more: str) -> bool:
 def kept_lines(output: Path) -> int:
     """Lines of all journals."""
     return sum(path.read_bytes().count(b"\n") for path in output.glob("samples/*.jsonl"))
+
+
+def sample(name: str, number: int, status: str, vote: str | None = None, **changes) -> Sample:
+    """One judged response, made by hand."""
+    detail = {"error": "killed"} if status == "error" else {"normal": vote} if vote else {}
+    values = {"response": "", "seed": 0, "tokens": 10, "finish_reason": "stop", "problem": "d"}
+    return Sample(name, number, status=status, detail=detail, **values | changes)

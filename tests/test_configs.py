@@ -7,6 +7,7 @@ import yaml
 
 import callbacks  # noqa: F401  the YAML names them
 from acereason.cli import Parser, lightning_cli
+from acereason.evaluation.results import EVALPLUS, PAPER
 from acereason.modules.evaluation import EvaluationModule
 from acereason.modules.grpo import GRPOModule
 from acereason.modules.sft import SFTModule
@@ -102,3 +103,17 @@ def test_a_file_says_first_how_it_is_run(path):
     first = path.read_text().splitlines()[0]
     assert first.startswith("# ")
     assert str(path) in first
+
+
+def test_the_papers_evaluation():
+    """Section 4.1 and Table 1."""
+    data = lightning_cli(["--config=conf/eval/acereason.yaml"], run=False).datamodule
+    counts = {name: entry.n for name, entry in data.benchmarks.items()}
+    assert counts == dict.fromkeys(("aime24", "aime25", "hmmt_feb_2025", "brumo_2025"), 64) | {
+        **dict.fromkeys(("livecodebench_v5", "livecodebench_v6"), 8),
+        **dict.fromkeys(("math500", "humaneval_plus", "mbpp_plus"), 4),
+    }
+    assert {(e.temperature, e.top_p, e.max_response_length) for e in data.benchmarks.values()} == {(0.6, 0.95, 32768)}
+    windows = [data.benchmarks[f"livecodebench_{version}"].source.window for version in ("v5", "v6")]
+    assert [(w.since, w.until) for w in windows] == [("2024-08-01", "2025-02-01"), ("2025-02-01", "2025-05-01")]
+    assert data.benchmarks.keys() == (PAPER.keys() - {"evalplus"}) | set(EVALPLUS)
