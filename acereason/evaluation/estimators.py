@@ -38,14 +38,12 @@ def stderr_over_runs(counts: Counts) -> float | None:
     """Standard deviation of avg@n over repetitions on the same problems, which the paper quotes for AIME24 (4.1).
 
     sqrt(sum_p r_p (1 - r_p) / (n_p - 1)) / problems, with solve rate r_p of n_p judged responses: an unbiased variance
-    of each problem's rate, since responses are independent. It falls as 1 / sqrt(n). None below two responses of any
-    problem.
+    of each problem's rate, since responses are independent. It falls as 1 / sqrt(n). Problems of a single judged
+    response take the mean variance of the others; None where all are.
     """
-    used = [(correct, judged) for correct, judged in counts if judged]
-    if not used or min(judged for _, judged in used) < 2:
-        return None
-    variances = [(correct / judged) * (1 - correct / judged) / (judged - 1) for correct, judged in used]
-    return sqrt(sum(variances)) / len(used)
+    rates = solve_rates(counts)
+    variances = [(c / judged) * (1 - c / judged) / (judged - 1) for c, judged in counts if judged > 1]
+    return sqrt(fmean(variances) / len(rates)) if variances else None
 
 
 def pass_at_k(counts: Counts, k: int) -> float | None:

@@ -48,34 +48,34 @@ class EvaluationModule(RolloutModule):
         super().__init__(engine=engine, rewards=rewards, pretrained=pretrained, backbone=backbone, seed=seed)
 
     def test_step(self, batch: list[None], batch_idx: int) -> None:
-        """All benchmarks: draw and judge what the run's folder lacks, then write the results."""
-        folder, data = run_folder(self.trainer), self.trainer.datamodule
+        """Each benchmark: draw and judge what the run's folder lacks, and write the results so far."""
+        folder = run_folder(self.trainer)
         fingerprint = self.fingerprint(self.push_digested_weights())
         accept(folder / "samples" / "fingerprint.json", fingerprint, self.trainer.is_global_zero)
-        results = {name: self.measured(name, folder / "samples") for name in data.benchmarks}
+        results: dict[str, Result] = {}
+        for name in self.trainer.datamodule.benchmarks:
+            self.complete(name, folder / "samples")
+            if self.trainer.is_global_zero:
+                results[name] = self.result(name, folder / "samples")
+                write_results(folder, fingerprint, results)
         if self.trainer.is_global_zero:
-            write_results(folder, fingerprint, results)
-            Console().print(table(results, str(folder)))
-            for name, result in results.items():
-                print("".join(f"{name}: the verifier failed on {error}\n" for error in result.errors), end="")
-        gather([])  # nobody ends before the results are there
+            _show(results, folder)
 
     validation_step = test_step
 
-    def measured(self, name: str, folder: Path) -> Result:
-        """A benchmark's numbers, once all ranks have their samples; rank 0 makes one file of them."""
+    def result(self, name: str, folder: Path) -> Result:
+        """A benchmark's numbers, once all ranks have kept their samples; its journals become one file."""
         data = self.trainer.datamodule
         problems, n = data.benchmark_problems(name), data.benchmarks[name].n
-        self.complete(name, problems, folder)
-        samples = read_samples(folder, name)
-        gather([])  # all have read
-        if self.trainer.is_global_zero:
-            compact(folder, name, {problem.id: str(self.tokenizer.decode(problem.prompt_ids)) for problem in problems})
-        wanted = (samples[problem.id, number] for problem, number in product(problems, range(n)))
-        return result_of(wanted, n, self.seed)
+        compact(folder, name, {problem.id: str(self.tokenizer.decode(problem.prompt_ids)) for problem in problems})
+        samples, wanted = read_samples(folder, name), [(p.id, number) for p, number in product(problems, range(n))]
+        if missing := [place for place in wanted if place not in samples]:
+            raise UserError(f"trainer.default_root_dir: {folder} lacks {missing[0]}: the machines must share it")
+        return result_of((samples[place] for place in wanted), n, self.seed)
 
-    def complete(self, name: str, problems: list[Problem], folder: Path) -> None:
-        """Draw and judge this rank's samples of a benchmark that are not kept yet."""
+    def complete(self, name: str, folder: Path) -> None:
+        """Draw and judge this rank's samples of a benchmark that are not kept yet, and wait for the other ranks."""
+        problems = self.trainer.datamodule.benchmark_problems(name)
         entry, seed = self.trainer.datamodule.benchmarks[name], derive_seed(self.seed, "evaluation", name)
         kept = read_samples(folder, name)
         _refuse_changed(problems, kept, folder)
@@ -148,6 +148,12 @@ class _Judging:
     def _write(self, problem: Problem, rollout: Rollout, verdict: "Future[Verdict]") -> None:
         self.journal.append(_sample(problem, rollout, verdict.result(), self.seed))
         self.advance()
+
+
+def _show(results: dict[str, Result], folder: Path) -> None:
+    Console().print(table(results, str(folder)))
+    for name, result in results.items():
+        print("".join(f"{name}: the verifier failed on {error}\n" for error in result.errors), end="")
 
 
 def _sample(problem: Problem, rollout: Rollout, verdict: Verdict, seed: int) -> Sample:

@@ -33,7 +33,8 @@ def test_errors_leave_the_counts_and_too_little_gives_none():
     assert avg_at_n([(1, 1), (0, 0)]) == 1.0
     assert pass_at_k([(1, 2), (1, 1)], 2) == 1.0
     assert [avg_at_n([(0, 0)]), pass_at_k([(1, 1)], 2), pass_at_k_by_draws([(1, 1)], 2, 0)] == [None] * 3
-    assert [stderr_over_problems([(1, 2)]), stderr_over_runs([(1, 1), (1, 2)]), stderr_over_runs([])] == [None] * 3
+    assert stderr_over_runs([(1, 1), (1, 2)]) == stderr_over_runs([(1, 2), (1, 2)])
+    assert [stderr_over_problems([(1, 2)]), stderr_over_runs([(1, 1), (0, 1)]), stderr_over_runs([])] == [None] * 3
 
 
 @pytest.mark.parametrize(("correct", "judged", "k"), [(0, 5, 3), (1, 5, 1), (2, 6, 3), (5, 6, 4), (6, 6, 2)])

@@ -1,4 +1,5 @@
 import json
+from math import sqrt
 
 import pytest
 from evaluating import sample
@@ -26,7 +27,7 @@ def test_a_benchmarks_numbers_by_hand():
     assert (result.error_rate, result.truncated) == (pytest.approx(1 / 6), pytest.approx(1 / 6))
     assert result.length_mean == 15
     assert result.errors == ["m/1 sample 1: killed"]
-    assert result.stderr_runs is None  # nor has it a variance
+    assert result.stderr_runs == pytest.approx(sqrt((0 + 0.25) / 2 / 3))  # nor has it a variance of its own
 
 
 def test_they_are_read_as_they_were_written_and_written_the_same_twice(tmp_path):
