@@ -6,6 +6,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 from rich.console import Console
 
 from acereason.errors import UserError
@@ -118,7 +119,8 @@ def draw_rates(benchmark: str, results: dict[str, Result]) -> Figure:
     figure = Figure(figsize=(max(6.0, min(20.0, 0.16 * len(order))), 4), layout="constrained")
     axes = figure.subplots()
     for name, own in found.items():
-        axes.plot([own.get(problem, float("nan")) for problem in order], "o-", label=name, markersize=3, linewidth=0.8)
+        style = "-" if own is first else "o"  # the first as a line that falls, the others as points about it
+        axes.plot([own.get(problem, float("nan")) for problem in order], style, label=name, markersize=4)
     _label(axes, benchmark, f"{len(order)} problems, by the solve rate of {next(iter(found))}", "solve rate")
     return figure
 
@@ -131,13 +133,14 @@ def draw_pass_at_k(benchmark: str, results: dict[str, Result]) -> Figure:
         curve = [(int(k), value) for k, value in result.pass_at_k.items() if value is not None]
         axes.plot([k for k, _ in curve], [value for _, value in curve], "o-", label=name, markersize=4)
     axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter(ScalarFormatter())
     _label(axes, benchmark, "k", "pass@k")
     return figure
 
 
 def _label(axes: Axes, title: str, x: str, y: str) -> None:
     axes.set(title=title, xlabel=x, ylabel=y, ylim=(-0.03, 1.03))
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="lower left" if y == "solve rate" else "lower right")
     axes.grid(alpha=0.25)
 
 
