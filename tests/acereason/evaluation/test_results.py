@@ -47,7 +47,7 @@ def test_the_table_stands_beside_the_papers(tmp_path):
     }
     assert evalplus(results) == 0.5
     text = markdown(results)
-    assert "| aime24 | 2 | 50.0 | 28.9 |  | 100.0 | 66.7 | 16.7 | 15 | 16.7 | 62.0 | 72.6 |" in text
+    assert "| aime24 | 2 | 50.0 | 28.9 | 20.4 | 100.0 | 66.7 | 16.7 | 15 | 16.7 | 62.0 | 72.6 |" in text
     (line,) = [line for line in text.splitlines() if "EvalPlus" in line]
     assert [cell.strip() for cell in line.split("|")][1:4] == ["EvalPlus: their mean", "", "50.0"]
     assert "| 83.4 | 84.8 |" in line
