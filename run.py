@@ -1,7 +1,7 @@
 """The one entry point: python run.py VERB --config conf/....yaml [--any.key value]
 
 Verbs: fit, validate and test are Lightning's; recipe runs several steps in order; score judges a file of responses;
-    predict samples a teacher's.
+    predict samples a teacher's; curate makes datasets of them; compare and scaling make figures of what test leaves.
     `python run.py VERB --help` lists a verb's keys.
 """
 

@@ -1,6 +1,7 @@
 """The verbs: Lightning's through LightningCLI, the others as typed functions given to jsonargparse."""
 
 import itertools
+import json
 import logging
 import re
 import warnings
@@ -18,22 +19,34 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 from typing_extensions import override
 
 from acereason.curation.verb import curate
+from acereason.data.evaluation import EvaluationData  # noqa: F401
 from acereason.data.rl import RLData  # noqa: F401  imported so that the YAML may use short class names
 from acereason.data.sft import SFTData  # noqa: F401
 from acereason.errors import UserError, plain
+from acereason.evaluation.compare import compare
+from acereason.evaluation.scaling import scaling
 from acereason.hooks import newest_checkpoint, planned_folder
 from acereason.modules.base import QwenModule
+from acereason.modules.evaluation import EvaluationModule  # noqa: F401
 from acereason.modules.grpo import GRPOModule  # noqa: F401
 from acereason.modules.sft import SFTModule  # noqa: F401
 from acereason.preflight.resources import Planned
 from acereason.recipe import recipe
 from acereason.rollouts.hf import HFEngine  # noqa: F401
+from acereason.rollouts.replay import ReplayEngine  # noqa: F401
 from acereason.rollouts.vllm import VLLMEngine  # noqa: F401
 from acereason.scoring.verb import score
 from acereason.teacher.verb import predict
 from acereason.trainer import Trainer
 
-VERBS: dict[str, Callable[..., None]] = {"curate": curate, "predict": predict, "recipe": recipe, "score": score}
+VERBS: dict[str, Callable[..., None]] = {
+    "compare": compare,
+    "curate": curate,
+    "predict": predict,
+    "recipe": recipe,
+    "scaling": scaling,
+    "score": score,
+}
 """Verbs that need no Trainer in this process."""
 
 
@@ -129,13 +142,19 @@ def run_verb(args: list[str]) -> None:
         args = [
             re.sub(r"^--[^=]+", lambda option: option[0][:2] + option[0][2:].replace("-", "_"), arg) for arg in args
         ]
-        auto_cli(verb, args=args[1:], as_positional=False, parser_mode="omegaconf+", parser_class=Parser)
+        auto_cli(verb, args=_named(args[1:], verb), as_positional=False, parser_mode="omegaconf+", parser_class=Parser)
         return
     try:
         lightning_cli(args)
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+
+
+def _named(args: list[str], verb: Callable[..., None]) -> list[str]:
+    """`compare A B --output C` with the folders as an option's value; other verbs have nothing but options."""
+    bare = list(itertools.takewhile(lambda arg: not arg.startswith("-"), args)) if verb is compare else []
+    return [f"--folders={json.dumps(bare)}", *args[len(bare) :]] if bare else args
 
 
 def lightning_cli(args: list[str], run: bool = True) -> AceReasonCLI:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 
-from acereason.evaluation import Accuracy
+from acereason.evaluation.accuracy import Accuracy
 from acereason.types import Group, Problem
 
 

@@ -6,7 +6,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_info
 from typing_extensions import override
 
-from acereason.evaluation import Accuracy
+from acereason.evaluation.accuracy import Accuracy
 from acereason.hooks import RolloutCallback, run_folder
 from acereason.models.qwen import export
 

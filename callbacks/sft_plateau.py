@@ -7,7 +7,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from typing_extensions import override
 
 from acereason.errors import UserError
-from acereason.evaluation import Accuracy
+from acereason.evaluation.accuracy import Accuracy
 from acereason.hooks import RolloutCallback
 
 

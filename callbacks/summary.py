@@ -8,7 +8,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
-from acereason.evaluation import Accuracy
+from acereason.evaluation.accuracy import Accuracy
 from acereason.files import write_json
 from acereason.hooks import RolloutCallback, run_folder
 

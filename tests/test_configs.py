@@ -12,6 +12,8 @@ from acereason.cli import Parser, lightning_cli
 from acereason.curation.pipeline import Curation
 from acereason.curation.sources import resolve
 from acereason.curation.verb import curate
+from acereason.evaluation.results import EVALPLUS, PAPER
+from acereason.modules.evaluation import EvaluationModule
 from acereason.modules.grpo import GRPOModule
 from acereason.modules.sft import SFTModule
 from acereason.recipe import recipe
@@ -22,8 +24,9 @@ RL_ONLY = Path("conf/hardware/separate.yaml")
 HARDWARE = sorted(Path("conf/hardware").glob("*.yaml"))
 CURATIONS = sorted(Path("conf/curate").glob("*.yaml"))
 PREDICTS = sorted(Path("conf/predict").glob("*.yaml"))
-NO_FITS = {*HARDWARE, *CURATIONS, *PREDICTS}
-FITS = [Path("conf/debug.yaml"), *sorted(path for path in Path("conf").glob("*/*.yaml") if path not in NO_FITS)]
+EVALS = sorted(Path("conf/eval").glob("*.yaml"))
+OTHERS = [*HARDWARE, *CURATIONS, *PREDICTS, *EVALS]
+FITS = [Path("conf/debug.yaml"), *sorted(path for path in Path("conf").glob("*/*.yaml") if path not in OTHERS)]
 FITS_ON_GPUS = [
     (path, hardware)
     for path in FITS
@@ -46,6 +49,14 @@ def test_a_config_builds(tmp_path, path):
     cli = build(tmp_path, path)
     assert isinstance(cli.model, SFTModule if "sft" in str(path) else GRPOModule)
     assert cli.datamodule.seed == cli.model.seed == cli.config.seed_everything
+
+
+@pytest.mark.parametrize("hardware", [None, *(path for path in HARDWARE if path != RL_ONLY)], ids=str)
+@pytest.mark.parametrize("path", EVALS, ids=str)
+def test_an_evaluation_builds_with_and_without_hardware(tmp_path, path, hardware):
+    cli = build(tmp_path, *([path, hardware] if hardware else [path]))
+    assert isinstance(cli.model, EvaluationModule)
+    assert cli.model.seed == cli.config.seed_everything
 
 
 @pytest.mark.parametrize(("path", "hardware"), FITS_ON_GPUS, ids=str)
@@ -128,8 +139,22 @@ def test_the_papers_versions():
     assert {size.responses for name in ("v1", "v2", "v3", "v4") for size in versions[name].values()} == {1}
 
 
-@pytest.mark.parametrize("path", [*FITS, *HARDWARE, *RECIPES, *CURATIONS, *PREDICTS], ids=str)
+@pytest.mark.parametrize("path", [*FITS, *OTHERS, *RECIPES], ids=str)
 def test_a_file_says_first_how_it_is_run(path):
     first = path.read_text().splitlines()[0]
     assert first.startswith("# ")
     assert str(path) in first
+
+
+def test_the_papers_evaluation():
+    """Section 4.1 and Table 1."""
+    data = lightning_cli(["--config=conf/eval/acereason.yaml"], run=False).datamodule
+    counts = {name: entry.n for name, entry in data.benchmarks.items()}
+    assert counts == dict.fromkeys(("aime24", "aime25", "hmmt_feb_2025", "brumo_2025"), 64) | {
+        **dict.fromkeys(("livecodebench_v5", "livecodebench_v6"), 8),
+        **dict.fromkeys(("math500", "humaneval_plus", "mbpp_plus"), 4),
+    }
+    assert {(e.temperature, e.top_p, e.max_response_length) for e in data.benchmarks.values()} == {(0.6, 0.95, 32768)}
+    windows = [data.benchmarks[f"livecodebench_{version}"].source.window for version in ("v5", "v6")]
+    assert [(w.since, w.until) for w in windows] == [("2024-08-01", "2025-02-01"), ("2025-02-01", "2025-05-01")]
+    assert data.benchmarks.keys() == (PAPER.keys() - {"evalplus"}) | set(EVALPLUS)

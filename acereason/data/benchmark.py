@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 
+from acereason.data.problems import Source
 from acereason.types import Sampling
 
 
-@dataclass
-class Benchmark:
-    """Problems on which accuracy is measured: avg@n."""
+@dataclass(kw_only=True)
+class Draws:
+    """How many responses, and how they are drawn: the paper's values (4.1) but for n."""
 
-    source: str
-    """Name under data.sources."""
     n: int = 1
     """Responses per problem."""
     temperature: float = 0.6
@@ -24,3 +23,19 @@ class Benchmark:
     def sampling(self) -> Sampling:
         """How its responses are drawn."""
         return Sampling(self.temperature, self.max_response_length, self.top_p)
+
+
+@dataclass
+class Benchmark(Draws):
+    """Problems on which accuracy is measured while training: avg@n."""
+
+    source: str
+    """Name under data.sources."""
+
+
+@dataclass
+class Measured(Draws):
+    """A benchmark of `EvaluationData`: where its problems come from, and how they are answered."""
+
+    source: Source
+    """Its problems."""

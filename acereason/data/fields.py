@@ -40,6 +40,8 @@ MAPPINGS = {
         "question", "answer", r"####\s*(\S.*?)\s*$", solution="answer", remove_pattern=r"<<.*?>>|\n*####.*"
     ),  # openai/gsm8k
     "math": Fields("problem", "answer"),  # MATH, MATH-500
+    "math500": Fields("problem", "answer", id="unique_id"),  # HuggingFaceH4/MATH-500
+    "matharena": Fields("problem", "answer", id="problem_idx"),  # MathArena/hmmt_feb_2025, brumo_2025 and others
     "aime": Fields("problem", "answer", solution="solution"),
     "acereason-math": Fields("problem", "answer"),  # nvidia/AceReason-Math
     "acereason-sft": Fields("input", None, solution="output"),  # nvidia/AceReason-1.1-SFT, its code rows included

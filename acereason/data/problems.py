@@ -5,22 +5,45 @@ Every source becomes problems: a statement, and as ground truth an answer (math)
 
 import re
 from dataclasses import dataclass, field
-from glob import escape, glob
-from pathlib import Path
+from datetime import date
 from typing import Any, Literal
 
-from datasets import Dataset, load_dataset
-from datasets.exceptions import DatasetNotFoundError
+from datasets import Dataset
 
 from acereason.data.arithmetic import Arithmetic
 from acereason.data.fields import ARITHMETIC, MAPPINGS, PROGRAMS, Fields
 from acereason.data.programs import Programs
-from acereason.errors import UserError, first_line
+from acereason.data.reading import load
+from acereason.errors import UserError
 from acereason.rewards.math import last_boxed
 from acereason.rewards.tests import parse_tests
 from acereason.types import Problem, Task, Tests
 
-_FORMATS = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}
+
+@dataclass
+class Window:
+    """Rows of a span of time, such as those that no training data can hold."""
+
+    column: str
+    """Column of dates: ISO 8601 text, or timestamps."""
+    since: str
+    """First day, YYYY-MM-DD."""
+    until: str
+    """Day after the last, YYYY-MM-DD, so that two windows that meet share no row."""
+
+    def check(self, key: str) -> None:
+        """Raise a UserError for a window that can't work; `key` names it."""
+        for name in ("since", "until"):
+            try:
+                date.fromisoformat(getattr(self, name))
+            except ValueError as error:
+                raise UserError(f"{key}.{name}: {getattr(self, name)!r} is no day like 2025-02-01") from error
+        if self.since >= self.until:
+            raise UserError(f"{key}: since {self.since} is not before until {self.until}")
+
+    def holds(self, value: Any) -> bool:
+        """Whether a row's date lies in it."""
+        return self.since <= str(value)[:10] < self.until
 
 
 @dataclass
@@ -28,11 +51,11 @@ class Source:
     """One source of problems: a `path`, or a generator."""
 
     path: str | None = None
-    """A .jsonl, .json or .parquet file; a folder of them, or a pattern such as `runs/teacher/*/*.parquet`; or the name
-    of a dataset on the Hub."""
+    """A .jsonl, .json or .parquet file; a folder of them, or a pattern such as `runs/teacher/*/*.parquet`; the name of
+    a dataset on the Hub, or files there: hf://datasets/OWNER/NAME/FILE, which may hold a *."""
     fields: str | Fields = "math"
-    """Name of a known mapping (`MAPPINGS`: gsm8k, math, aime, acereason-math, acereason-sft, sft, curated,
-    curated-code, taco, apps, livecodebench, acereason-code, humaneval, mbpp, mbppplus), or the columns."""
+    """Name of a known mapping (`MAPPINGS`: gsm8k, math, math500, matharena, aime, acereason-math, acereason-sft, sft,
+    curated, curated-code, taco, apps, livecodebench, acereason-code, humaneval, mbpp, mbppplus), or the columns."""
     task: Task = "math"
     """Which verifier judges, and which instruction the template gives; where the mapping has a column of tasks, that
     tells instead."""
@@ -42,8 +65,10 @@ class Source:
     """Configuration (subset) of a Hub dataset, or of a folder that is laid out as one; null: its only one."""
     where: dict[str, list[str]] = field(default_factory=dict)
     """Take only rows whose columns hold one of these values: {status: [correct], finish_reason: [stop]}."""
+    window: Window | None = None
+    """Take the rows of these dates only; null takes all."""
     limit: int | None = None
-    """Take the first rows only; null takes all."""
+    """Take the first rows only, of those in the window; null takes all."""
     arithmetic: Arithmetic | None = None
     """Made-up math problems instead of a path."""
     programs: Programs | None = None
@@ -57,6 +82,8 @@ class Source:
             raise UserError(f"{key}.fields: {self.fields!r} is no known mapping; there are {sorted(MAPPINGS)}")
         if self.programs and self.task != "code":
             raise UserError(f"{key}.task: must be code for programs, not {self.task}")
+        if self.window:
+            self.window.check(f"{key}.window")
         if self.arithmetic:
             self.arithmetic.check(f"{key}.arithmetic")
         if self.programs:
@@ -66,8 +93,8 @@ class Source:
         """The raw rows. `key` names this source in errors."""
         self.check(key)
         generator = self.arithmetic or self.programs
-        rows = Dataset.from_list(generator.rows()) if generator else _load(str(self.path), self, key)
-        rows = self._chosen(rows, key)
+        rows = Dataset.from_list(generator.rows()) if generator else load(str(self.path), self.config, self.split, key)
+        rows = self._in_window(self._chosen(rows, key), key)
         rows = rows if self.limit is None else rows.select(range(min(self.limit, len(rows))))
         if not len(rows):
             raise UserError(f"{key}: {self.path} has no rows" + (f" where {self.where}" if self.where else ""))
@@ -125,6 +152,17 @@ class Source:
         columns = (*single, fields.starter, fields.task, fields.example, *fields.tests)
         return {column for column in columns if column is not None}
 
+    def _in_window(self, rows: Dataset, key: str) -> Dataset:
+        if self.window is None:
+            return rows
+        column = self.window.column
+        if column not in rows.column_names:
+            raise UserError(f"{key}.window.column: {self.path} has no column {column!r}; it has {rows.column_names}")
+        rows = rows.select([index for index, value in enumerate(rows[column]) if self.window.holds(value)])
+        if not len(rows):
+            raise UserError(f"{key}.window: no row of {self.path} is from {self.window.since} to {self.window.until}")
+        return rows
+
     def _statement(self, row: dict[str, Any]) -> str:
         statement = _text_of(row[self.mapping.statement], "user")
         shown = row[self.mapping.example] if self.mapping.example else None
@@ -157,54 +195,6 @@ def refuse_bad_rows(bad: dict[str, str], total: int, key: str, bad_rows: BadRows
     print(
         f"{key}: {len(bad)} of {total} rows excluded", *(f"  {row}: {reason}" for row, reason in bad.items()), sep="\n"
     )
-
-
-def _load(path: str, source: Source, key: str) -> Dataset:
-    files = _files(path, key) if source.config is None else []
-    if not files:
-        return _load_hub(path, source, key)
-    kind = _FORMATS[files[0].suffix]
-    try:
-        return load_dataset(kind, data_files=[str(file) for file in files], split="train")
-    except Exception as error:
-        cause = error.__cause__ or error
-        raise UserError(f"{key}.path: {path} can't be read as {kind}: {first_line(cause)}") from error
-
-
-def _files(path: str, key: str) -> list[Path]:
-    """The files that a path names, in order; none: it is a name on the Hub."""
-    here = Path(path)
-    if here.is_file() and here.suffix in _FORMATS:
-        return [here]
-    if here.is_dir():
-        found = _in_folder(here)
-    elif "*" in path or here.suffix in _FORMATS:
-        found = [Path(name) for name in sorted(glob(path)) if Path(name).suffix in _FORMATS]
-    else:
-        return []
-    if not found:
-        raise UserError(f"{key}.path: no file {path}" + ("/*.parquet, nor .jsonl or .json" if here.is_dir() else ""))
-    if len({_FORMATS[file.suffix] for file in found}) > 1:
-        raise UserError(f"{key}.path: {path} names files of several formats; let it end in *{found[0].suffix}")
-    return found
-
-
-def _in_folder(folder: Path) -> list[Path]:
-    """A folder's own files, else those of the folders in it; .parquet before any others, which then are about them."""
-    for suffix in (".parquet", ".jsonl", ".json"):
-        for pattern in ("*", "*/*"):
-            found = [Path(name) for name in sorted(glob(f"{escape(str(folder))}/{pattern}"))]  # without hidden ones
-            if found := [file for file in found if file.suffix == suffix]:
-                return found
-    return []
-
-
-def _load_hub(name: str, source: Source, key: str) -> Dataset:
-    try:
-        return load_dataset(name, source.config, split=source.split)
-    except (DatasetNotFoundError, ConnectionError, FileNotFoundError, ValueError, RuntimeError) as error:
-        reason = first_line(error)
-        raise UserError(f"{key}.path: {name!r} is no .json, .jsonl or .parquet file; the Hub: {reason}") from error
 
 
 def _text_of(value: Any, role: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from acereason.calibration import Trial
 from acereason.distributed import gather, rank, world_size
-from acereason.evaluation import Accuracy, Judged, accuracy
+from acereason.evaluation.accuracy import Accuracy, Judged, accuracy
 from acereason.hooks import RolloutCallback
 from acereason.metrics import rollout_metrics
 from acereason.models.qwen import stream_weights

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -79,6 +79,10 @@ class RolloutEngine(ABC):
     def memory(self, config: Qwen2Config, parameters: int, longest: int, group_size: int) -> EngineMemory:
         """What it is going to need for groups of sequences of up to `longest` tokens."""
 
+    def identity(self) -> dict[str, str]:
+        """What its responses depend on beyond weights, prompts, sampling and seed, up to rounding."""
+        return {"name": type(self).__name__, "dtype": str(self.weights_dtype).removeprefix("torch.")}
+
     def sleep(self) -> None:  # noqa: B027  an engine on a CPU has nothing to free
         """Free the device's memory until `update_weights`, for the trainer's update."""
 
@@ -89,3 +93,19 @@ class RolloutEngine(ABC):
 def unjudged(response: Response) -> Rollout:
     """A rollout that waits for its verdict."""
     return Rollout(response, Verdict("error", {"error": "not judged yet"}), reward=None)
+
+
+def alone(problem: Problem, sample: int) -> Problem:
+    """A problem of which one numbered response is wanted by itself: its id, so its seed, is that of the response.
+
+    Example:
+        >>> alone(Problem("aime24/7", "math", "", "204"), 3).id
+        'aime24/7#3'
+    """
+    return replace(problem, id=f"{problem.id}#{sample}")
+
+
+def numbered(name: str) -> tuple[str, int]:
+    """The problem and the number that `alone` made an id of; 0 where it did not."""
+    problem, _, sample = name.rpartition("#")
+    return (problem, int(sample)) if problem and sample.isdecimal() else (name, 0)

@@ -6,7 +6,7 @@ from fakes import TOKENIZER, FakeModule, fake_trainer, tiny_qwen
 from safetensors.torch import load_file
 
 from acereason.data.curriculum import Plan, Stage
-from acereason.evaluation import Accuracy
+from acereason.evaluation.accuracy import Accuracy
 from callbacks import Plateau
 
 MODEL = tiny_qwen()
@@ -18,7 +18,7 @@ def evaluations(callback: Plateau, folder, *avgs: float, stage: str = "a", patie
     data = SimpleNamespace(plan=plan, stage=Stage(["s"], 9, monitor="aime24", patience=patience))
     trainer = fake_trainer(datamodule=data, training=True, global_step=3, log_dir=folder)
     for avg in avgs:
-        result = {"aime24": Accuracy(avg, 0.1, 30, 16, 0.0, 900.0, 0.1)}
+        result = {"aime24": Accuracy(avg, 0.1, 30, 16, 0.0, 900.0, 0.1, 0.02, 0.8)}
         callback.on_evaluation(trainer, FakeModule(model=MODEL, tokenizer=TOKENIZER), result)
     return plan.stopped
 
@@ -57,5 +57,5 @@ def test_what_is_known_survives_a_checkpoint(tmp_path):
 def test_evaluations_outside_of_a_stage_do_not_count(tmp_path, values):
     callback, data = Plateau(), SimpleNamespace(plan=Plan("a", 0, 0, 0, 0), stage=Stage(["s"], 9, monitor="x"))
     trainer = fake_trainer(**{"datamodule": data, "training": True, "global_step": 3, "log_dir": tmp_path} | values)
-    callback.on_evaluation(trainer, FakeModule(), {"x": Accuracy(0.5, 0.1, 30, 16, 0.0, 900.0, 0.1)})
+    callback.on_evaluation(trainer, FakeModule(), {"x": Accuracy(0.5, 0.1, 30, 16, 0.0, 900.0, 0.1, 0.02, 0.8)})
     assert callback.stage is None

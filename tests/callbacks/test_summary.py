@@ -4,7 +4,7 @@ import pytest
 import torch
 from fakes import FakeModule, fake_trainer
 
-from acereason.evaluation import Accuracy
+from acereason.evaluation.accuracy import Accuracy
 from callbacks import Summary
 
 
@@ -31,7 +31,7 @@ def test_first_and_last_are_means_over_a_tenth_of_the_steps():
 
 
 def test_evaluations_are_written_at_once(tmp_path):
-    accuracies = {"aime24": Accuracy(0.5, 0.1, 30, 16, 0.0, 900.0, 0.1)}
+    accuracies = {"aime24": Accuracy(0.5, 0.1, 30, 16, 0.0, 900.0, 0.1, 0.02, 0.8)}
     Summary().on_evaluation(fake_trainer(global_step=7, log_dir=tmp_path), FakeModule(), accuracies)
     (evaluation,) = json.loads((tmp_path / "summary.json").read_text())["evaluations"]
     assert (evaluation["step"], evaluation["benchmark"], evaluation["avg"], evaluation["stderr"]) == (

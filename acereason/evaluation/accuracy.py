@@ -1,9 +1,9 @@
-"""avg@n: accuracy over n responses a problem, with its standard error."""
+"""avg@n while training: accuracy over n responses a problem, with its standard errors."""
 
 from dataclasses import dataclass
-from math import sqrt
-from statistics import fmean, stdev
+from math import nan
 
+from acereason.evaluation.estimators import avg_at_n, pass_at_k, stderr_over_problems, stderr_over_runs
 from acereason.types import Group
 
 
@@ -48,24 +48,34 @@ class Accuracy:
     """Share of responses whose verifier failed; they count neither as correct nor as wrong."""
     length_mean: float
     truncated: float
+    stderr_runs: float
+    """Standard error of avg over runs on the same problems (4.1)."""
+    pass_at_n: float
+    """Share of problems with a correct response."""
 
     def metrics(self) -> dict[str, float]:
         """What is logged under eval/<benchmark>/."""
-        names = ("avg", "stderr", "error_rate", "length_mean", "truncated")
-        return {name: getattr(self, name) for name in names}
+        names = ("avg", "stderr", "stderr_runs", "error_rate", "length_mean", "truncated")
+        return {name: getattr(self, name) for name in names} | {f"pass@{self.n}": self.pass_at_n}
 
 
 def accuracy(judged: list[Judged]) -> Accuracy:
-    """avg@n of the judged problems. Problems all of whose verdicts are errors leave the mean, and show in
-    error_rate."""
-    shares = [row.correct / (row.responses - row.errors) for row in judged if row.responses > row.errors]
+    """avg@n of the judged problems. Problems all of whose verdicts are errors leave the means, and show in
+    error_rate. What too few responses can't tell is NaN."""
+    counts = [(row.correct, row.responses - row.errors) for row in judged]
     responses = sum(row.responses for row in judged)
     return Accuracy(
-        avg=fmean(shares) if shares else float("nan"),
-        stderr=stdev(shares) / sqrt(len(shares)) if len(shares) > 1 else float("nan"),
+        avg=_or_nan(avg_at_n(counts)),
+        stderr=_or_nan(stderr_over_problems(counts)),
         problems=len(judged),
         n=judged[0].responses,
         error_rate=sum(row.errors for row in judged) / responses,
         length_mean=sum(row.tokens for row in judged) / responses,
         truncated=sum(row.truncated for row in judged) / responses,
+        stderr_runs=_or_nan(stderr_over_runs(counts)),
+        pass_at_n=_or_nan(pass_at_k([(min(correct, 1), min(tried, 1)) for correct, tried in counts], 1)),
     )
+
+
+def _or_nan(value: float | None) -> float:
+    return nan if value is None else value

@@ -3,7 +3,7 @@ from math import isnan, sqrt
 import pytest
 from fakes import group, rollout
 
-from acereason.evaluation import Judged, accuracy
+from acereason.evaluation.accuracy import Judged, accuracy
 
 
 def judged(*statuses: str) -> Judged:
@@ -14,6 +14,8 @@ def test_avg_at_n_and_its_standard_error():
     result = accuracy([judged("correct", "correct"), judged("correct", "wrong"), judged("wrong", "wrong")])
     assert result.avg == 0.5
     assert result.stderr == pytest.approx(0.5 / sqrt(3))  # shares 1, 0.5, 0: standard deviation 0.5
+    assert result.stderr_runs == pytest.approx(sqrt(0.25) / 3)  # only the second problem varies
+    assert result.pass_at_n == result.metrics()["pass@2"] == pytest.approx(2 / 3)
     assert (result.problems, result.n, result.length_mean, result.truncated) == (3, 2, 4.0, 0.0)
 
 

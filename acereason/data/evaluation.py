@@ -1,0 +1,105 @@
+"""The benchmarks of `test`: each a declarative entry, any subset of them, any n, any limit."""
+
+from collections import Counter
+from dataclasses import replace
+
+import lightning.pytorch as pl
+
+from acereason.data.benchmark import Measured
+from acereason.data.loader import Loader
+from acereason.data.loading import load_problems, longest_prompt, unusable
+from acereason.data.problems import BadRows, refuse_bad_rows
+from acereason.data.prompts import Template
+from acereason.distributed import world_size
+from acereason.errors import UserError
+from acereason.types import Problem, Sampling
+
+
+class EvaluationData(pl.LightningDataModule):
+    """Problems of benchmarks, templated and checked.
+
+    Args:
+        benchmarks: all that may be measured, by name.
+        only: names of those that are; null takes all.
+        n: responses per problem of each; null takes each benchmark's own.
+        limit: first problems of each; null takes all.
+        max_response_length: response budget of each, tokens; null takes each benchmark's own.
+        template: the prompt's text.
+        bad_rows: what to do with rows without an answer, with an unparsable one, or with a prompt beyond the context:
+            `error` stops with their list; `exclude` prints the list and goes on.
+    """
+
+    def __init__(
+        self,
+        benchmarks: dict[str, Measured],
+        only: list[str] | None = None,
+        n: int | None = None,
+        limit: int | None = None,
+        max_response_length: int | None = None,
+        template: Template = Template(),  # noqa: B008  read only
+        bad_rows: BadRows = "error",
+    ) -> None:
+        super().__init__()
+        for name in only or []:
+            if name not in benchmarks:
+                raise UserError(f"data.only: no {name!r} under data.benchmarks; there are {sorted(benchmarks)}")
+        self.benchmarks = {name: _changed(benchmarks[name], n, max_response_length) for name in only or benchmarks}
+        self.limit, self.template, self.bad_rows = limit, template, bad_rows
+        self._problems: dict[str, list[Problem]] = {}
+        self._check()
+
+    def setup(self, stage: str) -> None:
+        """Load, template, tokenize and check every benchmark."""
+        for name in self.benchmarks:
+            if name not in self._problems:
+                self._problems[name] = self._load(name)
+
+    def benchmark_problems(self, name: str) -> list[Problem]:
+        """The problems of a benchmark."""
+        return self._problems[name]
+
+    def longest(self, sampling: Sampling) -> int:
+        """Tokens of the longest prompt and response that the loaded problems may come to."""
+        return max(
+            max(len(problem.prompt_ids) for problem in self._problems[name]) + entry.max_response_length
+            for name, entry in self.benchmarks.items()
+        )
+
+    def test_dataloader(self) -> Loader[None]:
+        """One batch without content: the module takes the benchmarks' problems itself."""
+        return Loader([[0] * world_size()], lambda _: None)
+
+    val_dataloader = test_dataloader
+
+    def _load(self, name: str) -> list[Problem]:
+        module, entry, key = self.trainer.lightning_module, self.benchmarks[name], f"data.benchmarks.{name}.source"
+        source = entry.source if self.limit is None else replace(entry.source, limit=self.limit)
+        problems, bad = load_problems(source, name, self.template, module.tokenizer, key)
+        _refuse_twins(problems, key)
+        budgets = {f"data.benchmarks.{name}": entry.max_response_length}
+        longest = longest_prompt(budgets, module.config.max_position_embeddings)
+        bad |= unusable([problem for problem in problems if problem.id not in bad], longest, module.rewards)
+        refuse_bad_rows(bad, len(problems), key, self.bad_rows)
+        return [problem for problem in problems if problem.id not in bad]
+
+    def _check(self) -> None:
+        if not self.benchmarks:
+            raise UserError("data.benchmarks: name at least one")
+        for name, entry in self.benchmarks.items():
+            if entry.n < 1:
+                raise UserError(f"data.benchmarks.{name}.n: must be at least 1, not {entry.n}")
+            entry.source.check(f"data.benchmarks.{name}.source")
+        if self.limit is not None and self.limit < 1:
+            raise UserError(f"data.limit: must be at least 1, not {self.limit}")
+
+
+def _refuse_twins(problems: list[Problem], key: str) -> None:
+    """Samples are kept by their problem's id."""
+    twins = [name for name, count in Counter(problem.id for problem in problems).items() if count > 1]
+    if twins:
+        raise UserError(f"{key}: two rows with the id {twins[0]}; name another column in fields.id, or none")
+
+
+def _changed(entry: Measured, n: int | None, max_response_length: int | None) -> Measured:
+    budget = entry.max_response_length if max_response_length is None else max_response_length
+    return replace(entry, n=entry.n if n is None else n, max_response_length=budget)

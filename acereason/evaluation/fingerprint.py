@@ -1,0 +1,77 @@
+"""What samples depend on, so that no result mixes two models or two settings."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from acereason.errors import UserError
+from acereason.files import write_json
+from acereason.types import Problem
+
+Weights = Iterable[tuple[str, Tensor]]
+
+
+class WeightsDigest:
+    """A digest of weights on their way to somewhere: of names, shapes, dtypes and every byte."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def passing(self, weights: Weights) -> Iterator[tuple[str, Tensor]]:
+        """The weights themselves."""
+        for name, tensor in weights:
+            self._hash.update(f"{name} {[*tensor.shape]} {tensor.dtype}".encode())
+            flat = tensor.detach().cpu().contiguous().flatten()
+            self._hash.update(flat.view(torch.uint8).numpy().data)
+            yield name, tensor
+
+    def value(self) -> str:
+        """Of all that have passed."""
+        return self._hash.hexdigest()[:16]
+
+
+def digest(value: Any) -> str:
+    """Of plain data."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def problem_digest(problem: Problem) -> str:
+    """Of what a response answers and is judged by."""
+    tests = repr(problem.tests)
+    return digest([problem.prompt_ids, problem.answer, problem.alternatives, tests])
+
+
+def accept(path: Path, fingerprint: dict[str, Any], is_writer: bool) -> None:
+    """Keep the fingerprint with the first samples; afterwards refuse another one.
+
+    Raises:
+        UserError: the folder's samples are of another model or setting; tells which.
+    """
+    if path.exists():
+        kept = json.loads(path.read_text())
+        for key, value in _flat(fingerprint).items():
+            if key in _flat(kept) and _flat(kept)[key] != value:
+                raise UserError(
+                    f"{path.parent}: holds samples of another {key}: {_flat(kept)[key]}, now {value}; give another "
+                    "folder (--trainer.default_root_dir), or delete it"
+                )
+        fingerprint = _merged(kept, fingerprint)
+    if is_writer:
+        write_json(path, fingerprint)
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    parts = [_flat(item, f"{prefix}.{key}" if prefix else key) for key, item in value.items()]
+    return {key: item for part in parts for key, item in part.items()}
+
+
+def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Benchmarks that were evaluated before keep their settings."""
+    return {**old, **new, "benchmarks": {**old["benchmarks"], **new["benchmarks"]}}

@@ -1,0 +1,198 @@
+"""What a benchmark's samples amount to: `results.json`, a Markdown table beside the paper's, one for the screen."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from acereason.errors import UserError
+from acereason.evaluation import estimators
+from acereason.evaluation.samples import Sample
+from acereason.files import write_atomically, write_json
+
+PAPER = {
+    "aime24": (62.0, 72.6),
+    "aime25": (48.4, 64.8),
+    "math500": (94.1, 95.3),
+    "hmmt_feb_2025": (31.1, 42.9),
+    "brumo_2025": (59.4, 69.8),
+    "livecodebench_v5": (48.8, 57.2),
+    "livecodebench_v6": (43.8, 52.1),
+    "evalplus": (83.4, 84.8),
+}
+"""Table 1: percent of SFT-7B and of AceReason-Nemotron-1.1-7B, by benchmark."""
+EVALPLUS = ("humaneval_plus", "mbpp_plus")
+"""Its mean is the table's EvalPlus."""
+
+
+_SHOWN_ERRORS = 5
+
+
+@dataclass
+class ProblemResult:
+    """One problem's samples, counted."""
+
+    correct: int
+    judged: int
+    """Correct and wrong ones; the others' verifier failed."""
+    rate: float | None
+    """correct / judged."""
+
+
+@dataclass
+class Result:
+    """One benchmark's numbers. Shares are of 1; null where there is too little to tell."""
+
+    n: int
+    """Samples per problem."""
+    avg: float | None
+    """avg@n: mean solve rate."""
+    stderr_problems: float | None
+    """Its standard error over problems."""
+    stderr_runs: float | None
+    """Its standard error over runs on these problems, which the paper quotes (4.1)."""
+    majority: float | None
+    """Share of problems whose most frequent answer is correct; null for code."""
+    error_rate: float
+    """Share of samples whose verifier failed: they are in no other number of correct ones."""
+    errors: list[str]
+    """The first of them, with what happened."""
+    length_mean: float
+    """Mean tokens of a response."""
+    truncated: float
+    """Share of responses that reached their budget."""
+    pass_at_k: dict[str, float | None]
+    """Unbiased, by k."""
+    pass_at_k_drawn: dict[str, float | None]
+    """The paper's 100 draws (Figure 12), by k."""
+    problems: dict[str, ProblemResult]
+    """By id, in the benchmark's order."""
+
+
+def result_of(samples: Iterable[Sample], n: int, seed: int) -> Result:
+    """The numbers of a benchmark whose samples come problem by problem, each in order.
+
+    Args:
+        n: samples per problem.
+        seed: of the paper's draws.
+    """
+    by_problem: dict[str, list[Sample]] = {}
+    for sample in samples:
+        by_problem.setdefault(sample.id, []).append(sample)
+    everything = [sample for group in by_problem.values() for sample in group]
+    counted = {name: _counted(group) for name, group in by_problem.items()}
+    counts = [(entry.correct, entry.judged) for entry in counted.values()]
+    return Result(
+        n=n,
+        avg=estimators.avg_at_n(counts),
+        stderr_problems=estimators.stderr_over_problems(counts),
+        stderr_runs=estimators.stderr_over_runs(counts),
+        majority=_majority(by_problem.values()),
+        error_rate=fmean(sample.status == "error" for sample in everything),
+        errors=[_told(sample) for sample in everything if sample.status == "error"][:_SHOWN_ERRORS],
+        length_mean=fmean(sample.tokens for sample in everything),
+        truncated=fmean(sample.finish_reason == "length" for sample in everything),
+        pass_at_k={str(k): estimators.pass_at_k(counts, k) for k in estimators.ks(n)},
+        pass_at_k_drawn={str(k): estimators.pass_at_k_by_draws(counts, k, seed) for k in estimators.ks(n)},
+        problems=counted,
+    )
+
+
+def write_results(folder: Path, fingerprint: dict[str, Any], results: dict[str, Result]) -> None:
+    """`results.json` and `results.md` in the folder: the same bytes for the same samples."""
+    values = {name: asdict(result) for name, result in results.items()}
+    write_json(folder / "results.json", {"fingerprint": fingerprint, "benchmarks": values})
+    write_atomically(folder / "results.md", markdown(results))
+
+
+def read_results(folder: Path) -> dict[str, Result]:
+    """The benchmarks of a folder's `results.json`."""
+    path = folder / "results.json"
+    if not path.is_file():
+        raise UserError(f"{folder}: no results.json there; run.py test writes it")
+    try:
+        values = json.loads(path.read_text())["benchmarks"]
+        return {name: _from_json(value) for name, value in values.items()}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: no results of run.py test") from error
+
+
+def table(results: dict[str, Result], title: str) -> Table:
+    """For the screen."""
+    shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
+    shown.add_column("benchmark", no_wrap=True)
+    for name in _SHORT:
+        shown.add_column(name, justify="right")
+    for name, result in results.items():
+        shown.add_row(name, *_cells(name, result))
+    return shown
+
+
+def markdown(results: dict[str, Result]) -> str:
+    """The table beside the paper's Table 1, in percent."""
+    names = ["benchmark", *_COLUMNS]
+    lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
+    lines += [f"| {' | '.join([name, *_cells(name, result)])} |" for name, result in results.items()]
+    if (mean := evalplus(results)) is not None:
+        sft, rl = PAPER["evalplus"]
+        empty = [""] * (len(_COLUMNS) - 5)
+        lines.append(f"| EvalPlus: their mean | | {100 * mean:.1f} | {' | '.join(empty)} | | {sft:.1f} | {rl:.1f} |")
+    return "\n".join([*lines, "", _LEGEND, ""])
+
+
+def evalplus(results: dict[str, Result]) -> float | None:
+    """Mean of HumanEval+ and MBPP+, where both were measured."""
+    both = [results[name].avg for name in EVALPLUS if name in results]
+    known = [avg for avg in both if avg is not None]
+    return fmean(known) if len(known) == len(EVALPLUS) else None
+
+
+_COLUMNS = (
+    *("n", "avg@n", "± problems", "± runs", "pass@n", "majority", "errors", "tokens", "truncated"),
+    *("paper's SFT-7B", "paper's 1.1-7B"),
+)
+_SHORT = ("n", "avg@n", "±prob", "±runs", "pass@n", "maj", "err", "tokens", "trunc", "SFT", "1.1")
+"""The same for the screen, where 80 characters must do."""
+_LEGEND = (
+    "In percent, but for n and mean tokens of a response. ±: standard errors of avg@n over problems, and over runs on "
+    "the same problems. The paper's columns are its Table 1 (arXiv 2506.13284)."
+)
+
+
+def _cells(name: str, result: Result) -> list[str]:
+    known = [result.avg, result.stderr_problems, result.stderr_runs, result.pass_at_k[str(result.n)], result.majority]
+    shares = [*known, result.error_rate]
+    paper = [f"{value:.1f}" for value in PAPER.get(name, ())] or ["", ""]
+    length = [f"{result.length_mean:.0f}", _percent(result.truncated)]
+    return [str(result.n), *map(_percent, shares), *length, *paper]
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f}"
+
+
+def _counted(samples: list[Sample]) -> ProblemResult:
+    correct = sum(sample.status == "correct" for sample in samples)
+    judged = sum(sample.status != "error" for sample in samples)
+    return ProblemResult(correct, judged, correct / judged if judged else None)
+
+
+def _told(sample: Sample) -> str:
+    return f"{sample.id} sample {sample.sample}: {sample.detail.get('error')}"
+
+
+def _majority(groups: Iterable[list[Sample]]) -> float | None:
+    votes = [[(s.vote, s.status == "correct") for s in group if s.vote is not None] for group in groups]
+    if not any(votes):
+        return None
+    return fmean(bool(estimators.majority(ballots)) for ballots in votes)
+
+
+def _from_json(value: dict[str, Any]) -> Result:
+    problems = {name: ProblemResult(**entry) for name, entry in value["problems"].items()}
+    return Result(**value | {"problems": problems})

@@ -1,0 +1,192 @@
+"""`test`: benchmarks on a policy that is not trained, every sample kept."""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import asdict
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from acereason.distributed import gather, rank, world_size
+from acereason.errors import UserError
+from acereason.evaluation.fingerprint import WeightsDigest, accept, digest, problem_digest
+from acereason.evaluation.results import Result, result_of, table, write_results
+from acereason.evaluation.samples import Journal, Place, Sample, compact, read_samples
+from acereason.hooks import run_folder
+from acereason.models.qwen import Backbone, stream_weights
+from acereason.modules.rollout import RolloutModule
+from acereason.rewards.pool import RewardSettings
+from acereason.rollouts.engine import RolloutEngine, alone, numbered
+from acereason.seeds import derive_seed
+from acereason.types import Problem, Rollout, Verdict
+
+
+class EvaluationModule(RolloutModule):
+    """A policy whose samples on benchmarks are judged and kept: avg@n, pass@k, solve rates.
+
+    Args:
+        engine: what generates the responses.
+        pretrained: Hub name or folder of the weights; null for random ones (`backbone.config`).
+        backbone: which model, and how it computes.
+        rewards: how responses are judged.
+        seed: of the responses.
+    """
+
+    def __init__(
+        self,
+        engine: RolloutEngine,
+        pretrained: str | None = None,
+        backbone: Backbone = Backbone(),  # noqa: B008  read only
+        rewards: RewardSettings = RewardSettings(),  # noqa: B008  read only
+        seed: int = 0,
+    ) -> None:
+        super().__init__(engine=engine, rewards=rewards, pretrained=pretrained, backbone=backbone, seed=seed)
+
+    def test_step(self, batch: list[None], batch_idx: int) -> None:
+        """Each benchmark: draw and judge what the run's folder lacks, and write the results so far."""
+        folder = run_folder(self.trainer)
+        fingerprint = self.fingerprint(self.push_digested_weights())
+        accept(folder / "samples" / "fingerprint.json", fingerprint, self.trainer.is_global_zero)
+        results: dict[str, Result] = {}
+        for name in self.trainer.datamodule.benchmarks:
+            self.complete(name, folder / "samples")
+            if self.trainer.is_global_zero:
+                results[name] = self.result(name, folder / "samples")
+                write_results(folder, fingerprint, results)
+        if self.trainer.is_global_zero:
+            _show(results, folder)
+
+    validation_step = test_step
+
+    def result(self, name: str, folder: Path) -> Result:
+        """A benchmark's numbers, once all ranks have kept their samples; its journals become one file."""
+        data = self.trainer.datamodule
+        problems, n = data.benchmark_problems(name), data.benchmarks[name].n
+        compact(folder, name, {problem.id: str(self.tokenizer.decode(problem.prompt_ids)) for problem in problems})
+        samples, wanted = read_samples(folder, name), [(p.id, number) for p, number in product(problems, range(n))]
+        if missing := [place for place in wanted if place not in samples]:
+            raise UserError(f"trainer.default_root_dir: {folder} lacks {missing[0]}: the machines must share it")
+        return result_of((samples[place] for place in wanted), n, self.seed)
+
+    def complete(self, name: str, folder: Path) -> None:
+        """Draw and judge this rank's samples of a benchmark that are not kept yet, and wait for the other ranks."""
+        problems = self.trainer.datamodule.benchmark_problems(name)
+        entry, seed = self.trainer.datamodule.benchmarks[name], derive_seed(self.seed, "evaluation", name)
+        kept = read_samples(folder, name)
+        _refuse_changed(problems, kept, folder)
+        gather([])  # nobody writes while another reads
+        places = product(problems[rank() :: world_size()], range(entry.n))
+        missing = [alone(problem, number) for problem, number in places if (problem.id, number) not in kept]
+        total = len(problems[rank() :: world_size()]) * entry.n
+        self._require_current_engine()
+        with Journal(folder, name, rank()) as journal, self._progress() as progress:
+            bar = progress.add_task(name, total=total, completed=total - len(missing))
+            judging = _Judging(journal, seed, partial(progress.advance, bar))
+            for group in self.engine.generate(missing, entry.sampling, 1, seed):
+                (rollout,) = group.rollouts
+                judging.add(group.problem, rollout, self.rewards.submit(group.problem, rollout.response.text))
+            judging.finish()
+        gather([])  # all journals are complete
+
+    def push_digested_weights(self) -> str:
+        """Give the engine the weights; their digest."""
+        seen = WeightsDigest()
+        weights = seen.passing(stream_weights(self.model, self.engine.weights_dtype))
+        self.engine.update_weights(weights, version=self.trainer.global_step)
+        return seen.value()
+
+    def fingerprint(self, weights: str) -> dict[str, Any]:
+        """What the samples depend on. Not n and limit: more of either goes on with what is there."""
+        data, rewards = self.trainer.datamodule, asdict(self.rewards.settings)
+        return {
+            "model": {"weights": weights, "config": digest(_config_of(self.config.to_dict()))},
+            "engine": self.engine.identity(),
+            "seed": self.seed,
+            "template": asdict(data.template),
+            "rewards": {name: rewards[name] for name in ("math", "code", "timeout", "memory_gib")},
+            "benchmarks": {name: asdict(entry.sampling) for name, entry in data.benchmarks.items()},
+        }
+
+    def _progress(self) -> Progress:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        return Progress(*columns, console=Console(stderr=True), disable=not self.trainer.is_global_zero)
+
+
+class _Judging:
+    """Samples on their way to the journal.
+
+    Args:
+        journal: where they go.
+        seed: of the benchmark.
+        advance: called for each that has arrived.
+    """
+
+    def __init__(self, journal: Journal, seed: int, advance: Callable[[], None]) -> None:
+        self.journal, self.seed, self.advance = journal, seed, advance
+        self._waiting: deque[tuple[Problem, Rollout, Future[Verdict]]] = deque()
+
+    def add(self, problem: Problem, rollout: Rollout, verdict: "Future[Verdict]") -> None:
+        """Take one more, and write down whatever has its verdict by now."""
+        self._waiting.append((problem, rollout, verdict))
+        for _ in range(len(self._waiting)):
+            first = self._waiting.popleft()
+            if first[2].done():
+                self._write(*first)
+            else:
+                self._waiting.append(first)
+
+    def finish(self) -> None:
+        """Wait for the rest."""
+        while self._waiting:
+            self._write(*self._waiting.popleft())
+
+    def _write(self, problem: Problem, rollout: Rollout, verdict: "Future[Verdict]") -> None:
+        self.journal.append(_sample(problem, rollout, verdict.result(), self.seed))
+        self.advance()
+
+
+def _show(results: dict[str, Result], folder: Path) -> None:
+    Console().print(table(results, str(folder)))
+    for name, result in results.items():
+        print("".join(f"{name}: the verifier failed on {error}\n" for error in result.errors), end="")
+
+
+def _sample(problem: Problem, rollout: Rollout, verdict: Verdict, seed: int) -> Sample:
+    name, number = numbered(problem.id)
+    response = rollout.response
+    return Sample(
+        id=name,
+        sample=number,
+        response=response.text,
+        status=verdict.status,
+        detail=verdict.detail,
+        seed=derive_seed(seed, problem.id, 0),
+        tokens=len(response.token_ids),
+        finish_reason=response.finish_reason,
+        problem=problem_digest(problem),
+    )
+
+
+def _refuse_changed(problems: list[Problem], kept: dict[Place, Sample], folder: Path) -> None:
+    """Raise where the samples of a problem answer another prompt, or were judged by another ground truth."""
+    digests = {problem.id: problem_digest(problem) for problem in problems}
+    for sample in kept.values():
+        if digests.get(sample.id, sample.problem) != sample.problem:
+            raise UserError(
+                f"{folder}: holds samples of {sample.id} with another prompt or ground truth; give another folder "
+                "(--trainer.default_root_dir), or delete it"
+            )
+
+
+def _config_of(values: dict[str, Any]) -> dict[str, Any]:
+    """What of a model's configuration its outputs depend on."""
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in ("_name_or_path", "transformers_version", "dtype", "architectures")
+    }

@@ -1,0 +1,96 @@
+"""Responses from a file in the place of a model's: they are judged, counted and kept like sampled ones."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from datasets import load_dataset
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase, Qwen2Config
+from typing_extensions import override
+
+from acereason.errors import UserError, first_line
+from acereason.rollouts.engine import EngineMemory, RolloutEngine, numbered, unjudged
+from acereason.rollouts.weights import checked, shapes_of
+from acereason.types import Group, Problem, Response, Rollout, Sampling
+
+_FORMATS = {".jsonl": "json", ".parquet": "parquet"}
+_SHOWN_MISSING = 10
+
+
+class ReplayEngine(RolloutEngine):
+    """Gives out the responses of a file: ground truths, another system's samples, or kept ones to judge again.
+
+    Args:
+        responses: a .jsonl or .parquet file of rows with `id` (a problem's), `sample` (counted from 0) and `response`.
+    """
+
+    def __init__(self, responses: str) -> None:
+        self.path = Path(responses)
+        if self.path.suffix not in _FORMATS or not self.path.is_file():
+            raise ValueError(f"responses: no .jsonl or .parquet file {responses}")
+
+    @override
+    def identity(self) -> dict[str, str]:
+        return super().identity() | {"responses": hashlib.sha256(self.path.read_bytes()).hexdigest()[:16]}
+
+    @override
+    def start(
+        self,
+        config: Qwen2Config,
+        tokenizer: PreTrainedTokenizerBase,
+        stop_ids: list[int],
+        device: torch.device,
+        longest: int,
+        ranks: int = 1,
+    ) -> None:
+        self.tokenizer, self.shapes = tokenizer, shapes_of(config)
+        self.responses = _read(self.path)
+
+    @override
+    def generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
+        """As they are in the file, whatever the sampling.
+
+        Raises:
+            UserError: the file lacks some; names them.
+        """
+        wanted = {problem.id: _places(problem, num_rollouts) for problem in problems}
+        missing = [place for places in wanted.values() for place in places if place not in self.responses]
+        if missing:
+            shown = ", ".join(f"{name} sample {sample}" for name, sample in missing[:_SHOWN_MISSING])
+            more = f" and {len(missing) - _SHOWN_MISSING} more" if len(missing) > _SHOWN_MISSING else ""
+            raise UserError(f"model.engine.responses: {self.path} has no response to {shown}{more}; add them")
+        for problem in problems:
+            yield Group(problem, [self._rollout(self.responses[place]) for place in wanted[problem.id]])
+
+    @override
+    def update_weights(self, named_tensors: Iterator[tuple[str, Tensor]], version: int) -> None:
+        for _ in checked(named_tensors, self.shapes):
+            pass
+        self.policy_version = version
+
+    @override
+    def memory(self, config: Qwen2Config, parameters: int, longest: int, group_size: int) -> EngineMemory:
+        return EngineMemory(weights=0.0, cache=0.0, token=0.0)
+
+    def _rollout(self, text: str) -> Rollout:
+        tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return unjudged(Response(tokens, [0.0] * len(tokens), "stop", text))
+
+
+def _places(problem: Problem, num_rollouts: int) -> list[tuple[str, int]]:
+    name, first = numbered(problem.id)
+    return [(name, first + index) for index in range(num_rollouts)]
+
+
+def _read(path: Path) -> dict[tuple[str, int], str]:
+    try:
+        rows = load_dataset(_FORMATS[path.suffix], data_files=str(path), split="train")
+    except Exception as error:  # whatever pandas, pyarrow or json say of a broken file
+        reason = first_line(error.__cause__ or error)
+        raise UserError(f"model.engine.responses: {path} can't be read: {reason}") from error
+    for column in ("id", "sample", "response"):
+        if column not in rows.column_names:
+            raise UserError(f"model.engine.responses: {path} has no column {column!r}; it has {rows.column_names}")
+    return {(str(row["id"]), int(row["sample"])): str(row["response"]) for row in rows}

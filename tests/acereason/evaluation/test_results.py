@@ -1,0 +1,72 @@
+import json
+from math import sqrt
+
+import pytest
+from evaluating import sample
+from rich.console import Console
+
+from acereason.errors import UserError
+from acereason.evaluation.results import evalplus, markdown, read_results, result_of, table, write_results
+
+MATH = [
+    sample("m/0", 0, "correct", "2"),
+    sample("m/0", 1, "correct", "2"),
+    sample("m/1", 0, "wrong", "4", tokens=40, finish_reason="length"),
+    sample("m/1", 1, "error"),
+    sample("m/2", 0, "wrong"),
+    sample("m/2", 1, "correct", "7"),
+]
+
+
+def test_a_benchmarks_numbers_by_hand():
+    result = result_of(MATH, 2, seed=0)
+    assert result.avg == 0.5  # 1, 0 of one, 0.5
+    assert [(p.correct, p.judged, p.rate) for p in result.problems.values()] == [(2, 2, 1.0), (0, 1, 0.0), (1, 2, 0.5)]
+    assert result.majority == pytest.approx(2 / 3)  # no box is no vote
+    assert result.pass_at_k == {"1": 0.5, "2": 1.0}  # the second problem has only one judged sample
+    assert (result.error_rate, result.truncated) == (pytest.approx(1 / 6), pytest.approx(1 / 6))
+    assert result.length_mean == 15
+    assert result.errors == ["m/1 sample 1: killed"]
+    assert result.stderr_runs == pytest.approx(sqrt((0 + 0.25) / 2 / 3))  # nor has it a variance of its own
+
+
+def test_they_are_read_as_they_were_written_and_written_the_same_twice(tmp_path):
+    results = {"m": result_of(MATH, 2, seed=0), "none": result_of([sample("n/0", 0, "error")], 1, seed=0)}
+    write_results(tmp_path, {"seed": 0}, results)
+    assert read_results(tmp_path) == results
+    first = (tmp_path / "results.json").read_bytes()
+    write_results(tmp_path, {"seed": 0}, results)
+    assert (tmp_path / "results.json").read_bytes() == first
+    assert json.loads(first)["benchmarks"]["none"]["avg"] is None  # strict JSON knows no NaN
+
+
+def test_the_table_stands_beside_the_papers(tmp_path):
+    plus = {"humaneval_plus": [sample("h", 0, "correct")], "mbpp_plus": [sample("b", 0, "wrong")]}
+    results = {name: result_of(samples, 1, seed=0) for name, samples in plus.items()} | {
+        "aime24": result_of(MATH, 2, 0)
+    }
+    assert evalplus(results) == 0.5
+    text = markdown(results)
+    assert "| aime24 | 2 | 50.0 | 28.9 | 20.4 | 100.0 | 66.7 | 16.7 | 15 | 16.7 | 62.0 | 72.6 |" in text
+    (line,) = [line for line in text.splitlines() if "EvalPlus" in line]
+    assert [cell.strip() for cell in line.split("|")][1:4] == ["EvalPlus: their mean", "", "50.0"]
+    assert "| 83.4 | 84.8 |" in line
+    widths = {line.count("|") for line in text.splitlines() if line.startswith("|")}
+    assert widths == {13}
+    assert evalplus({"mbpp_plus": results["mbpp_plus"]}) is None
+
+
+def test_the_screens_table_fits_80_characters():
+    console = Console(width=80, record=True, force_terminal=False)
+    console.print(table({"livecodebench_v5": result_of(MATH, 2, seed=0)}, "results"))
+    text = console.export_text()
+    assert "…" not in text
+    assert "57.2" in text
+
+
+@pytest.mark.parametrize(("text", "message"), [(None, "no results.json there"), ("{}", "no results of run.py test")])
+def test_a_folder_without_results_is_named(tmp_path, text, message):
+    if text is not None:
+        (tmp_path / "results.json").write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_results(tmp_path)
