@@ -1,6 +1,7 @@
 """The verbs: Lightning's through LightningCLI, the others as typed functions given to jsonargparse."""
 
 import itertools
+import json
 import logging
 import re
 import warnings
@@ -26,13 +27,17 @@ from acereason.modules.grpo import GRPOModule  # noqa: F401
 from acereason.modules.sft import SFTModule  # noqa: F401
 from acereason.preflight.resources import Planned
 from acereason.recipe import recipe
+from acereason.report.verb import report
 from acereason.rollouts.hf import HFEngine  # noqa: F401
 from acereason.rollouts.vllm import VLLMEngine  # noqa: F401
 from acereason.scoring.verb import score
 from acereason.trainer import Trainer
 
-VERBS: dict[str, Callable[..., None]] = {"recipe": recipe, "score": score}
+VERBS: dict[str, Callable[..., None]] = {"recipe": recipe, "report": report, "score": score}
 """Verbs that need no Trainer in this process."""
+
+POSITIONAL = {"report": "runs"}
+"""Verbs and the list that their words without a name make up."""
 
 
 class Parser(LightningArgumentParser):
@@ -120,13 +125,23 @@ def run_verb(args: list[str]) -> None:
         args = [
             re.sub(r"^--[^=]+", lambda option: option[0][:2] + option[0][2:].replace("-", "_"), arg) for arg in args
         ]
-        auto_cli(verb, args=args[1:], as_positional=False, parser_mode="omegaconf+", parser_class=Parser)
+        auto_cli(
+            verb, args=_named(args[0], args[1:]), as_positional=False, parser_mode="omegaconf+", parser_class=Parser
+        )
         return
     try:
         lightning_cli(args)
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+
+
+def _named(verb: str, args: list[str]) -> list[str]:
+    """`report A B --output C` as `report --runs=["A", "B"] --output C`."""
+    words = list(itertools.takewhile(lambda arg: not arg.startswith("-"), args))
+    if not words or verb not in POSITIONAL:
+        return args
+    return [f"--{POSITIONAL[verb]}={json.dumps(words)}", *args[len(words) :]]
 
 
 def lightning_cli(args: list[str], run: bool = True) -> AceReasonCLI:
