@@ -65,7 +65,7 @@ def test_a_recipe_loads_and_its_steps_exist(path):
     parser.add_argument("--config", action="config")
     parser.add_function_arguments(recipe)
     steps = parser.instantiate(parser.parse_args([f"--config={path}"])).steps
-    assert [Path(step.config).exists() for step in steps] == [True] * len(steps)
+    assert all(Path(step.config).exists() for step in steps if step.config)
 
 
 def test_the_papers_values():

@@ -8,7 +8,7 @@ import pytest
 from comparing import metrics, same_weights
 
 import run
-from callbacks.curves import read_curves
+from acereason.curves import read_curves
 
 NAMES = {
     *("reward/mean", "reward/std", "reward/correct", "reward/error_rate", "reward/zero_variance"),

@@ -1,6 +1,7 @@
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from callbacks.curves import draw, read_curves
+from acereason.curves import read_curves
+from callbacks.curves import draw
 
 
 def test_a_resumed_runs_later_points_count(tmp_path):
