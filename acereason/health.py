@@ -100,7 +100,7 @@ def _entropy_collapse(history: History, limits: Limits) -> str | None:
     values = history.recent("policy/entropy")
     if values and limits.entropy is not None and fmean(values) < limits.entropy - limits.band:
         return (
-            f"entropy is {fmean(values):.3f}, below {limits.entropy:g} - {limits.band:g}: the policy exploits and hardly "
+            f"entropy is {fmean(values):.3f}, below {limits.entropy:g} - {limits.band:g}: the policy hardly "
             "explores. Try a higher sampling temperature (`calibrate` tells which), or an earlier checkpoint"
         )
     return None
@@ -110,8 +110,8 @@ def _entropy_blow_up(history: History, limits: Limits) -> str | None:
     values = history.recent("policy/entropy")
     if values and limits.entropy is not None and fmean(values) > limits.entropy + limits.band:
         return (
-            f"entropy is {fmean(values):.3f}, above {limits.entropy:g} + {limits.band:g}: the policy explores at the cost "
-            "of reward. Try a lower sampling temperature (`calibrate` tells which) or learning rate"
+            f"entropy is {fmean(values):.3f}, above {limits.entropy:g} + {limits.band:g}: the policy explores "
+            "at the cost of reward. Try a lower sampling temperature (`calibrate` tells which) or learning rate"
         )
     return None
 
@@ -131,7 +131,7 @@ def _reward_one(history: History, limits: Limits) -> str | None:
     if values and fmean(values) > 1 - limits.reward_margin:
         return (
             f"the mean reward is {fmean(values):.3f}: nearly everything is solved, so there is nothing to learn from. "
-            "Try harder problems, `easy_filter` or `screen`, or end the stage; make sure that the reward can't be fooled"
+            "Try harder problems, `easy_filter` or `screen`, or end the stage; and see that nothing fools the verifier"
         )
     return None
 
@@ -160,8 +160,8 @@ def _errors(history: History, limits: Limits) -> str | None:
     values = history.recent("reward/error_rate")
     if values and fmean(values) > limits.errors:
         return (
-            f"the verifier failed on {fmean(values):.1%} of the responses, which leave the loss. The report counts them "
-            "by kind; `score --explain` shows one step by step; try more `rewards.workers` against timeouts"
+            f"the verifier failed on {fmean(values):.1%} of the responses, which leave the loss. The report counts "
+            "them by kind; `score --explain` shows one step by step; try more `rewards.workers` against timeouts"
         )
     return None
 
@@ -170,8 +170,8 @@ def _logprob_gap(history: History, limits: Limits) -> str | None:
     pair = history.both("sync/logprob_gap")
     if pair and fmean(pair[1]) > max(limits.gap, limits.gap_growth * fmean(pair[0])):
         return (
-            f"the engine's log-probs are {fmean(pair[1]):.3g} nats from the trainer's, {fmean(pair[0]):.3g} when the stage "
-            "began: sampler and policy drift apart. Try `importance_cap: 2`, or the same dtype in engine and trainer"
+            f"the engine's log-probs are {fmean(pair[1]):.3g} nats from the trainer's, {fmean(pair[0]):.3g} when the "
+            "stage began: sampler and policy drift apart. Try `importance_cap: 2`, or the same dtype in engine and trainer"
         )
     return None
 
@@ -180,8 +180,8 @@ def _length_collapse(history: History, limits: Limits) -> str | None:
     pair = history.both("response/length_mean")
     if pair and fmean(pair[1]) < limits.length * fmean(pair[0]):
         return (
-            f"responses have {fmean(pair[1]):,.0f} tokens, {fmean(pair[0]):,.0f} when the stage began: the policy stops "
-            "reasoning. Read some responses; try `overlong: mask` in place of a penalty, or a lower learning rate"
+            f"responses have {fmean(pair[1]):,.0f} tokens, {fmean(pair[0]):,.0f} when the stage began: the policy "
+            "stops reasoning. Read some responses; try `overlong: mask` in place of a penalty, or a lower learning rate"
         )
     return None
 
@@ -190,8 +190,8 @@ def _gradient_spike(history: History, limits: Limits) -> str | None:
     values = history.recent("policy/grad_norm")
     if values and max(values) > limits.spike * median(values) > 0:
         return (
-            f"a gradient norm of {max(values):.3g} where {median(values):.3g} is usual. `max_grad_norm` bounds one step; "
-            "when they come often try a lower learning rate or more warm-up, and look at that step's samples"
+            f"a gradient norm of {max(values):.3g} where {median(values):.3g} is usual. `max_grad_norm` bounds one "
+            "step; when they come often try a lower learning rate or more warm-up, and read that step's samples"
         )
     return None
 
@@ -200,8 +200,8 @@ def _throughput_drop(history: History, limits: Limits) -> str | None:
     pair = history.both("throughput/tokens_per_second")
     if pair and median(pair[1]) < limits.throughput * median(pair[0]):
         return (
-            f"{median(pair[1]):,.0f} tokens a second, {median(pair[0]):,.0f} when the stage began. Look at what takes the "
-            "time (time/), at other work on the machines, and at the cache of the engine if responses have grown"
+            f"{median(pair[1]):,.0f} tokens a second, {median(pair[0]):,.0f} when the stage began. Look at what takes "
+            "the time (time/), at other work on the machines, and at the cache of the engine if responses have grown"
         )
     return None
 

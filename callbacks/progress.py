@@ -19,8 +19,8 @@ _SFT = {"policy/loss": "loss {:.4f}", "policy/entropy": "entropy {:.3f}"}
 
 
 class Progress(RichProgressBar):
-    """On a terminal Lightning's rich progress bar, with the curriculum's stage in front; elsewhere (a redirect, SLURM) a
-    plain line every so many steps, with the time that the stage still takes.
+    """On a terminal Lightning's rich progress bar, with the curriculum's stage in front; elsewhere (a redirect, SLURM)
+    a plain line every so many steps, with the time that the stage still takes.
 
     Args:
         every_n_steps: steps between two plain lines.
@@ -87,18 +87,22 @@ def line(trainer: pl.Trainer, metrics: dict[str, float], seconds: float) -> str:
     done, steps, name = _stage(trainer)
     told = [form.format(metrics[metric]) for metric, form in (_RL if name else _SFT).items()]
     told.append(f"{seconds:.3g} s a step")
-    if steps is not None:
-        told.append(f"{'stage' if name else 'run'} ends in {clock(seconds * (steps - done))}")
-    place = f", {name} {done}/{steps if steps is not None else '?'}" if name else f"/{steps}"
+    told.append(f"{'stage' if name else 'run'} ends in {clock(seconds * (steps - done))}")
+    place = f", {name} {done}/{steps}" if name else f"/{steps}"
     return f"step {trainer.global_step}{place}: {' | '.join(told)}"
 
 
-def _stage(trainer: pl.Trainer) -> tuple[int, int | None, str]:
-    """Steps of the stage so far, steps that it is going to have where that is known, and its name. SFT is one stage."""
+def _stage(trainer: pl.Trainer) -> tuple[int, int, str]:
+    """Steps of the stage so far, steps that it is going to have at most, and its name. SFT is one stage."""
     data = trainer.datamodule
     if not hasattr(data, "plan"):
         return trainer.global_step, int(trainer.estimated_stepping_batches), ""
-    return trainer.global_step - data.plan.stage_start, data.stage.steps, data.plan.stage
+    plan, stage = data.plan, data.stage
+    bounds = [stage.steps] if stage.steps else []
+    if stage.epochs:  # at most: the easy filter may shorten the epochs to come
+        epochs = stage.epochs - plan.stage_epoch
+        bounds.append(plan.epoch_start - plan.stage_start + epochs * int(trainer.num_training_batches))
+    return trainer.global_step - plan.stage_start, min(bounds), plan.stage
 
 
 def clock(seconds: float) -> str:

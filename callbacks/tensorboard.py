@@ -62,8 +62,8 @@ class TensorBoard(RolloutCallback):
 
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        plan = getattr(trainer.datamodule, "plan", None)
-        for writer in _writers(trainer) if plan else []:
+        plan = trainer.datamodule.plan
+        for writer in _writers(trainer):
             picture = draw_curriculum(trainer.datamodule.stages, plan.stage)
             writer.add_figure("curriculum", picture, trainer.global_step)
 
