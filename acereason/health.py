@@ -171,7 +171,7 @@ def _logprob_gap(history: History, limits: Limits) -> str | None:
     if pair and fmean(pair[1]) > max(limits.gap, limits.gap_growth * fmean(pair[0])):
         return (
             f"the engine's log-probs are {fmean(pair[1]):.3g} nats from the trainer's, {fmean(pair[0]):.3g} when the "
-            "stage began: sampler and policy drift apart. Try `importance_cap: 2`, or the same dtype in engine and trainer"
+            "stage began: sampler and policy drift apart. Try `importance_cap: 2`, or one dtype for engine and trainer"
         )
     return None
 
@@ -180,8 +180,8 @@ def _length_collapse(history: History, limits: Limits) -> str | None:
     pair = history.both("response/length_mean")
     if pair and fmean(pair[1]) < limits.length * fmean(pair[0]):
         return (
-            f"responses have {fmean(pair[1]):,.0f} tokens, {fmean(pair[0]):,.0f} when the stage began: the policy "
-            "stops reasoning. Read some responses; try `overlong: mask` in place of a penalty, or a lower learning rate"
+            f"responses have {fmean(pair[1]):,.0f} tokens, {fmean(pair[0]):,.0f} when the stage began: the "
+            "policy stops reasoning. Read some; try `overlong: mask` in place of a penalty, or a lower learning rate"
         )
     return None
 
@@ -200,8 +200,8 @@ def _throughput_drop(history: History, limits: Limits) -> str | None:
     pair = history.both("throughput/tokens_per_second")
     if pair and median(pair[1]) < limits.throughput * median(pair[0]):
         return (
-            f"{median(pair[1]):,.0f} tokens a second, {median(pair[0]):,.0f} when the stage began. Look at what takes "
-            "the time (time/), at other work on the machines, and at the cache of the engine if responses have grown"
+            f"{median(pair[1]):,.0f} tokens a second, {median(pair[0]):,.0f} when the stage began. Look at what "
+            "takes the time (time/), at other work on the machines, and at the engine's cache if responses have grown"
         )
     return None
 

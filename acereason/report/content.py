@@ -8,7 +8,7 @@ class Line:
     """One curve of a plot."""
 
     name: str
-    x: list[float]
+    x: list[float] | list[str]
     y: list[float]
     style: str = "line"
     """line; faint: the values behind a smoothed line; dash: a bound; points: with error bars; area: stacked."""
@@ -20,7 +20,7 @@ class Line:
 
 @dataclass
 class Plot:
-    """A picture over steps, drawn by plotly on the page and by matplotlib beside the Markdown."""
+    """A picture, over steps unless it says otherwise, drawn by plotly on the page, by matplotlib for the Markdown."""
 
     id: str
     title: str
@@ -36,7 +36,8 @@ class Plot:
     spans: list[tuple[str, float, float]] = field(default_factory=list)
     """Stages as (label, first step, last step)."""
     histogram: bool = False
-    """Bars over classes instead of lines over steps."""
+    """Bars over classes instead of lines."""
+    xlabel: str = "step"
 
 
 @dataclass
@@ -54,13 +55,20 @@ class Text:
 
 
 @dataclass
+class Heading:
+    """A title within a section."""
+
+    text: str
+
+
+@dataclass
 class Table:
-    """Rows of text; a mark (same, differs, correct, wrong, error) colours a cell or row."""
+    """Rows of text."""
 
     head: list[str]
     rows: list[list[str]]
     marks: list[str] = field(default_factory=list)
-    """Of each row, or none."""
+    """Of each row, or none: differs, correct, wrong, error."""
 
 
 @dataclass
@@ -68,7 +76,7 @@ class Notices:
     """Warnings, or that there are none."""
 
     rows: list[tuple[str, str, str]]
-    """(rule, where, message)"""
+    """(rule, where it fired, what it said first)"""
     good: str
     """What is said when there are none."""
 
@@ -100,7 +108,7 @@ class Samples:
     samples: list[Sample]
 
 
-Block = Plots | Text | Table | Notices | Timeline | Samples
+Block = Plots | Text | Heading | Table | Notices | Timeline | Samples
 
 
 @dataclass

@@ -4,22 +4,25 @@ from typing import Any
 
 from acereason.report.content import Line, Plot
 
-_AXIS: dict[str, Any] = {"automargin": True, "zeroline": False, "ticks": "outside", "ticklen": 3}
+_AXIS: dict[str, Any] = {"automargin": True, "zeroline": False, "ticks": "outside", "ticklen": 3, "exponentformat": "e"}
 
 
 def figure(plot: Plot) -> dict[str, Any]:
     """What the page gives to `Plotly.react`."""
     values: dict[str, Any] = {"title": {"text": plot.unit, "standoff": 6}, "type": "log" if plot.log else "linear"}
+    if plot.log:
+        values |= {"nticks": 6, "tickformat": ".1~g"}
     if plot.percent:
         values |= {"tickformat": ".0%", "range": [0, 1.02]}
+    legend = len({line.name for line in plot.lines}) > 1
     layout = {
         "height": 260,
-        "margin": {"l": 50, "r": 12, "t": 18, "b": 34},
-        "xaxis": _AXIS | {"title": {"text": "" if plot.histogram else "step", "standoff": 4}},
+        "margin": {"l": 50, "r": 12, "t": 40 if legend else 18, "b": 34},
+        "xaxis": _AXIS | {"title": {"text": plot.xlabel, "standoff": 4}},
         "yaxis": _AXIS | values,
         "hovermode": "closest" if plot.histogram else "x unified",
-        "showlegend": len({line.name for line in plot.lines}) > 1,
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "showlegend": legend,
+        "legend": {"orientation": "h", "x": 0, "y": 1.07, "yanchor": "bottom"},
         "shapes": _shapes(plot),
         "annotations": [_label(label, first, last) for label, first, last in plot.spans],
     }

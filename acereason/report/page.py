@@ -1,9 +1,11 @@
 """A report as one HTML file that needs nothing else."""
 
 import json
+import re
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from acereason.report.content import Block, Plots, Report
@@ -21,6 +23,7 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["code"] = _code
     blocks = [block for section in report.sections for block in section.blocks]
     return environment.get_template("page.html").render(
         report=report,
@@ -30,6 +33,11 @@ def render(report: Report) -> str:
         plotly=get_plotlyjs(),
         figures=_json([figure(plot) for block in blocks if isinstance(block, Plots) for plot in block.plots]),
     )
+
+
+def _code(text: str) -> Markup:
+    """Escaped text, with `words in backticks` as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _kind(block: Block) -> str:

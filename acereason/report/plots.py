@@ -43,9 +43,20 @@ def curve_plots(runs: list[Run], band: tuple[float, float] | None) -> list[Plot]
     plots = []
     for plot in _CURVES:
         lines = [line for number, run in enumerate(runs) for line in _lines(run, plot.id, number, len(runs) > 1)]
-        if lines:
+        changes = plot.id not in _EXACT or len({value for line in lines for value in line.y}) > 1
+        if lines and changes:
             plots.append(replace(plot, lines=lines, spans=spans(runs), band=band if plot.id == "entropy" else None))
     return plots
+
+
+def constants(runs: list[Run]) -> list[str]:
+    """In words: what never changed, and so needs no picture."""
+    told = []
+    for plot in _CURVES:
+        values = {value for run in runs for _, value in run.curves.get(_TAGS[plot.id], [])}
+        if plot.id in _EXACT and len(values) == 1:
+            told.append(f"{plot.title}: {values.pop():g} throughout.")
+    return told
 
 
 def _lines(run: Run, name: str, number: int, several: bool) -> list[Line]:

@@ -111,11 +111,11 @@ def read_run(folder: Path, name: str) -> Run:
 
 
 def read_runs(folders: list[str]) -> list[Run]:
-    """Read several; those whose folders have the same name are told apart by the folder above."""
+    """Read several, each named by its folder and the one above, unless that is the same for all."""
     paths = [Path(folder).resolve() for folder in folders]
-    names = [path.name for path in paths]
-    clear = [path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}" for path in paths]
-    return [read_run(path, name) for path, name in zip(paths, clear, strict=True)]
+    parents = {path.parent for path in paths}
+    names = [path.name if len(paths) > 1 == len(parents) else f"{path.parent.name}/{path.name}" for path in paths]
+    return [read_run(path, name) for path, name in zip(paths, names, strict=True)]
 
 
 def num_parameters(folder: Path) -> int | None:

@@ -1,6 +1,6 @@
 """Numbers as people write them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 def percent(share: float) -> str:
@@ -13,6 +13,11 @@ def number(value: float) -> str:
     if value != value:
         return "-"
     return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.3g}"
+
+
+def decimals(value: float) -> str:
+    """Three of them."""
+    return f"{value:.3f}"
 
 
 def amount(count: float) -> str:
@@ -39,11 +44,10 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def arrow(values: list[float], write: object = None) -> str:
+def arrow(values: list[float], write: Callable[[float], str]) -> str:
     """First -> last, as means over a tenth of the values."""
     if not values:
         return "-"
     tenth = max(1, len(values) // 10)
     first, last = (sum(part) / len(part) for part in (values[:tenth], values[-tenth:]))
-    shown = write if callable(write) else number
-    return f"{shown(first)} → {shown(last)}"
+    return f"{write(first)} → {write(last)}"
