@@ -11,7 +11,7 @@ class Line:
     x: list[float] | list[str]
     y: list[float]
     style: str = "line"
-    """line; faint: the values behind a smoothed line; dash: a bound; points: with error bars; area: stacked."""
+    """line; thin; faint: the values behind a smoothed line; dash: a bound; points: with error bars; area: stacked."""
     colour: int = 0
     """Which of the palette."""
     error: list[float] | None = None

@@ -1,5 +1,6 @@
 """Plots as plotly's figures; colours are filled in by the page, which knows its theme."""
 
+from math import ceil, floor, log10
 from typing import Any
 
 from acereason.report.content import Line, Plot
@@ -11,7 +12,7 @@ def figure(plot: Plot) -> dict[str, Any]:
     """What the page gives to `Plotly.react`."""
     values: dict[str, Any] = {"title": {"text": plot.unit, "standoff": 6}, "type": "log" if plot.log else "linear"}
     if plot.log:
-        values |= {"nticks": 6, "tickformat": ".1~g"}
+        values |= _decades([value for line in plot.lines for value in line.y if value > 0])
     if plot.percent:
         values |= {"tickformat": ".0%", "range": [0, 1.02]}
     legend = len({line.name for line in plot.lines}) > 1
@@ -41,7 +42,16 @@ def trace(plot: Plot, line: Line) -> dict[str, Any]:
         return shared | {"mode": "lines+markers", "error_y": {"type": "data", "array": line.error, "width": 3}}
     if line.style == "faint":
         return shared | {"line": {"width": 1}, "opacity": 0.35, "showlegend": False, "hoverinfo": "skip"}
+    if line.style == "thin":
+        return shared | {"line": {"width": 1}, "opacity": 0.6}
     return shared | {"line": {"width": 2, "dash": "dot" if line.style == "dash" else "solid"}}
+
+
+def _decades(values: list[float]) -> dict[str, Any]:
+    """Ticks at 1, 2 and 5 times powers of ten; plotly's own print over each other on an axis of one decade."""
+    powers = range(floor(log10(min(values, default=1))), ceil(log10(max(values, default=1))) + 1)
+    ticks = [float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5)]
+    return {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
 
 
 def _shapes(plot: Plot) -> list[dict[str, Any]]:

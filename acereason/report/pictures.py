@@ -62,6 +62,8 @@ def _line(axes: Axes, line: Line) -> None:
     colour = f"C{line.colour}"
     if line.style == "points":
         axes.errorbar(line.x, line.y, line.error, fmt="o-", capsize=3, markersize=4, label=line.name, color=colour)
+    elif line.style == "thin":
+        axes.plot(line.x, line.y, linewidth=0.8, alpha=0.6, label=line.name, color=colour)
     elif line.style == "faint":
         axes.plot(line.x, line.y, linewidth=0.8, alpha=0.35, color=colour)
     else:

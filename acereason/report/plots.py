@@ -18,7 +18,7 @@ _CURVES = [
     Plot("loss", "Loss", []),
     Plot("lr", "Learning rate", []),
     Plot("grad_norm", "Gradient norm", [], log=True),
-    Plot("gap", "Engine's log-probs against the trainer's", [], "nats", log=True),
+    Plot("gap", "Log-prob gap of engine and trainer", [], "nats"),
     Plot("throughput", "Throughput", [], "tokens / s"),
 ]
 _TAGS = {
@@ -68,7 +68,7 @@ def _lines(run: Run, name: str, number: int, several: bool) -> list[Line]:
         return [Line(label, *columns(curve), colour=number)]
     lines = [Line(label, *columns(curve), "faint", number), Line(label, *columns(smooth(curve)), "line", number)]
     if name == "length" and not several:
-        lines += [Line("longest", *columns(run.curves["response/length_max"]), "faint", 1), *_budget(run)]
+        lines += [Line("longest", *columns(run.curves["response/length_max"]), "thin", 1), *_budget(run)]
     return lines
 
 

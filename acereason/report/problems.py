@@ -62,7 +62,7 @@ def easiest(problems: list[Met]) -> list[Met]:
 
 
 def pass_rates(run: Run) -> Plot:
-    """How many groups had how many correct rollouts, in each stage's first and last epochs alike."""
+    """How many groups had how many correct rollouts, by stage."""
     classes = [f"{10 * i}-{10 * (i + 1)} %" for i in range(10)]
     lines = []
     for colour, span in enumerate(run.spans()):
@@ -70,15 +70,8 @@ def pass_rates(run: Run) -> Plot:
         counts = Counter(min(9, int(10 * rate)) for rate in rates)
         shares = [counts[i] / max(1, len(rates)) for i in range(10)]
         lines.append(Line(span.name, classes, shares, colour=colour))
-    return Plot(
-        "pass_rates",
-        "Groups by their share of correct rollouts",
-        lines,
-        "groups",
-        percent=True,
-        histogram=True,
-        xlabel="",
-    )
+    title = "Groups by their share of correct rollouts"
+    return Plot("pass_rates", title, lines, "groups", percent=True, histogram=True, xlabel="")
 
 
 def lengths(run: Run) -> Plot:
@@ -90,7 +83,7 @@ def lengths(run: Run) -> Plot:
         counts = Counter(length // width for length in found)
         classes = range(min(counts, default=0), max(counts, default=0) + 1)
         x = [(i + 0.5) * width for i in classes]
-        lines.append(Line(span.name, x, [counts[i] / len(found) for i in classes], colour=colour))
+        lines.append(Line(span.name, x, [counts[i] / max(1, len(found)) for i in classes], colour=colour))
     return Plot("lengths", "Responses by length", lines, "share", xlabel="tokens")
 
 
@@ -101,7 +94,7 @@ def verdict_table(run: Run) -> Table:
     for row in run.groups:
         counts[row["stage"]].update(row["why"])
     total = sum((counter for counter in counts.values()), Counter())
-    kinds = sorted(total, key=lambda why: (_ORDER.index(why.split(":")[0]), -total[why]))
+    kinds = sorted(+total, key=lambda why: (_ORDER.index(why.split(":")[0]), -total[why]))
     rows = [
         [*why.split(": ", 1), f"{total[why]:,}", *(percent(counts[s][why] / max(1, counts[s].total())) for s in stages)]
         for why in kinds

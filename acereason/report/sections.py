@@ -91,9 +91,8 @@ def timeline(run: Run) -> Timeline:
     done = {span.name: span for span in run.spans()}
     bars = []
     for name, stage in run.stages.items():
-        told = f"{stage['max_response_length']:,} tokens" if stage["max_response_length"] else ""
-        if stage["overlong"]:
-            told += f", {stage['overlong']}"
+        budget = f"{stage['max_response_length']:,} tokens" if stage["max_response_length"] else ""
+        told = ", ".join(filter(None, [budget, stage["overlong"]]))
         steps = done[name].steps if name in done else 0
         sources = [run.data["sources"][source] for source in stage["sources"]]
         bars.append((name, told, steps, sources[0].get("task", "math") if steps else "to come"))
