@@ -43,17 +43,15 @@ def show(driver: Any, page: Path, theme: str, width: int) -> None:
     themed = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", themed)
     driver.get(page.absolute().as_uri())
-    drawn = (
-        "return document.querySelectorAll('.plot').length === document.querySelectorAll('.plot .main-svg').length / 3"
-    )
+    drawn = "return document.querySelectorAll('.plot:not(:has(.main-svg))').length === 0"
     WebDriverWait(driver, 120).until(lambda _: driver.execute_script(drawn))
 
 
 def requests(driver: Any) -> set[str]:
-    """The addresses that pages have asked for, but those of files and those that hold their own data."""
+    """The addresses that pages have asked for, but those of files, of the browser's own parts, and of inline data."""
     events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
     urls = {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
-    return {url for url in urls if not url.startswith(("file:", "data:", "blob:"))}
+    return {url for url in urls if not url.startswith(("file:", "data:", "blob:", "chrome:"))}
 
 
 def picture(driver: Any, height: int | None = None) -> bytes:

@@ -94,15 +94,16 @@ def _screening(run: Run) -> Setting:
 
 
 def _evaluation(run: Run) -> Setting:
-    entries = (run.data.get("benchmarks") or {}).items()
-    told = [
-        f"{name}: avg@{b['n']}, T {b['temperature']:g}, top-p {b['top_p']:g}, "
-        f"{b['max_response_length'] or run.model['sampling']['max_response_length']:,} tokens"
-        for name, b in entries
-    ]
-    same = bool(told) and all((b["temperature"], b["top_p"]) == (0.6, 0.95) for _, b in entries)
+    default = run.model["sampling"]["max_response_length"]
+    values = {
+        name: (b["n"], b["temperature"], b["top_p"], b["max_response_length"] or default)
+        for name, b in (run.data.get("benchmarks") or {}).items()
+    }
+    told = [f"{name}: avg@{n}, T {t:g}, top-p {p:g}, {budget:,} tokens" for name, (n, t, p, budget) in values.items()]
     paper = "avg@64 on AIME, T 0.6, top-p 0.95, 32,768 tokens"
-    return Setting("evaluation", paper, "4.1", "; ".join(told) or "none", same and "32,768" in told[0])
+    return Setting(
+        "evaluation", paper, "4.1", "; ".join(told) or "none", {*values.values()} == {(64, 0.6, 0.95, 32768)}
+    )
 
 
 def _rope(run: Run) -> Setting:
@@ -148,7 +149,7 @@ def choices(run: Run) -> list[tuple[str, str]]:
         ("solved", "every rollout of the group correct in the epoch just finished"),
         ("groups of equal rewards", "stay in the denominator: the paper has no dynamic sampling"),
         ("errors of the verifier", "leave loss and baseline, and are counted; never a reward of 0"),
-        ("engine and trainer", _IMPORTANCE(model["importance_cap"])),
+        ("engine and trainer", _engine_and_trainer(model["importance_cap"])),
     ]
 
 
@@ -162,7 +163,8 @@ _MASK = {
 }
 
 
-def _IMPORTANCE(cap: float | None) -> str:
+def _engine_and_trainer(cap: float | None) -> str:
+    """What is done about the difference of their log-probs."""
     if cap is None:
         return "the gap of log-probs is logged at each step and bounded; no importance weights"
     return f"each token is weighed by min(trainer / engine, {cap:g})"

@@ -10,7 +10,7 @@ from acereason.report.verb import report
 
 pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER and find_spec("selenium")),
-    reason="no chromium and chromedriver (Debian: apt-get install chromium chromium-driver), or no selenium",
+    reason="no chromium and chromedriver (on Debian the packages chromium and chromium-driver), or no selenium",
 )
 SECTIONS = [
     "health",

@@ -1,4 +1,4 @@
-from made_run import HOSTILE, make_rl
+from made_run import make_rl
 
 from acereason.report.content import Line, Plot
 from acereason.report.markdown import markdown, write_markdown
@@ -24,12 +24,8 @@ def test_what_a_model_writes_breaks_neither_a_table_nor_a_fence(tmp_path):
     run.samples = [run.samples[0] | {"response": "```\n</details>\n````"}]
     text = markdown(report_of([run]))
     assert "`````\n```\n</details>\n````\n`````" in text
-    (row,) = (
-        line
-        for line in text.splitlines()
-        if HOSTILE[:8].replace("<", "\\<").replace(">", "\\>") in line and "p0" in line
-    )
-    assert row.replace("\\|", "").count("|") == 7
+    rows = [line for line in text.splitlines() if line.startswith("| \\</script\\>")]
+    assert [row.replace("\\|", "").count("|") for row in rows] == [7, 7]  # of the hardest and of the easiest
 
 
 def test_a_picture_has_a_panel_for_each_plot():
