@@ -14,7 +14,7 @@ def figure(plot: Plot) -> dict[str, Any]:
     if plot.log:
         values |= _decades([value for line in plot.lines for value in line.y if value > 0])
     if plot.percent:
-        values |= {"tickformat": ".0%", "range": [0, 1.02]}
+        values |= {"tickformat": ".0%"} | ({} if plot.histogram else {"range": [0, 1.02]})
     legend = len({line.name for line in plot.lines}) > 1
     layout = {
         "height": 260,

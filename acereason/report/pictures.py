@@ -32,7 +32,7 @@ def _draw(axes: Axes, plot: Plot) -> None:
     axes.set(title=plot.title, xlabel=plot.xlabel, ylabel=plot.unit, yscale="log" if plot.log else "linear")
     if plot.percent:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-        axes.set_ylim(0, 1.02)
+        axes.set_ylim(0, None if plot.histogram else 1.02)
     if len({line.name for line in plot.lines}) > 1:
         axes.legend(fontsize=7)
     axes.grid(alpha=0.25)
@@ -55,7 +55,7 @@ def _bars(axes: Axes, line: Line, number: int, count: int) -> None:
     width = 0.8 / count
     places = [place + (number - (count - 1) / 2) * width for place in range(len(line.x))]
     axes.bar(places, line.y, width, label=line.name, color=f"C{line.colour}")
-    axes.set_xticks(range(len(line.x)), [str(name) for name in line.x], fontsize=6, rotation=30)
+    axes.set_xticks(range(len(line.x)), [str(name) for name in line.x], fontsize=8)
 
 
 def _line(axes: Axes, line: Line) -> None:

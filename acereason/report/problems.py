@@ -9,6 +9,7 @@ from acereason.report.reading import Run
 from acereason.report.words import number, percent
 
 _SHOWN = 8
+_CLASSES = ["none", "1-24", "25-49", "50-74", "75-99", "all"]
 
 
 @dataclass
@@ -63,15 +64,19 @@ def easiest(problems: list[Met]) -> list[Met]:
 
 def pass_rates(run: Run) -> Plot:
     """How many groups had how many correct rollouts, by stage."""
-    classes = [f"{10 * i}-{10 * (i + 1)} %" for i in range(10)]
     lines = []
     for colour, span in enumerate(run.spans()):
         rates = [row["correct"] / len(row["lengths"]) for row in run.groups if row["stage"] == span.name]
-        counts = Counter(min(9, int(10 * rate)) for rate in rates)
-        shares = [counts[i] / max(1, len(rates)) for i in range(10)]
-        lines.append(Line(span.name, classes, shares, colour=colour))
+        counts = Counter(_class(rate) for rate in rates)
+        shares = [counts[name] / max(1, len(rates)) for name in _CLASSES]
+        lines.append(Line(span.name, _CLASSES, shares, colour=colour))
     title = "Groups by their share of correct rollouts"
-    return Plot("pass_rates", title, lines, "groups", percent=True, histogram=True, xlabel="")
+    return Plot("pass_rates", title, lines, "groups", percent=True, histogram=True, xlabel="correct, %")
+
+
+def _class(rate: float) -> str:
+    """None and all of them have classes of their own: such groups teach nothing."""
+    return _CLASSES[-1] if rate == 1 else _CLASSES[0] if rate == 0 else _CLASSES[1 + int(4 * rate)]
 
 
 def lengths(run: Run) -> Plot:
@@ -88,7 +93,7 @@ def lengths(run: Run) -> Plot:
 
 
 def verdict_table(run: Run) -> Table:
-    """Why verdicts were what they were: errors, then wrong ones, then correct ones."""
+    """What decided: of errors, then of wrong verdicts, then of correct ones."""
     stages = [span.name for span in run.spans()]
     counts: dict[str, Counter[str]] = {stage: Counter() for stage in stages}
     for row in run.groups:
@@ -99,7 +104,7 @@ def verdict_table(run: Run) -> Table:
         [*why.split(": ", 1), f"{total[why]:,}", *(percent(counts[s][why] / max(1, counts[s].total())) for s in stages)]
         for why in kinds
     ]
-    return Table(["verdict", "why", "responses", *stages], rows, [row[0] for row in rows])
+    return Table(["verdict", "decided by", "responses", *stages], rows, [row[0] for row in rows])
 
 
 _ORDER = ["error", "wrong", "correct"]

@@ -179,12 +179,17 @@ def differences(runs: list[Run]) -> list[list[str]]:
 
 
 def _flat(value: Any, key: str = "") -> dict[str, Any]:
+    """{dotted key: value}; what a list holds is called by its class, or by its place."""
     if isinstance(value, list):
-        value = dict(enumerate(value))
+        value = {_name(part, place): part for place, part in enumerate(value)}
     if not isinstance(value, dict) or not value:
         return {key: value}
     parts = [_flat(part, f"{key}.{name}" if key else str(name)) for name, part in value.items()]
     return {name: leaf for part in parts for name, leaf in part.items()}
+
+
+def _name(part: Any, place: int) -> str:
+    return part["class_path"].rpartition(".")[2] if isinstance(part, dict) and "class_path" in part else str(place)
 
 
 def _stage_value(run: Run, stage: str, name: str) -> Any:

@@ -149,8 +149,9 @@ def _curves(runs: list[Run]) -> list[Block]:
 
 def _evaluations(runs: list[Run]) -> list[Block]:
     plots = evaluation_plots(runs)
-    rows = [[run.name, *row] for run in runs for row in _accuracies(run)]
-    head = ["run", "benchmark", "metric", "first", "best", "last", "last: truncated", "last: mean tokens"]
+    several = len(runs) > 1
+    rows = [[*[run.name] * several, *row] for run in runs for row in _accuracies(run)]
+    head = [*["run"] * several, "benchmark", "metric", "first", "best", "last", "last: truncated", "last: mean tokens"]
     table = [Table(head, rows)] if rows else []
     told = [Text("Bars: one standard error over problems.")] if rows else []
     return [*told, Plots(plots), *table] if plots else []

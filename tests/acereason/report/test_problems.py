@@ -26,7 +26,8 @@ def test_groups_by_pass_rate_and_responses_by_length(tmp_path):
     run = read_run(make_rl(tmp_path / "rl"), "rl")
     first, second = pass_rates(run).lines
     assert (first.name, second.name) == ("math_24", "code_32")
-    assert first.y == [1 / 3, 0, 1 / 6, 0, 0, 0, 1 / 6, 0, 0, 1 / 3]  # 8, 0, 2, 8, 0 and 5 of 8
+    assert first.x == ["none", "1-24", "25-49", "50-74", "75-99", "all"]
+    assert first.y == [1 / 3, 0, 1 / 6, 1 / 6, 0, 1 / 3]  # 8, 0, 2, 8, 0 and 5 of 8
     assert sum(second.y) == 1
     assert lengths(run).lines[0].x == [10.5, 11.5, 12.5, 13.5, 14.5, 15.5]
     assert lengths(run).lines[0].y == [1 / 6] * 6
