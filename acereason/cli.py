@@ -32,6 +32,7 @@ from acereason.modules.grpo import GRPOModule  # noqa: F401
 from acereason.modules.sft import SFTModule  # noqa: F401
 from acereason.preflight.resources import Planned
 from acereason.recipe import recipe
+from acereason.report.verb import report
 from acereason.rollouts.hf import HFEngine  # noqa: F401
 from acereason.rollouts.replay import ReplayEngine  # noqa: F401
 from acereason.rollouts.vllm import VLLMEngine  # noqa: F401
@@ -44,10 +45,14 @@ VERBS: dict[str, Callable[..., None]] = {
     "curate": curate,
     "predict": predict,
     "recipe": recipe,
+    "report": report,
     "scaling": scaling,
     "score": score,
 }
 """Verbs that need no Trainer in this process."""
+
+POSITIONAL = {"compare": "folders", "report": "runs"}
+"""Verbs and the list that their words without a name make up."""
 
 
 class Parser(LightningArgumentParser):
@@ -142,7 +147,9 @@ def run_verb(args: list[str]) -> None:
         args = [
             re.sub(r"^--[^=]+", lambda option: option[0][:2] + option[0][2:].replace("-", "_"), arg) for arg in args
         ]
-        auto_cli(verb, args=_named(args[1:], verb), as_positional=False, parser_mode="omegaconf+", parser_class=Parser)
+        auto_cli(
+            verb, args=_named(args[0], args[1:]), as_positional=False, parser_mode="omegaconf+", parser_class=Parser
+        )
         return
     try:
         lightning_cli(args)
@@ -151,10 +158,12 @@ def run_verb(args: list[str]) -> None:
             torch.distributed.destroy_process_group()
 
 
-def _named(args: list[str], verb: Callable[..., None]) -> list[str]:
-    """`compare A B --output C` with the folders as an option's value; other verbs have nothing but options."""
-    bare = list(itertools.takewhile(lambda arg: not arg.startswith("-"), args)) if verb is compare else []
-    return [f"--folders={json.dumps(bare)}", *args[len(bare) :]] if bare else args
+def _named(verb: str, args: list[str]) -> list[str]:
+    """`report A B --output C` as `report --runs=["A", "B"] --output C`."""
+    words = list(itertools.takewhile(lambda arg: not arg.startswith("-"), args))
+    if not words or verb not in POSITIONAL:
+        return args
+    return [f"--{POSITIONAL[verb]}={json.dumps(words)}", *args[len(words) :]]
 
 
 def lightning_cli(args: list[str], run: bool = True) -> AceReasonCLI:

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -48,3 +48,23 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a .jsonl file; none where there is no file, and without a last line that a kill cut short."""
+    if path.exists():
+        with path.open() as file:
+            yield from (json.loads(line) for line in file if line.endswith("}\n"))
+
+
+def append_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Add rows to a .jsonl file."""
+    with path.open("a") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def keep_rows_before(path: Path, step: int) -> None:
+    """Leave a .jsonl file the rows of the steps before `step`: a resumed run takes the others again."""
+    rows = [json.dumps(row) + "\n" for row in read_rows(path) if row["step"] < step]
+    if path.exists():
+        write_atomically(path, "".join(rows))

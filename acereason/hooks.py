@@ -52,6 +52,9 @@ class RolloutCallback(pl.Callback):
             groups: this rank's groups.
         """
 
+    def on_metrics(self, trainer: pl.Trainer, module: pl.LightningModule, metrics: dict[str, float], step: int) -> None:
+        """Runs whenever metrics have gone to the loggers, by training, by callbacks, and by evaluations."""
+
     def on_evaluation(self, trainer: pl.Trainer, module: pl.LightningModule, accuracies: dict[str, Accuracy]) -> None:
         """Runs when benchmarks have been evaluated, with their results by name."""
 

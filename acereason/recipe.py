@@ -24,14 +24,15 @@ class Step:
     """Names its log and its mark."""
     verb: str
     """A verb of run.py."""
-    config: str
-    """Its YAML file."""
+    config: str | None = None
+    """Its YAML file; null for a verb that needs none."""
     overrides: list[str] = field(default_factory=list)
-    """Further command-line arguments, such as `--model.group_size=4`."""
+    """Further command-line arguments, such as `--model.group_size=4` or the folder of a run."""
 
     def arguments(self) -> list[str]:
         """What follows `python run.py`."""
-        return [self.verb, "--config", self.config, *self.overrides]
+        config = [] if self.config is None else ["--config", self.config]
+        return [self.verb, *config, *self.overrides]
 
 
 def recipe(steps: list[Step], folder: str = "runs/recipe") -> None:

@@ -1,16 +1,12 @@
 """The run's curves as a picture."""
 
-from pathlib import Path
-
 import lightning.pytorch as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from typing_extensions import override
 
+from acereason.curves import Curve, read_curves
 from acereason.hooks import run_folder
-
-Curve = list[tuple[int, float]]
 
 _PANELS = {
     "reward": {"reward/mean": "training reward"},
@@ -21,7 +17,7 @@ _PANELS = {
 
 
 class Curves(pl.Callback):
-    """Draws `curves.png` in the run's folder when an epoch ends, from the run's own TensorBoard events.
+    """Draws `curves.png` in the run's folder when an epoch ends, from what it has logged.
 
     Args:
         title: above the picture; null takes the run's folder name.
@@ -39,16 +35,6 @@ class Curves(pl.Callback):
                 read_curves(folder), list(getattr(trainer.datamodule, "stages", {})), self.title or folder.name
             )
             figure.savefig(folder / "curves.png", dpi=130)
-
-
-def read_curves(folder: Path) -> dict[str, Curve]:
-    """Every scalar of a run's TensorBoard events as (step, value); of steps written twice, by a resumed run, the later
-    counts."""
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
-    return {
-        tag: sorted({event.step: event.value for event in events.Scalars(tag)}.items())
-        for tag in events.Tags()["scalars"]
-    }
 
 
 def draw(curves: dict[str, Curve], stages: list[str], title: str) -> Figure:

@@ -1,12 +1,62 @@
-"""A progress bar that shows the stage beside reward, entropy and response length."""
+"""Progress for people who watch, and for logs that are read later."""
+
+import sys
+import time
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
+
+_RL = {
+    "reward/mean": "reward {:.3f}",
+    "policy/entropy": "entropy {:.3f}",
+    "response/length_mean": "length {:,.0f}",
+    "response/truncated": "truncated {:.0%}",
+}
+_SFT = {"policy/loss": "loss {:.4f}", "policy/entropy": "entropy {:.3f}"}
 
 
 class Progress(RichProgressBar):
-    """Lightning's rich progress bar, with the curriculum's stage in front."""
+    """On a terminal Lightning's rich progress bar, with the curriculum's stage in front; elsewhere (a redirect, SLURM)
+    a plain line every so many steps, with the time that the stage still takes.
+
+    Args:
+        every_n_steps: steps between two plain lines.
+        bar: whether to draw the bar; null: on a terminal.
+    """
+
+    def __init__(self, every_n_steps: int = 10, bar: bool | None = None) -> None:
+        super().__init__()
+        if every_n_steps < 1:
+            raise ValueError(f"every_n_steps must be at least 1, not {every_n_steps}")
+        self.every_n_steps, self.bar = every_n_steps, sys.stdout.isatty() if bar is None else bar
+        self._since, self._steps = 0.0, 0
+        """When the last line was printed, and steps since then."""
+        if not self.bar:
+            self.disable()
+
+    @override
+    def enable(self) -> None:
+        if self.bar:
+            super().enable()
+
+    @override
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        self._since, self._steps = time.perf_counter(), 0
+
+    @override
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+    ) -> None:
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        self._steps += 1
+        if not self.bar and trainer.global_step % self.every_n_steps == 0:
+            now = time.perf_counter()
+            rank_zero_info(line(trainer, outputs, (now - self._since) / self._steps))
+            self._since, self._steps = now, 0
 
     @override
     def _get_train_description(self, current_epoch: int) -> str:
@@ -21,3 +71,41 @@ class Progress(RichProgressBar):
         metrics.pop("v_num", None)
         plan = getattr(trainer.datamodule, "plan", None)
         return {"stage": plan.stage, **metrics} if plan else metrics
+
+
+def line(trainer: pl.Trainer, metrics: dict[str, float], seconds: float) -> str:
+    """One plain line.
+
+    Args:
+        trainer: after the step.
+        metrics: of the step.
+        seconds: of wall clock a step has taken since the last line, evaluations and checkpoints included.
+
+    Example:
+        step 480, math_8k 480/1200: reward 0.512 | entropy 0.301 | length 3,411 | 62.1 s a step | stage ends in 12:25:00
+    """
+    done, steps, name = _stage(trainer)
+    told = [form.format(metrics[metric]) for metric, form in (_RL if name else _SFT).items()]
+    told.append(f"{seconds:.3g} s a step")
+    told.append(f"{'stage' if name else 'run'} ends in {clock(seconds * (steps - done))}")
+    place = f", {name} {done}/{steps}" if name else f"/{steps}"
+    return f"step {trainer.global_step}{place}: {' | '.join(told)}"
+
+
+def _stage(trainer: pl.Trainer) -> tuple[int, int, str]:
+    """Steps of the stage so far, steps that it is going to have at most, and its name. SFT is one stage."""
+    data = trainer.datamodule
+    if not hasattr(data, "plan"):
+        return trainer.global_step, int(trainer.estimated_stepping_batches), ""
+    plan, stage = data.plan, data.stage
+    bounds = [stage.steps] if stage.steps else []
+    if stage.epochs:  # at most: the easy filter may shorten the epochs to come
+        epochs = stage.epochs - plan.stage_epoch
+        bounds.append(plan.epoch_start - plan.stage_start + epochs * int(trainer.num_training_batches))
+    return trainer.global_step - plan.stage_start, min(bounds), plan.stage
+
+
+def clock(seconds: float) -> str:
+    """3725 -> 1:02:05"""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

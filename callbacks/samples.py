@@ -1,12 +1,10 @@
 """Rollout texts with their verdicts, to read."""
 
-import json
-
 import lightning.pytorch as pl
 from lightning.pytorch.loggers import TensorBoardLogger
 from typing_extensions import override
 
-from acereason.files import write_atomically
+from acereason.files import append_rows, keep_rows_before
 from acereason.hooks import RolloutCallback, run_folder
 from acereason.types import Group
 
@@ -28,9 +26,8 @@ class Samples(RolloutCallback):
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         path = run_folder(trainer) / "samples.jsonl"
-        if trainer.is_global_zero and path.exists():  # a resumed run takes these steps again
-            lines = path.read_text().splitlines(keepends=True)
-            write_atomically(path, "".join(line for line in lines if _step_of(line) < trainer.global_step))
+        if trainer.is_global_zero:
+            keep_rows_before(path, trainer.global_step)
 
     @override
     def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
@@ -44,8 +41,7 @@ class Samples(RolloutCallback):
             for group in groups[: self.groups]
             for row in self.rows(trainer.datamodule.plan.stage, trainer.global_step, group)
         ]
-        with (folder / "samples.jsonl").open("a") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
+        append_rows(folder / "samples.jsonl", rows)
         if isinstance(trainer.logger, TensorBoardLogger):
             trainer.logger.experiment.add_text(
                 "rollouts", "\n\n---\n\n".join(map(_markdown, rows)), trainer.global_step
@@ -70,11 +66,6 @@ class Samples(RolloutCallback):
             }
             for rollout in group.rollouts[: self.rollouts]
         ]
-
-
-def _step_of(line: str) -> float:
-    """The step of a row; infinite for a line that a kill cut short."""
-    return json.loads(line)["step"] if line.endswith("}\n") else float("inf")
 
 
 def _markdown(row: dict) -> str:

@@ -9,7 +9,7 @@ import torch
 from killing import ONE_THREAD
 from safetensors.torch import load_file
 
-from callbacks.curves import read_curves
+from acereason.curves import read_events
 
 SGD = [
     "--model.optimizer=SGD",
@@ -48,6 +48,6 @@ def same_weights(first: Path, second: Path, tolerance: float = 0.0) -> None:
 def metrics(folder: Path, since: int = 0) -> dict[str, list[tuple[int, float]]]:
     """Every curve but the clock's, of the updates after the first `since`."""
     clocks = ("time/", "throughput/", "sync/seconds")
-    curves = {tag: curve for tag, curve in read_curves(folder).items() if not tag.startswith(clocks)}
+    curves = {tag: curve for tag, curve in read_events(folder).items() if not tag.startswith(clocks)}
     first = {tag: since + (tag.startswith("eval/") and since > 0) for tag in curves}  # evaluated after the last update
     return {tag: [point for point in curve if point[0] >= first[tag]] for tag, curve in curves.items()}

@@ -97,7 +97,7 @@ def test_a_teacher_loads_with_the_papers_sampling(path):
 @pytest.mark.parametrize("path", RECIPES, ids=str)
 def test_a_recipe_loads_and_its_steps_exist(path):
     steps = arguments_of(recipe, path).steps
-    assert [Path(step.config).exists() for step in steps] == [True] * len(steps)
+    assert all(Path(step.config).exists() for step in steps if step.config)
 
 
 def test_the_papers_values():

@@ -16,7 +16,8 @@ LAYERS = [
     ["acereason.curation", "acereason.teacher"],
     ["acereason.data", "acereason.rollouts", "acereason.evaluation", "acereason.metrics", "acereason.scoring"],
     ["acereason.rewards", "acereason.models", "acereason.calibration"],
-    ["acereason.batching", "acereason.objective", "acereason.recipe"],
+    ["acereason.report"],
+    ["acereason.batching", "acereason.objective", "acereason.recipe", "acereason.curves", "acereason.health"],
     ["acereason.distributed", "acereason.files", "acereason.seeds", "acereason.errors", "acereason.types"],
 ]
 FILES = [Path("run.py"), *Path("acereason").rglob("*.py"), *Path("callbacks").rglob("*.py")]

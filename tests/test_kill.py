@@ -8,6 +8,8 @@ import pytest
 from comparing import metrics, same_weights
 from killing import finish, killed_after, killed_at
 
+from acereason.curves import read_metrics
+
 pytestmark = pytest.mark.slow
 
 RENAMES = [
@@ -29,12 +31,19 @@ def same_run(expected: Path, resumed: Path) -> None:
     assert metrics(resumed) == metrics(expected)
     for name in ("short", "long", "best-of-long", "rest"):
         same_weights(expected / "exports" / name, resumed / "exports" / name)
-    for name in ("samples.jsonl", "filtered.jsonl"):
+    for name in ("samples.jsonl", "filtered.jsonl", "groups.jsonl", "health.jsonl"):
         assert (resumed / name).read_text() == (expected / name).read_text()
+    assert logged(resumed) == logged(expected)
     summaries = [json.loads((folder / "summary.json").read_text()) for folder in (expected, resumed)]
     for summary in summaries:
         del summary["seconds"]
     assert summaries[0] == summaries[1]
+
+
+def logged(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """What metrics.jsonl holds, but for the clock."""
+    clocks = ("time/", "throughput/", "sync/seconds")
+    return {name: curve for name, curve in read_metrics(folder).items() if not name.startswith(clocks)}
 
 
 def test_killed_on_every_boundary(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from comparing import metrics, same_weights
 
 import run
-from callbacks.curves import read_curves
+from acereason.curves import read_curves, read_events
 
 NAMES = {
     *("reward/mean", "reward/std", "reward/correct", "reward/error_rate", "reward/zero_variance"),
@@ -37,6 +37,12 @@ def test_the_debug_run_leaves_what_it_promises(debug_run):
     assert [value for _, value in curves["policy/lr"]] == pytest.approx([1e-2] * 8 + [1e-3] * 4)
     assert [curves["policy/temperature"][step][1] for step in (0, 4)] == pytest.approx([1.0, 0.9])
 
+    events = read_events(folder)
+    assert events.keys() == curves.keys()  # metrics.jsonl has what TensorBoard has
+    for name, curve in curves.items():
+        assert [step for step, _ in events[name]] == [step for step, _ in curve]
+        assert [value for _, value in events[name]] == pytest.approx([value for _, value in curve], nan_ok=True)
+
     summary = json.loads((folder / "summary.json").read_text())
     assert {name: stage["steps"] for name, stage in summary["stages"].items()} == {"short": 4, "long": 4, "rest": 4}
     assert [(e["step"], e["benchmark"], e["n"], e["problems"]) for e in summary["evaluations"]] == [
@@ -46,7 +52,10 @@ def test_the_debug_run_leaves_what_it_promises(debug_run):
     assert sum(summary["seconds"][name] for name in ("pack", "forward", "backward")) < summary["seconds"]["train"]
     samples = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
     assert [row["step"] for row in samples[::2]] == list(range(12))
-    for name in ("config.yaml", "curves.png", "filtered.jsonl", "export/model.safetensors"):
+    groups = [json.loads(line) for line in (folder / "groups.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in groups] == [step for step in range(12) for _ in range(8 if step < 8 else 5)]
+    assert {row["correct"] + row["wrong"] + row["error"] for row in groups[:64]} == {4}
+    for name in ("config.yaml", "health.jsonl", "curves.png", "filtered.jsonl", "export/model.safetensors"):
         assert (folder / name).exists()
     assert {path.name for path in (folder / "exports").iterdir()} == {"short", "long", "best-of-long", "rest"}
     ends = ["step-000004-end-of-short.ckpt", "step-000008-end-of-long.ckpt", "step-000012-end-of-rest.ckpt"]

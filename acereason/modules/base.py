@@ -19,6 +19,7 @@ from transformers import PreTrainedTokenizerBase, Qwen2Config
 from acereason.batching import MicroBatch, collate, pack, split_evenly
 from acereason.distributed import largest
 from acereason.errors import UserError
+from acereason.hooks import RolloutCallback
 from acereason.models.qwen import Backbone, Qwen, build_model, load_config, load_tokenizer, load_weights, shard
 from acereason.modules.measures import Measures
 from acereason.objective import policy_loss
@@ -164,8 +165,18 @@ class QwenModule(pl.LightningModule):
         """
         step = self.trainer.global_step - 1
         if step % self.trainer.log_every_n_steps == 0:
-            for logger in self.trainer.loggers:
-                logger.log_metrics(metrics, step=step)
+            self.log_now(metrics, step)
+
+    def log_now(self, metrics: dict[str, float], step: int) -> None:
+        """Give metrics to the loggers and to the callbacks."""
+        for logger in self.trainer.loggers:
+            logger.log_metrics(metrics, step=step)
+        for callback in self.rollout_callbacks():
+            callback.on_metrics(self.trainer, self, metrics, step)
+
+    def rollout_callbacks(self) -> list[RolloutCallback]:
+        """The callbacks that know our hooks, in the YAML's order."""
+        return [callback for callback in self.trainer.callbacks if isinstance(callback, RolloutCallback)]
 
     def restart_from(self, folder: Path) -> None:
         """Take the weights of an exported folder, with a fresh optimizer."""

@@ -10,7 +10,6 @@ from typing import Any
 from acereason.calibration import Trial
 from acereason.distributed import gather, rank, world_size
 from acereason.evaluation.accuracy import Accuracy, Judged, accuracy
-from acereason.hooks import RolloutCallback
 from acereason.metrics import rollout_metrics
 from acereason.models.qwen import stream_weights
 from acereason.modules.base import QwenModule
@@ -166,12 +165,7 @@ class RolloutModule(QwenModule):
         """Under eval/<benchmark>/, at the number of updates behind them."""
         for name, result in accuracies.items():
             values = {f"eval/{name}/{key}": value for key, value in result.metrics().items()}
-            for logger in self.trainer.loggers:
-                logger.log_metrics(values, step=self.trainer.global_step)
-
-    def rollout_callbacks(self) -> list[RolloutCallback]:
-        """The callbacks that know our hooks, in the YAML's order."""
-        return [callback for callback in self.trainer.callbacks if isinstance(callback, RolloutCallback)]
+            self.log_now(values, self.trainer.global_step)
 
     def setup(self, stage: str) -> None:
         """Give the engine the model's shape."""

@@ -58,11 +58,11 @@ class Summary:
         if len(self.slowest) > _SLOWEST:
             heapq.heappop(self.slowest)
         if verdict.status == "error":
-            kind = re.sub(r"'[^']*'|\d+(\.\d+)?", "…", reason)
+            kind = kind_of(verdict)
             self.errors[kind] += 1
             self.examples.setdefault(kind, name)
         else:
-            self.paths[_path_of(verdict), verdict.status] += 1
+            self.paths[path_of(verdict), verdict.status] += 1
         if row.expected is not None:
             self._compare(row, verdict, reason)
 
@@ -120,7 +120,12 @@ def reason_of(verdict: Verdict) -> str:
     return " ".join(str(detail.get("error") or detail.get("note") or detail.get("path") or "").split())
 
 
-def _path_of(verdict: Verdict) -> str:
+def kind_of(verdict: Verdict) -> str:
+    """An error, without what only this row has."""
+    return re.sub(r"'[^']*'|\d+(\.\d+)?", "…", reason_of(verdict))
+
+
+def path_of(verdict: Verdict) -> str:
     """What decided, without what only this row has: for code the outcome of the first test that failed."""
     if "tests" not in verdict.detail:
         return re.sub(r":.*|\d+", "", str(verdict.detail.get("path"))).strip()

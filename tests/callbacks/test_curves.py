@@ -1,17 +1,4 @@
-from lightning.pytorch.loggers import TensorBoardLogger
-
-from callbacks.curves import draw, read_curves
-
-
-def test_a_resumed_runs_later_points_count(tmp_path):
-    for values in ([0.1, 0.2, 0.9], [0.3, 0.4]):
-        logger = TensorBoardLogger(tmp_path, name="", version="")
-        for step, value in enumerate(values):
-            logger.log_metrics({"reward/mean": value}, step + (2 if len(values) == 2 else 0))
-        logger.finalize("success")
-    steps, values = zip(*read_curves(tmp_path)["reward/mean"], strict=True)
-    assert steps == (0, 1, 2, 3)
-    assert [round(value, 3) for value in values] == [0.1, 0.2, 0.3, 0.4]
+from callbacks.curves import draw
 
 
 def test_the_picture_has_stages_evaluations_and_four_panels():

@@ -1,0 +1,27 @@
+"""`report`: what a run did, to look at and to pass on."""
+
+from pathlib import Path
+
+from acereason.errors import UserError
+from acereason.files import write_atomically
+from acereason.report.markdown import write_markdown
+from acereason.report.page import render
+from acereason.report.reading import read_runs
+from acereason.report.sections import report_of
+
+
+def report(runs: list[str], output: str | None = None) -> None:
+    """Write a run as one HTML page that needs no network, and as Markdown with pictures, whether it is over or not;
+    the curves of several are laid over each other.
+
+    Args:
+        runs: folders of runs.
+        output: folder of report.html and report.md; null: `report` in the first run's folder.
+    """
+    if not runs:
+        raise UserError("runs: name the folder of at least one run")
+    content = report_of(read_runs(runs))
+    folder = Path(output) if output else Path(runs[0]) / "report"
+    write_atomically(folder / "report.html", render(content))
+    write_markdown(content, folder)
+    print(f"the report is {folder / 'report.html'}")

@@ -1,0 +1,56 @@
+"""What became of every group of rollouts, in numbers."""
+
+from collections import Counter
+from typing import Any
+
+import lightning.pytorch as pl
+from typing_extensions import override
+
+from acereason.distributed import gather
+from acereason.files import append_rows, keep_rows_before
+from acereason.hooks import RolloutCallback, run_folder
+from acereason.scoring.summary import kind_of, path_of
+from acereason.types import Group
+
+_STATEMENT = 160
+"""Characters of a problem that are enough to know it again."""
+
+
+class Groups(RolloutCallback):
+    """Writes `groups.jsonl` in the run's folder, a row for each group of every rank: stage, step, problem with the
+    beginning of its statement, how many rollouts were correct, wrong and errors, and why, how many were truncated, and
+    their lengths.
+
+    Pass rates of problems, over the run and by stage, are sums over it; the report shows them.
+    """
+
+    @override
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        path = run_folder(trainer) / "groups.jsonl"
+        if trainer.is_global_zero:
+            keep_rows_before(path, trainer.global_step)
+
+    @override
+    def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
+        place = {"stage": trainer.datamodule.plan.stage, "step": trainer.global_step}
+        folder, rows = run_folder(trainer), gather([place | row_of(group) for group in groups])
+        if trainer.is_global_zero:
+            append_rows(folder / "groups.jsonl", rows)
+
+
+def row_of(group: Group) -> dict[str, Any]:
+    """What is written of a group."""
+    verdicts = [rollout.verdict for rollout in group.rollouts]
+    statuses = Counter(verdict.status for verdict in verdicts)
+    why = Counter(
+        f"{verdict.status}: {kind_of(verdict) if verdict.status == 'error' else path_of(verdict)}"
+        for verdict in verdicts
+    )
+    return {
+        "problem": group.problem.id,
+        "statement": group.problem.statement[:_STATEMENT],
+        **{status: statuses[status] for status in ("correct", "wrong", "error")},
+        "why": dict(why),
+        "truncated": sum(rollout.response.truncated for rollout in group.rollouts),
+        "lengths": [len(rollout.response.token_ids) for rollout in group.rollouts],
+    }

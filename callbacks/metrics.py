@@ -1,0 +1,39 @@
+"""Every metric of the run in a file of its own, whatever logger the config names."""
+
+import lightning.pytorch as pl
+from typing_extensions import override
+
+from acereason.curves import METRICS
+from acereason.files import append_rows, keep_rows_before
+from acereason.hooks import RolloutCallback, run_folder
+
+
+class Metrics(RolloutCallback):
+    """Appends what is logged to `metrics.jsonl` in the run's folder, a row for each time: step, and values by name.
+
+    The report and `curves.png` read it, so that they need no particular logger. Without this callback they read
+    TensorBoard's events.
+    """
+
+    @override
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        path = run_folder(trainer) / METRICS
+        if trainer.is_global_zero:
+            keep_rows_before(path, trainer.global_step + 1)  # evaluations count the updates behind them
+
+    @override
+    def on_metrics(self, trainer: pl.Trainer, module: pl.LightningModule, metrics: dict[str, float], step: int) -> None:
+        if trainer.training:  # `validate` and `test` are not part of the run
+            self._write(trainer, step, metrics)
+
+    @override
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """SFT's held-out losses, which Lightning averages and logs by itself."""
+        losses = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("eval/")}
+        if trainer.state.fn == "fit" and losses:
+            self._write(trainer, trainer.global_step - 1, losses)
+
+    def _write(self, trainer: pl.Trainer, step: int, metrics: dict[str, float]) -> None:
+        folder = run_folder(trainer)
+        if trainer.is_global_zero:
+            append_rows(folder / METRICS, [{"step": step, **metrics}])

@@ -1,0 +1,94 @@
+"""TensorBoard laid out for this work."""
+
+import lightning.pytorch as pl
+import numpy as np
+from lightning.pytorch.loggers import TensorBoardLogger
+from matplotlib.figure import Figure
+from torch.utils.tensorboard import SummaryWriter
+from typing_extensions import override
+
+from acereason.data.curriculum import Stage
+from acereason.distributed import gather
+from acereason.hooks import RolloutCallback
+from acereason.types import Group
+
+LAYOUT = {
+    "is it healthy?": {
+        "reward and accuracy": ["Multiline", ["reward/mean", "eval/.*/avg"]],
+        "entropy and temperature": ["Multiline", ["policy/entropy$", "policy/temperature"]],
+        "response length": ["Multiline", ["response/length_mean", "response/length_max"]],
+        "truncated, equal rewards, errors": [
+            "Multiline",
+            ["response/truncated", "reward/zero_variance", "reward/error_rate"],
+        ],
+        "gradient norm": ["Multiline", ["policy/grad_norm"]],
+        "log-probs of engine and trainer": ["Multiline", ["sync/logprob_gap$", "sync/probe_gap"]],
+        "tokens a second": ["Multiline", ["throughput/tokens_per_second"]],
+        "seconds of a step": ["Multiline", ["time/rollout", "time/reward", "time/train", "sync/seconds"]],
+        "stage": ["Multiline", ["stage/index", "stage/epoch"]],
+        "problems": ["Multiline", ["stage/remaining", "stage/filtered"]],
+    }
+}
+"""The custom scalars tab: one screen."""
+
+
+class TensorBoard(RolloutCallback):
+    """Adds to TensorBoard a screen that answers whether the run is healthy (custom scalars), histograms of response
+    length and of problems' pass rates, and a picture of the curriculum. Without a TensorBoardLogger it does nothing.
+
+    Args:
+        every_n_steps: steps between two histograms.
+    """
+
+    def __init__(self, every_n_steps: int = 10) -> None:
+        if every_n_steps < 1:
+            raise ValueError(f"every_n_steps must be at least 1, not {every_n_steps}")
+        self.every_n_steps = every_n_steps
+
+    @override
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        for writer in _writers(trainer):
+            writer.add_custom_scalars(LAYOUT)
+
+    @override
+    def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
+        if trainer.global_step % self.every_n_steps:
+            return
+        seen = gather([(g.pass_rate, [len(r.response.token_ids) for r in g.rollouts]) for g in groups])
+        lengths = [length for _, rollouts in seen for length in rollouts]
+        for writer in _writers(trainer):
+            writer.add_histogram("response/length", np.array(lengths), trainer.global_step)
+            writer.add_histogram("reward/pass_rate", np.array([rate for rate, _ in seen]), trainer.global_step)
+
+    @override
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        plan = trainer.datamodule.plan
+        for writer in _writers(trainer):
+            picture = draw_curriculum(trainer.datamodule.stages, plan.stage)
+            writer.add_figure("curriculum", picture, trainer.global_step)
+
+
+def _writers(trainer: pl.Trainer) -> list[SummaryWriter]:
+    """Of rank 0's TensorBoard loggers."""
+    loggers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+    return [logger.experiment for logger in loggers] if trainer.is_global_zero else []
+
+
+def draw_curriculum(stages: dict[str, Stage], current: str) -> Figure:
+    """A bar for each stage, as high as its response budget; the current one is filled."""
+    figure = Figure(figsize=(1.5 + 1.3 * len(stages), 3.2), layout="constrained")
+    axes = figure.subplots()
+    budgets = [stage.max_response_length or 0 for stage in stages.values()]
+    colours = ["tab:blue" if name == current else "lightsteelblue" for name in stages]
+    bars = axes.bar(range(len(stages)), budgets, color=colours)
+    axes.bar_label(bars, [f"{budget:,}" if budget else "the model's" for budget in budgets], fontsize=8)
+    axes.set_xticks(range(len(stages)), [f"{name}\n{_told(stage)}" for name, stage in stages.items()], fontsize=8)
+    axes.set_ylabel("response budget, tokens")
+    axes.margins(y=0.12)
+    return figure
+
+
+def _told(stage: Stage) -> str:
+    """How long it goes on, and what becomes of truncated responses."""
+    length = f"{stage.steps} steps" if stage.steps else f"{stage.epochs} epochs"
+    return f"{length}\n{stage.overlong or ''}"

@@ -1,0 +1,124 @@
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from acereason.health import METRICS, RULES, Limits, Watch, replay
+
+HEALTHY = {
+    "policy/entropy": 0.3,
+    "policy/grad_norm": 0.5,
+    "reward/mean": 0.5,
+    "reward/zero_variance": 0.3,
+    "reward/error_rate": 0.0,
+    "response/truncated": 0.3,
+    "response/length_mean": 1000.0,
+    "sync/logprob_gap": 0.03,
+    "throughput/tokens_per_second": 500.0,
+}
+ILL = {
+    "entropy_collapse": {"policy/entropy": 0.14},
+    "entropy_blow_up": {"policy/entropy": 0.46},
+    "reward_zero": {"reward/mean": 0.009},
+    "reward_one": {"reward/mean": 0.991},
+    "zero_variance": {"reward/zero_variance": 0.81},
+    "truncated": {"response/truncated": 0.67},
+    "errors": {"reward/error_rate": 0.011},
+    "logprob_gap": {"sync/logprob_gap": 0.061},
+    "length_collapse": {"response/length_mean": 499.0},
+    "gradient_spike": {"policy/grad_norm": 5.1},
+    "throughput_drop": {"throughput/tokens_per_second": 249.0},
+}
+JUST_WELL = {
+    "entropy_collapse": {"policy/entropy": 0.16},
+    "entropy_blow_up": {"policy/entropy": 0.44},
+    "reward_zero": {"reward/mean": 0.011},
+    "reward_one": {"reward/mean": 0.989},
+    "zero_variance": {"reward/zero_variance": 0.79},
+    "truncated": {"response/truncated": 0.65},
+    "errors": {"reward/error_rate": 0.009},
+    "logprob_gap": {"sync/logprob_gap": 0.059},
+    "length_collapse": {"response/length_mean": 501.0},
+    "gradient_spike": {"policy/grad_norm": 4.9},
+    "throughput_drop": {"throughput/tokens_per_second": 251.0},
+}
+
+
+def run(change: dict[str, float], limits: Limits | None = None, spike: bool = False, stage: str = "a"):
+    """20 healthy steps, then 20 with the change; a spike is one step of it. Rules are applied every 10."""
+    changed = [step >= 20 if not spike else step == 25 for step in range(40)]
+    steps = ((step, stage, HEALTHY | (change if ill else {})) for step, ill in enumerate(changed))
+    return [(finding.rule, finding.step) for finding in replay(steps, limits or Limits())]
+
+
+def test_there_is_a_case_for_every_rule():
+    assert ILL.keys() == JUST_WELL.keys() == RULES.keys()
+    assert HEALTHY.keys() == METRICS
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_fires_once_beyond_its_number_and_no_other_does(rule):
+    spike = rule == "gradient_spike"
+    assert [found for found, _ in run(ILL[rule], spike=spike)] == [rule]
+    assert run(JUST_WELL[rule], spike=spike) == []
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_what_it_says_is_plain_and_tells_what_to_try(rule):
+    ill = {25} if rule == "gradient_spike" else set(range(20, 40))
+    steps = ((n, "a", HEALTHY | (ILL[rule] if n in ill else {})) for n in range(40))
+    (finding,) = replay(steps, Limits())
+    assert any(word in finding.message for word in ("Try", "try", "Look at"))
+    assert "\n" not in finding.message
+
+
+def test_a_rule_waits_for_a_window_and_speaks_once_a_stage():
+    ill = HEALTHY | {"reward/mean": 0.0}
+    assert [f.step for f in replay(((n, "a", ill) for n in range(100)), Limits())] == [19]
+    stages = ((n, "a" if n < 50 else "b", ill) for n in range(100))
+    assert [(f.stage, f.step) for f in replay(stages, Limits())] == [("a", 19), ("b", 69)]
+
+
+def test_the_gap_may_double_while_it_is_small_and_be_large_from_the_start():
+    assert run({"sync/logprob_gap": 0.049}) == []
+    steps = ((n, "a", HEALTHY | {"sync/logprob_gap": 0.09}) for n in range(40))
+    assert replay(steps, Limits()) == []
+
+
+def test_without_a_target_the_entropy_is_free():
+    assert run({"policy/entropy": 5.0}, Limits(entropy=None)) == []
+
+
+def test_metrics_that_a_run_does_not_have_are_no_findings():
+    assert replay(((n, "sft", {"policy/loss": 1.0}) for n in range(60)), Limits()) == []
+
+
+def test_a_watch_goes_on_from_its_state():
+    whole, first = Watch(Limits()), Watch(Limits())
+    ill = HEALTHY | {"throughput/tokens_per_second": 100.0}
+    for n in range(30):
+        for watch in (whole, first):
+            watch.add("a", HEALTHY if n < 20 else ill)
+    second = Watch(Limits())
+    second.restore(json.loads(json.dumps(first.state())))
+    for _ in range(10):
+        for watch in (whole, second):
+            watch.add("a", ill)
+    (expected,), (found,) = whole.findings(39), second.findings(39)
+    assert (found, found.rule) == (expected, "throughput_drop")
+    assert second.findings(39) == []
+
+
+def test_a_window_of_one_step_is_refused():
+    with pytest.raises(ValueError, match="limits.window"):
+        Limits(window=1)
+
+
+@pytest.mark.parametrize(("name", "limits"), [("rl", {"entropy": 0.1, "band": 0.1}), ("sft", {"entropy": None})])
+def test_the_quickstarts_curves_are_healthy(name, limits):
+    """`python tests/extracting.py RUN_FOLDER tests/data/quickstart-NAME.json.gz` makes the extracts."""
+    stored = json.loads(gzip.decompress(Path(f"tests/data/quickstart-{name}.json.gz").read_bytes()))
+    steps = [(step, stage, metrics) for step, stage, metrics in stored]
+    assert len(steps) == {"rl": 240, "sft": 375}[name]
+    assert replay(steps, Limits(**limits, throughput=0.2)) == []

@@ -1,0 +1,67 @@
+import json
+import warnings
+from types import SimpleNamespace
+
+import pytest
+import torch
+from fakes import FakeModule, fake_trainer
+
+from acereason.data.curriculum import Plan
+from acereason.health import Limits
+from callbacks import Health
+
+
+def steps(health: Health, folder, rewards: list[float], start: int = 0, stage: str = "a") -> list[str]:
+    data = SimpleNamespace(plan=Plan(stage, 0, 0, 0, 0))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for number, reward in enumerate(rewards, start + 1):
+            trainer = fake_trainer(datamodule=data, log_dir=folder, global_step=number)
+            health.on_train_batch_end(trainer, FakeModule(), {"reward/mean": reward}, None, 0)
+    return [str(warning.message) for warning in caught]
+
+
+def rows(folder) -> list[dict]:
+    return [json.loads(line) for line in (folder / "health.jsonl").read_text().splitlines()]
+
+
+def test_it_warns_once_a_stage_and_writes_it_down(tmp_path):
+    health = Health(every_n_steps=2, limits=Limits(window=4))
+    (warning,) = steps(health, tmp_path, [0.0] * 8)
+    assert warning.startswith("stage a, step 3, reward_zero: the mean reward is 0.000")
+    steps(health, tmp_path, [0.0] * 4, start=8, stage="b")
+    assert [(row["stage"], row["step"], row["rule"]) for row in rows(tmp_path)] == [
+        ("a", 3, "reward_zero"),
+        ("b", 11, "reward_zero"),
+    ]
+
+
+def test_a_resumed_run_says_the_same_and_drops_what_it_says_again(tmp_path):
+    whole, first, second = (Health(every_n_steps=2, limits=Limits(window=4)) for _ in range(3))
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    steps(whole, tmp_path / "whole", [0.0] * 8)
+    steps(first, tmp_path / "killed", [0.0] * 2)
+    torch.save(first.state_dict(), tmp_path / "state")
+    steps(first, tmp_path / "killed", [0.0] * 4, start=2)  # says it, and is killed
+    second.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
+    second.on_train_start(fake_trainer(log_dir=tmp_path / "killed", global_step=2), FakeModule())
+    steps(second, tmp_path / "killed", [0.0] * 6, start=2)
+    assert rows(tmp_path / "killed") == rows(tmp_path / "whole")
+
+
+def test_an_empty_file_says_that_the_run_was_watched(tmp_path):
+    Health().on_train_start(fake_trainer(log_dir=tmp_path), FakeModule())
+    assert rows(tmp_path) == []
+
+
+def test_sft_is_one_stage(tmp_path):
+    health = Health(every_n_steps=1, limits=Limits(window=2, entropy=None))
+    trainer = fake_trainer(datamodule=SimpleNamespace(), log_dir=tmp_path, global_step=1)
+    health.on_train_batch_end(trainer, FakeModule(), {"policy/entropy": 9.0, "policy/grad_norm": 1.0}, None, 0)
+    assert health.watch.stage == "sft"
+
+
+def test_never_is_not_a_number_of_steps():
+    with pytest.raises(ValueError, match="every_n_steps"):
+        Health(every_n_steps=0)
