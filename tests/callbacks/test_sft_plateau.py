@@ -4,7 +4,7 @@ import pytest
 from fakes import FakeModule, fake_trainer
 
 from acereason.errors import UserError
-from acereason.evaluation import Accuracy
+from acereason.evaluation.accuracy import Accuracy
 from callbacks import SFTPlateau
 
 LOSS = "eval/heldout/loss"
