@@ -6,6 +6,7 @@ The table has a row for each response, sorted by prompt; the text stays where it
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from glob import escape, glob
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,9 @@ class Responses:
         """The files of `path`."""
         if self.path is None:
             return []
-        found = sorted(Path(self.path).glob("*.parquet")) or sorted(Path(self.path).glob("*/*.parquet"))
+        folder = escape(self.path)
+        names = glob(f"{folder}/*.parquet") or glob(f"{folder}/*/*.parquet")  # without hidden, half-written folders
+        found = [Path(name) for name in sorted(names)]
         if not found:
             raise UserError(f"responses.path: no .parquet file in {self.path}")
         for path in found:

@@ -46,7 +46,9 @@ MAPPINGS = {
     "acereason-math": Fields("problem", "answer"),  # nvidia/AceReason-Math
     "acereason-sft": Fields("input", None, solution="output"),  # nvidia/AceReason-1.1-SFT, its code rows included
     "sft": Fields("prompt", None, solution="response", id="id", task="task", starter="starter"),  # of `predict`
-    "curated": Fields("statement", "answer", solution="response", id="id", starter="starter"),  # what `curate` writes
+    "curated": Fields(
+        "statement", "answer", solution="response", id="id", starter="starter", task="task"
+    ),  # what `curate` writes
     "curated-code": Fields("statement", None, id="id", tests=["tests"], starter="starter"),  # its code prompts, for RL
     "taco": Fields("question", None, tests=["input_output"], starter="starter_code"),  # BAAI/TACO
     "apps": Fields(

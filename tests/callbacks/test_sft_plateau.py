@@ -61,7 +61,9 @@ def test_an_accuracy_that_callbacks_are_told_of():
     callback = SFTPlateau("eval/aime24/avg", "max")
     for avg, stops in ((0.3, False), (0.4, False), (0.35, True)):
         trainer = fake_trainer(callback_metrics={LOSS: 1.0}, current_epoch=0, should_stop=False)
-        callback.on_evaluation(trainer, FakeModule(), {"aime24": Accuracy(avg, 0.1, 30, 16, 0.0, 900.0, 0.1)})
+        callback.on_evaluation(
+            trainer, FakeModule(), {"aime24": Accuracy(avg, 0.1, 30, 16, 0.0, 900.0, 0.1, 0.05, 0.6)}
+        )
         callback.on_train_epoch_end(trainer, FakeModule())
         assert trainer.should_stop == stops
 
