@@ -1,6 +1,7 @@
 """`README.md`: the data card. What the dataset holds, where it is from, and why rows were dropped; the paper's Figure 3
 as two histograms, its Figure 4 as a table; and the header that lets `datasets` load each version."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from acereason.curation.tables import Prompts
-from acereason.files import atomic_path, write_atomically
+from acereason.files import write_atomically
 
 _TITLES = {"math": "Math", "code": "Code"}
 _DOES = {
@@ -147,8 +148,11 @@ def _histogram(path: Path, tokens: np.ndarray, title: str) -> None:
     axes = figure.subplots()
     axes.hist(tokens, bins=np.linspace(0, max(1, np.percentile(tokens, 99.5)), 41).tolist(), color="tab:blue")
     axes.set(title=title, xlabel="response length (tokens)", ylabel="responses")
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=100, format="png")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=100)
+    temporary = path.with_suffix(".new")
+    temporary.write_bytes(buffer.getvalue())
+    temporary.rename(path)
 
 
 def _why(reasons: dict[str, int]) -> str:

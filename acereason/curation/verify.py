@@ -17,7 +17,6 @@ from acereason.curation.responses import write_table
 from acereason.curation.stages import Report
 from acereason.curation.tables import Dropped, Prompts, count_reasons, write_dropped
 from acereason.errors import UserError
-from acereason.files import atomic_path
 from acereason.rewards.pool import RewardPool
 from acereason.types import Problem
 
@@ -113,8 +112,9 @@ def judged(table: pa.Table, prompts: Prompts, origins: Origins, pool: RewardPool
         path = parts / f"{index:05}.parquet"
         if not path.exists():
             found = _judge(origin[places], row[places], number[places], prompts, origins, pool)
-            with atomic_path(path) as temporary:
-                pq.write_table(pa.table({"status": found}), temporary)
+            temporary = path.with_suffix(".new")
+            pq.write_table(pa.table({"status": found}), temporary)
+            temporary.rename(path)
         for place, status in zip(places.tolist(), pq.read_table(path)["status"].to_pylist(), strict=True):
             statuses[int(pending[place])] = status
     return pa.array(statuses, pa.string())
