@@ -11,18 +11,24 @@ from typing import Any, TextIO
 
 
 @contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[TextIO]:
-    """Give a temporary file to fill; when the block ends well it takes the place of `path`."""
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give the path of a temporary file to write; when the block ends well the file takes the place of `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("w") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[TextIO]:
+    """Give a temporary file to fill; when the block ends well it takes the place of `path`."""
+    with atomic_path(path) as temporary, temporary.open("w") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -68,3 +74,11 @@ def keep_rows_before(path: Path, step: int) -> None:
     rows = [json.dumps(row) + "\n" for row in read_rows(path) if row["step"] < step]
     if path.exists():
         write_atomically(path, "".join(rows))
+
+
+def flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{dotted key: value} of nested dictionaries, as two JSON files are compared."""
+    found: dict[str, Any] = {}
+    for name, inner in value.items():
+        found |= flat(inner, f"{prefix}{name}.") if isinstance(inner, dict) else {prefix + name: inner}
+    return found

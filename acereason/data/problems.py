@@ -92,9 +92,7 @@ class Source:
     def rows(self, key: str) -> Dataset:
         """The raw rows. `key` names this source in errors."""
         self.check(key)
-        generator = self.arithmetic or self.programs
-        rows = Dataset.from_list(generator.rows()) if generator else load(str(self.path), self.config, self.split, key)
-        rows = self._in_window(self._chosen(rows, key), key)
+        rows = self._in_window(self._chosen(self._all(key), key), key)
         rows = rows if self.limit is None else rows.select(range(min(self.limit, len(rows))))
         if not len(rows):
             raise UserError(f"{key}: {self.path} has no rows" + (f" where {self.where}" if self.where else ""))
@@ -167,6 +165,11 @@ class Source:
         statement = _text_of(row[self.mapping.statement], "user")
         shown = row[self.mapping.example] if self.mapping.example else None
         return f"{statement}\n\nIt must pass this test:\n{shown[0]}" if shown else statement
+
+    def _all(self, key: str) -> Dataset:
+        if generator := self.arithmetic or self.programs:
+            return Dataset.from_list(generator.rows())
+        return load(str(self.path), self.config, self.split, f"{key}.path")
 
     def _chosen(self, rows: Dataset, key: str) -> Dataset:
         for column, values in self.where.items():

@@ -19,7 +19,7 @@ def load(path: str, config: str | None, split: str, key: str) -> Dataset:
         path: a file, a folder of files, a pattern, files on the Hub (hf://), or a dataset's name there.
         config: subset of a dataset on the Hub, or of a folder that is laid out as one; null: its only one.
         split: of a dataset on the Hub; a file has only train.
-        key: names the source in errors.
+        key: names the path in errors.
     """
     files = _files(path, key) if config is None else []
     if not files:
@@ -29,7 +29,7 @@ def load(path: str, config: str | None, split: str, key: str) -> Dataset:
         return load_dataset(kind, data_files=files, split="train")
     except Exception as error:
         cause = error.__cause__ or error
-        raise UserError(f"{key}.path: {path} can't be read as {kind}: {first_line(cause)}") from error
+        raise UserError(f"{key}: {path} can't be read as {kind}: {first_line(cause)}") from error
 
 
 def _files(path: str, key: str) -> list[str]:
@@ -44,9 +44,9 @@ def _files(path: str, key: str) -> list[str]:
     else:
         return []
     if not found:
-        raise UserError(f"{key}.path: no file {path}" + ("/*.parquet, nor .jsonl or .json" if here.is_dir() else ""))
+        raise UserError(f"{key}: no file {path}" + ("/*.parquet, nor .jsonl or .json" if here.is_dir() else ""))
     if len({_FORMATS[Path(name).suffix] for name in found}) > 1:
-        raise UserError(f"{key}.path: {path} names files of several formats; let it end in *{Path(found[0]).suffix}")
+        raise UserError(f"{key}: {path} names files of several formats; let it end in *{Path(found[0]).suffix}")
     return found
 
 
@@ -64,4 +64,4 @@ def _load_hub(name: str, config: str | None, split: str, key: str) -> Dataset:
         return load_dataset(name, config, split=split)
     except (DatasetNotFoundError, ConnectionError, FileNotFoundError, ValueError, RuntimeError) as error:
         reason = first_line(error)
-        raise UserError(f"{key}.path: {name!r} is no .json, .jsonl or .parquet file; the Hub: {reason}") from error
+        raise UserError(f"{key}: {name!r} is no .json, .jsonl or .parquet file; the Hub: {reason}") from error

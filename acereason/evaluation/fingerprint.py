@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from acereason.errors import UserError
-from acereason.files import write_json
+from acereason.files import flat, write_json
 from acereason.types import Problem
 
 Weights = Iterable[tuple[str, Tensor]]
@@ -54,22 +54,16 @@ def accept(path: Path, fingerprint: dict[str, Any], is_writer: bool) -> None:
     """
     if path.exists():
         kept = json.loads(path.read_text())
-        for key, value in _flat(fingerprint).items():
-            if key in _flat(kept) and _flat(kept)[key] != value:
+        before = flat(kept)
+        for key, value in flat(fingerprint).items():
+            if key in before and before[key] != value:
                 raise UserError(
-                    f"{path.parent}: holds samples of another {key}: {_flat(kept)[key]}, now {value}; give another "
+                    f"{path.parent}: holds samples of another {key}: {before[key]}, now {value}; give another "
                     "folder (--trainer.default_root_dir), or delete it"
                 )
         fingerprint = _merged(kept, fingerprint)
     if is_writer:
         write_json(path, fingerprint)
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {prefix: value}
-    parts = [_flat(item, f"{prefix}.{key}" if prefix else key) for key, item in value.items()]
-    return {key: item for part in parts for key, item in part.items()}
 
 
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

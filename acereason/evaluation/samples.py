@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from acereason.errors import UserError
+from acereason.files import atomic_path
 
 Place = tuple[str, int]
 """A problem's id and the number of the sample."""
@@ -103,9 +104,8 @@ def compact(folder: Path, benchmark: str, prompts: dict[str, str]) -> None:
         | {"detail": json.dumps(sample.detail)}
         for _, sample in sorted(read_samples(folder, benchmark).items())
     ]
-    temporary = target.with_name(f".{target.name}")
-    pq.write_table(pa.Table.from_pylist(rows), temporary)
-    temporary.replace(target)
+    with atomic_path(target) as temporary:
+        pq.write_table(pa.Table.from_pylist(rows), temporary)
     for journal in _journals(folder, benchmark):
         journal.unlink()
 

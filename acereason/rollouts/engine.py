@@ -102,7 +102,12 @@ def alone(problem: Problem, sample: int) -> Problem:
         >>> alone(Problem("aime24/7", "math", "", "204"), 3).id
         'aime24/7#3'
     """
-    return replace(problem, id=f"{problem.id}#{sample}")
+    return replace(problem, id=alone_id(problem.id, sample))
+
+
+def alone_id(problem: str, sample: int) -> str:
+    """The id that `alone` makes."""
+    return f"{problem}#{sample}"
 
 
 def numbered(name: str) -> tuple[str, int]:

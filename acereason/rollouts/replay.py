@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from datasets import load_dataset
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, Qwen2Config
 from typing_extensions import override
 
-from acereason.errors import UserError, first_line
+from acereason.data.reading import load
+from acereason.errors import UserError
 from acereason.rollouts.engine import EngineMemory, RolloutEngine, numbered, unjudged
 from acereason.rollouts.weights import checked, shapes_of
 from acereason.types import Group, Problem, Response, Rollout, Sampling
 
-_FORMATS = {".jsonl": "json", ".parquet": "parquet"}
+_FORMATS = (".jsonl", ".parquet")
 _SHOWN_MISSING = 10
 
 
@@ -85,11 +85,7 @@ def _places(problem: Problem, num_rollouts: int) -> list[tuple[str, int]]:
 
 
 def _read(path: Path) -> dict[tuple[str, int], str]:
-    try:
-        rows = load_dataset(_FORMATS[path.suffix], data_files=str(path), split="train")
-    except Exception as error:  # whatever pandas, pyarrow or json say of a broken file
-        reason = first_line(error.__cause__ or error)
-        raise UserError(f"model.engine.responses: {path} can't be read: {reason}") from error
+    rows = load(str(path), None, "train", "model.engine.responses")
     for column in ("id", "sample", "response"):
         if column not in rows.column_names:
             raise UserError(f"model.engine.responses: {path} has no column {column!r}; it has {rows.column_names}")

@@ -13,7 +13,7 @@ from torch import Tensor
 from acereason.data.prompts import Template
 from acereason.errors import UserError
 from acereason.models.qwen import Backbone, load_config, load_tokenizer
-from acereason.rollouts.engine import RolloutEngine
+from acereason.rollouts.engine import RolloutEngine, alone
 from acereason.teacher.requests import Failed, Finished, Request
 from acereason.types import Problem, Sampling
 
@@ -73,7 +73,10 @@ class EngineTeacher:
         return self.template.encode_prompt(problem, self.tokenizer)
 
     def _generate(self, requests: dict[str, Request]) -> Iterator[Finished]:
-        problems = [replace(r.problem, id=name, prompt_ids=self._encode(r.problem)) for name, r in requests.items()]
+        problems = [
+            replace(alone(request.problem, request.sample), prompt_ids=self._encode(request.problem))
+            for request in requests.values()
+        ]
         for group in self.local.engine.generate(problems, self.sampling, num_rollouts=1, seed=self.seed):
             response = group.rollouts[0].response
             request = requests[group.problem.id]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from acereason.rollouts.engine import alone_id
 from acereason.seeds import derive_seed
 from acereason.types import Problem
 
@@ -27,7 +28,7 @@ class Request:
     @property
     def name(self) -> str:
         """The key as one text: what a rollout engine takes for a problem's id."""
-        return f"{self.problem.id}#{self.sample}"
+        return alone_id(self.problem.id, self.sample)
 
     def seed(self, seed: int) -> int:
         """Of its draws: what a rollout engine derives for the one rollout of a problem of this name."""

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from acereason.errors import UserError
-from acereason.files import atomic_folder, write_atomically, write_json
+from acereason.files import atomic_folder, flat, write_atomically, write_json
 from acereason.teacher.journal import Journal
 from acereason.teacher.requests import Failed, Finished, Request
 from acereason.types import Problem, Verdict
@@ -155,19 +155,11 @@ def _check_identity(path: Path, identity: dict[str, Any]) -> None:
     if not path.exists():
         write_json(path, now)
         return
-    before = _flat(json.loads(path.read_text()))
-    now = _flat(now)
+    before = flat(json.loads(path.read_text()))
+    now = flat(now)
     changed = [name for name in before | now if before.get(name) != now.get(name)]
     if changed:
         differences = "; ".join(f"{name} was {before.get(name)!r}, now {now.get(name)!r}" for name in changed)
         raise UserError(
             f"output: {path.parent} was begun otherwise: {differences}; set it back, or name another folder"
         )
-
-
-def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{dotted key: value} of nested dictionaries."""
-    flat: dict[str, Any] = {}
-    for name, inner in value.items():
-        flat |= _flat(inner, f"{prefix}{name}.") if isinstance(inner, dict) else {prefix + name: inner}
-    return flat
