@@ -4,6 +4,7 @@ from callbacks.checkpoints import Checkpoints
 from callbacks.curriculum import Curriculum
 from callbacks.curves import Curves
 from callbacks.easy_filter import EasyFilter
+from callbacks.entropy import EntropyMonitor
 from callbacks.evaluation import Evaluation
 from callbacks.export import Export
 from callbacks.groups import Groups
@@ -25,6 +26,7 @@ __all__ = [
     "Curriculum",
     "Curves",
     "EasyFilter",
+    "EntropyMonitor",
     "Evaluation",
     "Export",
     "Groups",

@@ -1,24 +1,12 @@
 """The run watched: rules that say in plain words what is wrong, and what to try."""
 
-from dataclasses import asdict
-from typing import Any
-
-import lightning.pytorch as pl
-from lightning.pytorch.utilities import rank_zero_warn
-from lightning.pytorch.utilities.types import STEP_OUTPUT
-from typing_extensions import override
-
-from acereason.files import append_rows, keep_rows_before
-from acereason.health import Limits, Watch
-from acereason.hooks import run_folder
+from acereason.health.rules import Limits
+from acereason.watching import Watching
 
 
-class Health(pl.Callback):
-    """Warns when the run looks ill by the rules of `acereason/health.py`, once per rule and stage, and writes the
+class Health(Watching):
+    """Warns when the run looks ill by the rules of `acereason/health/rules.py`, once per rule and stage, and writes the
     warnings to `health.jsonl` in the run's folder.
-
-    The first of the rules is the paper's: "setting the training temperature such that the temperature-adjusted entropy
-    remains around 0.3 typically leads to effective RL training" (4.5.2).
 
     Args:
         every_n_steps: how often the rules are applied.
@@ -26,35 +14,4 @@ class Health(pl.Callback):
     """
 
     def __init__(self, every_n_steps: int = 10, limits: Limits = Limits()) -> None:  # noqa: B008  read only
-        if every_n_steps < 1:
-            raise ValueError(f"every_n_steps must be at least 1, not {every_n_steps}")
-        self.every_n_steps, self.watch = every_n_steps, Watch(limits)
-
-    @override
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        path = run_folder(trainer) / "health.jsonl"
-        if trainer.is_global_zero:
-            keep_rows_before(path, trainer.global_step)
-            path.touch()  # that it is empty says that nothing was wrong
-
-    @override
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
-    ) -> None:
-        plan = getattr(trainer.datamodule, "plan", None)
-        self.watch.add(plan.stage if plan else "sft", outputs)
-        if trainer.global_step % self.every_n_steps:
-            return
-        folder, found = run_folder(trainer), self.watch.findings(trainer.global_step - 1)
-        for finding in found:
-            rank_zero_warn(f"stage {finding.stage}, step {finding.step}, {finding.rule}: {finding.message}")
-        if trainer.is_global_zero:
-            append_rows(folder / "health.jsonl", map(asdict, found))
-
-    @override
-    def state_dict(self) -> dict[str, Any]:
-        return self.watch.state()
-
-    @override
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.watch.restore(state_dict)
+        super().__init__(limits.watch(), every_n_steps)

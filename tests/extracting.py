@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from acereason.health import METRICS
+from acereason.health.watch import METRICS
 from acereason.report.reading import read_run
 
 

@@ -12,7 +12,7 @@ LAYERS = [
     ["acereason.cli"],
     ["acereason.trainer"],
     ["acereason.preflight"],
-    ["acereason.modules", "acereason.hooks"],
+    ["acereason.modules", "acereason.hooks", "acereason.watching"],
     ["acereason.curation", "acereason.teacher"],
     ["acereason.data", "acereason.rollouts", "acereason.evaluation", "acereason.metrics", "acereason.scoring"],
     ["acereason.rewards", "acereason.models", "acereason.calibration"],

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable
 
-from acereason.health import Finding, Limits, replay
+from acereason.health.entropy import EntropyBand
+from acereason.health.rules import Limits
+from acereason.health.watch import Finding, replay
 from acereason.report.content import Block, Heading, Notices, Plots, Report, Section, Table, Text, Timeline
 from acereason.report.plots import constants, curve_plots, evaluation_plots, time_plots
 from acereason.report.problems import (
@@ -51,11 +53,12 @@ def _each(runs: list[Run], blocks: Callable[[Run], Iterable[Block]]) -> list[Blo
 
 
 def _health(run: Run) -> list[Block]:
-    limits = limits_of(run)
     if run.health is not None:
         return [Notices(_by_rule([Finding(**row) for row in run.health]), "Every rule of health stayed quiet.")]
-    told = Text("The run was not watched (callback `Health`); the rules are applied now, to its curves.")
-    return [told, Notices(_by_rule(findings(run, limits)), "Every rule of health stays quiet.")]
+    told = Text(
+        "The run was not watched (callbacks `Health`, `EntropyMonitor`); the rules are applied now, to its curves."
+    )
+    return [told, Notices(_by_rule(findings(run)), "Every rule of health stays quiet.")]
 
 
 def _by_rule(found: list[Finding]) -> list[tuple[str, str, str]]:
@@ -65,21 +68,23 @@ def _by_rule(found: list[Finding]) -> list[tuple[str, str, str]]:
     return [(rule, listed(where[rule]), first[rule]) for rule in dict.fromkeys(f.rule for f in found)]
 
 
-def limits_of(run: Run) -> Limits:
-    """The numbers in the rules: the run's own, or the defaults; the entropy of SFT has no target."""
-    own = (run.callback("Health") or {}).get("limits", {})
-    return Limits(**{"entropy": 0.3 if run.is_rl else None} | own)
+def entropy_band(run: Run) -> EntropyBand | None:
+    """Where the run's entropy is fine: as it says, or as the paper does; the entropy of SFT has no target."""
+    own = {key: value for key, value in (run.callback("EntropyMonitor") or {}).items() if key != "every_n_steps"}
+    return EntropyBand(**own) if run.is_rl else None
 
 
-def findings(run: Run, limits: Limits) -> list[Finding]:
+def findings(run: Run) -> list[Finding]:
     """What the rules say of a run's curves."""
+    band = entropy_band(run)
+    watches = [*([band.watch()] if band else []), Limits(**(run.callback("Health") or {}).get("limits", {})).watch()]
     tables = {name: dict(curve) for name, curve in run.curves.items()}
     steps = (
         (step, span.name, {name: table[step] for name, table in tables.items() if step in table})
         for span in run.spans()
         for step in range(span.first, span.last + 1)
     )
-    return replay(steps, limits)
+    return replay(steps, watches)
 
 
 def _stages(run: Run) -> list[Block]:
@@ -136,8 +141,8 @@ def _differences(runs: list[Run]) -> list[Block]:
 
 
 def _curves(runs: list[Run]) -> list[Block]:
-    limits = limits_of(runs[0])
-    band = (limits.entropy - limits.band, limits.entropy + limits.band) if limits.entropy is not None else None
+    aim = entropy_band(runs[0])
+    band = (aim.target - aim.band, aim.target + aim.band) if aim else None
     plots = curve_plots(runs, band)
     told = "Thin: each step. Thick: the mean of the last ones."
     if plots and plots[0].spans:

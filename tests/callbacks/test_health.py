@@ -7,7 +7,7 @@ import torch
 from fakes import FakeModule, fake_trainer
 
 from acereason.data.curriculum import Plan
-from acereason.health import Limits
+from acereason.health.rules import Limits
 from callbacks import Health
 
 
@@ -56,7 +56,7 @@ def test_an_empty_file_says_that_the_run_was_watched(tmp_path):
 
 
 def test_sft_is_one_stage(tmp_path):
-    health = Health(every_n_steps=1, limits=Limits(window=2, entropy=None))
+    health = Health(every_n_steps=1, limits=Limits(window=2))
     trainer = fake_trainer(datamodule=SimpleNamespace(), log_dir=tmp_path, global_step=1)
     health.on_train_batch_end(trainer, FakeModule(), {"policy/entropy": 9.0, "policy/grad_norm": 1.0}, None, 0)
     assert health.watch.stage == "sft"

@@ -69,8 +69,7 @@ def test_runs_differ_in_keys(tmp_path):
     assert differences([first, second]) == [
         ["model.init_args.sampling.temperature", "0.85", "1.0"],
         ["trainer.callbacks.Health.class_path", "callbacks.Health", "-"],
-        ["trainer.callbacks.Health.init_args.limits.band", "0.15", "-"],
-        ["trainer.callbacks.Health.init_args.limits.entropy", "0.3", "-"],
+        ["trainer.callbacks.Health.init_args.limits.window", "20", "-"],
     ]
 
 

@@ -1,8 +1,9 @@
 from made_run import make_rl, make_sft
 
+from acereason.health.entropy import EntropyBand
 from acereason.report.content import Heading, Notices, Table, Text, Timeline
 from acereason.report.reading import read_run, read_runs
-from acereason.report.sections import limits_of, report_of, stage_table, timeline
+from acereason.report.sections import entropy_band, report_of, stage_table, timeline
 
 
 def sections(report):
@@ -52,9 +53,13 @@ def test_a_run_that_nobody_watched_is_watched_now(tmp_path):
     assert [row[:2] for row in notices.rows] == [("truncated", "code_32 at step 9")]
 
 
-def test_limits_are_the_runs_own(tmp_path):
-    assert limits_of(read_run(make_rl(tmp_path / "rl"), "rl")).band == 0.15
-    assert limits_of(read_run(make_sft(tmp_path / "sft"), "sft")).entropy is None
+def test_the_entropys_band_is_the_runs_own_or_the_papers(tmp_path):
+    run = read_run(make_rl(tmp_path / "rl"), "rl")
+    run.callback("EntropyMonitor").update(target=0.1, every_n_steps=5)
+    assert entropy_band(run) == EntropyBand(target=0.1, band=0.15)
+    del run.config["trainer"]["callbacks"]
+    assert entropy_band(run) == EntropyBand(0.3, 0.15, 20)
+    assert entropy_band(read_run(make_sft(tmp_path / "sft"), "sft")) is None
 
 
 def test_a_stage_in_numbers(tmp_path):

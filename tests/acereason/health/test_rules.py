@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from acereason.health import METRICS, RULES, Limits, Watch, replay
+from acereason.health.entropy import EntropyBand
+from acereason.health.rules import Limits
+from acereason.health.watch import METRICS, Watch, replay
 
 HEALTHY = {
     "policy/entropy": 0.3,
+    "policy/temperature": 0.85,
     "policy/grad_norm": 0.5,
     "reward/mean": 0.5,
     "reward/zero_variance": 0.3,
@@ -45,62 +48,66 @@ JUST_WELL = {
 }
 
 
-def run(change: dict[str, float], limits: Limits | None = None, spike: bool = False, stage: str = "a"):
+def watches() -> list[Watch]:
+    """All rules, with their defaults."""
+    return [EntropyBand().watch(), Limits().watch()]
+
+
+ALL = [rule for watch in watches() for rule in watch.rules]
+
+
+def run(change: dict[str, float], spike: bool = False):
     """20 healthy steps, then 20 with the change; a spike is one step of it. Rules are applied every 10."""
     changed = [step >= 20 if not spike else step == 25 for step in range(40)]
-    steps = ((step, stage, HEALTHY | (change if ill else {})) for step, ill in enumerate(changed))
-    return [(finding.rule, finding.step) for finding in replay(steps, limits or Limits())]
+    steps = ((step, "a", HEALTHY | (change if ill else {})) for step, ill in enumerate(changed))
+    return [(finding.rule, finding.step) for finding in replay(steps, watches())]
 
 
 def test_there_is_a_case_for_every_rule():
-    assert ILL.keys() == JUST_WELL.keys() == RULES.keys()
+    assert [*ILL] == [*JUST_WELL] == ALL
     assert HEALTHY.keys() == METRICS
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", ALL)
 def test_a_rule_fires_once_beyond_its_number_and_no_other_does(rule):
     spike = rule == "gradient_spike"
     assert [found for found, _ in run(ILL[rule], spike=spike)] == [rule]
     assert run(JUST_WELL[rule], spike=spike) == []
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", ALL)
 def test_what_it_says_is_plain_and_tells_what_to_try(rule):
     ill = {25} if rule == "gradient_spike" else set(range(20, 40))
     steps = ((n, "a", HEALTHY | (ILL[rule] if n in ill else {})) for n in range(40))
-    (finding,) = replay(steps, Limits())
+    (finding,) = replay(steps, watches())
     assert any(word in finding.message for word in ("Try", "try", "Look at"))
     assert "\n" not in finding.message
 
 
 def test_a_rule_waits_for_a_window_and_speaks_once_a_stage():
     ill = HEALTHY | {"reward/mean": 0.0}
-    assert [f.step for f in replay(((n, "a", ill) for n in range(100)), Limits())] == [19]
+    assert [f.step for f in replay(((n, "a", ill) for n in range(100)), watches())] == [19]
     stages = ((n, "a" if n < 50 else "b", ill) for n in range(100))
-    assert [(f.stage, f.step) for f in replay(stages, Limits())] == [("a", 19), ("b", 69)]
+    assert [(f.stage, f.step) for f in replay(stages, watches())] == [("a", 19), ("b", 69)]
 
 
 def test_the_gap_may_double_while_it_is_small_and_be_large_from_the_start():
     assert run({"sync/logprob_gap": 0.049}) == []
     steps = ((n, "a", HEALTHY | {"sync/logprob_gap": 0.09}) for n in range(40))
-    assert replay(steps, Limits()) == []
-
-
-def test_without_a_target_the_entropy_is_free():
-    assert run({"policy/entropy": 5.0}, Limits(entropy=None)) == []
+    assert replay(steps, watches()) == []
 
 
 def test_metrics_that_a_run_does_not_have_are_no_findings():
-    assert replay(((n, "sft", {"policy/loss": 1.0}) for n in range(60)), Limits()) == []
+    assert replay(((n, "sft", {"policy/loss": 1.0}) for n in range(60)), watches()) == []
 
 
 def test_a_watch_goes_on_from_its_state():
-    whole, first = Watch(Limits()), Watch(Limits())
+    whole, first = Limits().watch(), Limits().watch()
     ill = HEALTHY | {"throughput/tokens_per_second": 100.0}
     for n in range(30):
         for watch in (whole, first):
             watch.add("a", HEALTHY if n < 20 else ill)
-    second = Watch(Limits())
+    second = Limits().watch()
     second.restore(json.loads(json.dumps(first.state())))
     for _ in range(10):
         for watch in (whole, second):
@@ -110,15 +117,27 @@ def test_a_watch_goes_on_from_its_state():
     assert second.findings(39) == []
 
 
-def test_a_window_of_one_step_is_refused():
-    with pytest.raises(ValueError, match="limits.window"):
-        Limits(window=1)
+def test_entropy_is_told_with_the_temperature():
+    low, high = (
+        replay(((n, "a", {"policy/entropy": e, "policy/temperature": 0.7}) for n in range(20)), watches())
+        for e in (0.1, 0.5)
+    )
+    assert [f.message.partition(":")[0] for f in (*low, *high)] == [
+        "entropy is 0.100 at temperature 0.7, below 0.3 - 0.15",
+        "entropy is 0.500 at temperature 0.7, above 0.3 + 0.15",
+    ]
 
 
-@pytest.mark.parametrize(("name", "limits"), [("rl", {"entropy": 0.1, "band": 0.1}), ("sft", {"entropy": None})])
-def test_the_quickstarts_curves_are_healthy(name, limits):
+@pytest.mark.parametrize("limits", [Limits(window=1), EntropyBand(window=1)])
+def test_a_window_of_one_step_is_refused(limits):
+    with pytest.raises(ValueError, match="window must be at least 2"):
+        limits.watch()
+
+
+@pytest.mark.parametrize(("name", "bands"), [("rl", [EntropyBand(0.1, 0.1)]), ("sft", [])])
+def test_the_quickstarts_curves_are_healthy(name, bands):
     """`python tests/extracting.py RUN_FOLDER tests/data/quickstart-NAME.json.gz` makes the extracts."""
     stored = json.loads(gzip.decompress(Path(f"tests/data/quickstart-{name}.json.gz").read_bytes()))
     steps = [(step, stage, metrics) for step, stage, metrics in stored]
     assert len(steps) == {"rl": 240, "sft": 375}[name]
-    assert replay(steps, Limits(**limits, throughput=0.2)) == []
+    assert replay(steps, [*(band.watch() for band in bands), Limits(throughput=0.2).watch()]) == []

@@ -1,0 +1,153 @@
+"""Rules about rewards, responses, the engine, and the update.
+
+| rule | fires when, over the last `window` steps of a stage |
+|---|---|
+| reward_zero, reward_one | mean reward is below `reward_margin`, or above 1 - `reward_margin` |
+| zero_variance | more than `zero_variance` of the groups have rewards that are all equal |
+| truncated | more than `truncated` of the responses reach their budget |
+| errors | more than `errors` of the verdicts are errors |
+| logprob_gap | the gap is above `gap` nats and above `gap_growth` times that of the stage's first `window` steps |
+| length_collapse | responses are shorter than `length` times those of the stage's first `window` steps |
+| gradient_spike | a gradient norm is above `spike` times the median |
+| throughput_drop | median tokens a second are below `throughput` times those of the stage's first `window` steps |
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from statistics import fmean, median
+
+from acereason.health.watch import History, Watch
+
+
+@dataclass
+class Limits:
+    """The numbers in the rules."""
+
+    window: int = 20
+    """Steps that a rule looks at."""
+    reward_margin: float = 0.01
+    """Distance of the mean reward from 0 and 1 below which there is next to nothing to learn."""
+    zero_variance: float = 0.8
+    """Share of groups."""
+    truncated: float = 0.66
+    """Share of responses; at the start of stage 1 of the paper 30 % are truncated (4.5.3)."""
+    errors: float = 0.01
+    """Share of verdicts; `rewards.max_error_rate` is where the run stops."""
+    gap: float = 0.05
+    """Nats; bfloat16 on both sides gives 0.03."""
+    gap_growth: float = 2.0
+    """Times the gap at the stage's start."""
+    length: float = 0.5
+    """Times the length at the stage's start."""
+    spike: float = 10.0
+    """Times the median gradient norm."""
+    throughput: float = 0.5
+    """Times the throughput at the stage's start."""
+
+    def watch(self) -> Watch:
+        """The rules, ready to be applied to a run."""
+        return Watch(self.window, {name: partial(rule, self) for name, rule in RULES.items()})
+
+
+def _reward_zero(limits: Limits, history: History) -> str | None:
+    values = history.recent("reward/mean")
+    if values and fmean(values) < limits.reward_margin:
+        return (
+            f"the mean reward is {fmean(values):.3f}: nothing is solved, so there is nothing to learn from. Read some "
+            "responses, judge them with `score --explain`, and try easier problems or a larger response budget"
+        )
+    return None
+
+
+def _reward_one(limits: Limits, history: History) -> str | None:
+    values = history.recent("reward/mean")
+    if values and fmean(values) > 1 - limits.reward_margin:
+        return (
+            f"the mean reward is {fmean(values):.3f}: nearly everything is solved, so there is nothing to learn from. "
+            "Try harder problems, `easy_filter` or `screen`, or end the stage; and see that nothing fools the verifier"
+        )
+    return None
+
+
+def _zero_variance(limits: Limits, history: History) -> str | None:
+    values = history.recent("reward/zero_variance")
+    if values and fmean(values) > limits.zero_variance:
+        return (
+            f"in {fmean(values):.0%} of the groups all rewards are equal: their rollouts cost time and teach nothing. "
+            "Try `easy_filter`, a range of `difficulty`, `screen`, or a larger `group_size`"
+        )
+    return None
+
+
+def _truncated(limits: Limits, history: History) -> str | None:
+    values = history.recent("response/truncated")
+    if values and fmean(values) > limits.truncated:
+        return (
+            f"{fmean(values):.0%} of the responses reach their budget. Try a larger `max_response_length`, or "
+            "`overlong: mask` if truncated responses are penalized now"
+        )
+    return None
+
+
+def _errors(limits: Limits, history: History) -> str | None:
+    values = history.recent("reward/error_rate")
+    if values and fmean(values) > limits.errors:
+        return (
+            f"the verifier failed on {fmean(values):.1%} of the responses, which leave the loss. The report counts "
+            "them by kind; `score --explain` shows one step by step; try more `rewards.workers` against timeouts"
+        )
+    return None
+
+
+def _logprob_gap(limits: Limits, history: History) -> str | None:
+    pair = history.both("sync/logprob_gap")
+    if pair and fmean(pair[1]) > max(limits.gap, limits.gap_growth * fmean(pair[0])):
+        return (
+            f"the engine's log-probs are {fmean(pair[1]):.3g} nats from the trainer's, {fmean(pair[0]):.3g} when the "
+            "stage began: sampler and policy drift apart. Try `importance_cap: 2`, or one dtype for engine and trainer"
+        )
+    return None
+
+
+def _length_collapse(limits: Limits, history: History) -> str | None:
+    pair = history.both("response/length_mean")
+    if pair and fmean(pair[1]) < limits.length * fmean(pair[0]):
+        return (
+            f"responses have {fmean(pair[1]):,.0f} tokens, {fmean(pair[0]):,.0f} when the stage began: the "
+            "policy stops reasoning. Read some; try `overlong: mask` in place of a penalty, or a lower learning rate"
+        )
+    return None
+
+
+def _gradient_spike(limits: Limits, history: History) -> str | None:
+    values = history.recent("policy/grad_norm")
+    if values and max(values) > limits.spike * median(values) > 0:
+        return (
+            f"a gradient norm of {max(values):.3g} where {median(values):.3g} is usual. `max_grad_norm` bounds one "
+            "step; when they come often try a lower learning rate or more warm-up, and read that step's samples"
+        )
+    return None
+
+
+def _throughput_drop(limits: Limits, history: History) -> str | None:
+    pair = history.both("throughput/tokens_per_second")
+    if pair and median(pair[1]) < limits.throughput * median(pair[0]):
+        return (
+            f"{median(pair[1]):,.0f} tokens a second, {median(pair[0]):,.0f} when the stage began. Look at what "
+            "takes the time (time/), at other work on the machines, and at the engine's cache if responses have grown"
+        )
+    return None
+
+
+RULES: dict[str, Callable[[Limits, History], str | None]] = {
+    "reward_zero": _reward_zero,
+    "reward_one": _reward_one,
+    "zero_variance": _zero_variance,
+    "truncated": _truncated,
+    "errors": _errors,
+    "logprob_gap": _logprob_gap,
+    "length_collapse": _length_collapse,
+    "gradient_spike": _gradient_spike,
+    "throughput_drop": _throughput_drop,
+}

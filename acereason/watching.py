@@ -1,0 +1,56 @@
+"""What the callbacks that watch a run have in common."""
+
+from dataclasses import asdict
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.utilities import rank_zero_warn
+from lightning.pytorch.utilities.types import STEP_OUTPUT
+from typing_extensions import override
+
+from acereason.files import append_rows, keep_rows_before
+from acereason.health.watch import Watch
+from acereason.hooks import run_folder
+
+
+class Watching(pl.Callback):
+    """Warns when rules say that the run looks ill, and writes the warnings to `health.jsonl` in the run's folder.
+
+    Args:
+        watch: the rules.
+        every_n_steps: how often they are applied.
+    """
+
+    def __init__(self, watch: Watch, every_n_steps: int) -> None:
+        if every_n_steps < 1:
+            raise ValueError(f"every_n_steps must be at least 1, not {every_n_steps}")
+        self.watch, self.every_n_steps = watch, every_n_steps
+
+    @override
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        path = run_folder(trainer) / "health.jsonl"
+        if trainer.is_global_zero:
+            keep_rows_before(path, trainer.global_step)
+            path.touch()  # that it is empty says that nothing was wrong
+
+    @override
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+    ) -> None:
+        plan = getattr(trainer.datamodule, "plan", None)
+        self.watch.add(plan.stage if plan else "sft", outputs)
+        if trainer.global_step % self.every_n_steps:
+            return
+        folder, found = run_folder(trainer), self.watch.findings(trainer.global_step - 1)
+        for finding in found:
+            rank_zero_warn(f"stage {finding.stage}, step {finding.step}, {finding.rule}: {finding.message}")
+        if trainer.is_global_zero:
+            append_rows(folder / "health.jsonl", map(asdict, found))
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return self.watch.state()
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.watch.restore(state_dict)
