@@ -23,6 +23,7 @@ from acereason.rewards.answers.structure import (
     without_approximation,
     words,
 )
+from acereason.rewards.answers.symbolic import Unparsable
 from acereason.rewards.answers.units import scale
 
 Leaf = Callable[[str, str, float], tuple[bool, str]]
@@ -199,10 +200,17 @@ class Comparison:
         r"""A response `a = b = c`: its last side answers, or an earlier number, unless they contradict each other."""
         numbers = [side for side in chain if not re.search(r"(?<!\\)\b[a-zA-Z]", side)]
         for left, right in zip(numbers, numbers[1:], strict=False):
-            if not (_roughly_equal(left, right) or self._leaf(left, right).equal):
+            if not (_roughly_equal(left, right) or self._agree(left, right)):
                 return Outcome(False, f"contradicts itself: {left} = {right}")
         outcomes = [self._texts(gold, side) for side in dict.fromkeys([chain[-1], *numbers])]
         return next((outcome for outcome in outcomes if outcome.equal), outcomes[0])
+
+    def _agree(self, left: str, right: str) -> bool:
+        """Whether two sides of a response are equal; what can't be read is equal to nothing, and no error of ours."""
+        try:
+            return self._leaf(left, right).equal
+        except Unparsable:
+            return False
 
     def _leaf(self, gold: str, found: str) -> Outcome:
         return Outcome(*self.leaf(gold, found, float(self._slack(gold, found))))

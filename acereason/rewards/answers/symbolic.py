@@ -19,18 +19,21 @@ _DIGITS = 30
 _EXACTLY_ABOVE = 1e15
 """Numbers beyond it that agree to 20 digits may still differ by 1: 2^{100} and 2^{100} - 1."""
 _READING_SECONDS = 2.0
-"""CPU seconds for reading and evaluating a response by itself; the ground truth has no such limit."""
+"""CPU seconds for reading and evaluating either side by itself."""
 _BASE = re.compile(r"(\d+)\s*_\s*\{?\s*(\d+|\\text\s*\{\s*\w+\s*\})\s*\}?")
 _LETTERS = re.compile(r"\\text\s*\{[^{}]*\}|\\[a-zA-Z]+|([a-zA-Z])")
 _REPEATING = re.compile(r"(\d*)\.(\d*)\\(?:overline|bar|dot)\s*\{\s*(\d+)\s*\}")
 
 
 class Unparsable(ValueError):
-    """math-verify can't read the ground truth."""
+    """math-verify can't read the ground truth, or not in time."""
 
 
 class _TooCostly(BaseException):
     """Raised by a signal; a BaseException since sympy and math-verify swallow every Exception."""
+
+
+_TOO_COSTLY = (_TooCostly, MemoryError, RecursionError, OverflowError)
 
 
 def equal_expressions(answer: str, response: str, slack: float = 0.0) -> tuple[bool, str]:
@@ -40,31 +43,41 @@ def equal_expressions(answer: str, response: str, slack: float = 0.0) -> tuple[b
         slack: absolute difference that a rounded decimal may have.
 
     Raises:
-        Unparsable: math-verify can't read the ground truth.
+        Unparsable: math-verify can't read the ground truth, or not in time.
     """
-    gold = parse_answer(answer)
+    gold, target = read_answer(answer)
     if (difference := _difference_in_writing(answer, response)) is not None:
         return False, difference
     try:
-        with _cpu_limit(_READING_SECONDS):
-            found = _parse(response)
-            value = _value(found)
-    except (_TooCostly, MemoryError, RecursionError, OverflowError):
+        found, value = _read(response)
+    except _TOO_COSTLY:
         return False, "too costly to evaluate"
     if found is None:
         return False, "unparsable response"
-    if (same := _equal_values(gold, found, value, slack)) is not None:
+    if (same := _equal_values(gold, found, target, value, slack)) is not None:
         return same, "equal value"
     return _equal_by_math_verify(gold, found), "math-verify"
 
 
 @lru_cache(maxsize=4096)
-def parse_answer(answer: str) -> Any:
-    """The ground truth as sympy reads it, parsed once in each process; raises Unparsable."""
-    found = _parse(answer)
+def read_answer(answer: str) -> tuple[Any, Any]:
+    """The ground truth as sympy reads it, and its real value, once in each process; raises Unparsable."""
+    try:
+        found, value = _read(answer)
+    except _TOO_COSTLY as error:
+        raise Unparsable(f"answer {answer!r} is too costly to evaluate") from error
     if found is None:
         raise Unparsable(f"unparsable answer {answer!r}")
-    return found
+    return found, value
+
+
+def _read(latex: str) -> tuple[Any, Any]:
+    """A sympy object and its real value; raises one of _TOO_COSTLY."""
+    import math_verify  # noqa: F401  loading it is not reading
+
+    with _cpu_limit(_READING_SECONDS):
+        found = _parse(latex)
+        return found, _value(found)
 
 
 def _parse(latex: str) -> Any:
@@ -101,12 +114,11 @@ def _value(expression: Any) -> Any:
     return value if value.is_Number and value.is_finite else None
 
 
-def _equal_values(gold: Any, found: Any, value: Any, slack: float) -> bool | None:
+def _equal_values(gold: Any, found: Any, target: Any, value: Any, slack: float) -> bool | None:
     """Comparison of two numbers; None where one isn't, or where cancellation leaves no digits to compare."""
     from sympy import Float, Rational
 
-    target = None if value is None else _value(gold)
-    if target is None:
+    if target is None or value is None:
         return None
     if isinstance(gold, Rational) and isinstance(found, Rational):
         return bool(gold == found)

@@ -275,6 +275,13 @@ def test_no_text_takes_long_on_the_quick_path(text):
     assert time.perf_counter() - start < 1
 
 
+@pytest.mark.parametrize("box", ["3+=74b", "#4o=2", r"\\6+-4=5", "1=2=", "2+=14", "9^{9^{9^{9}}}=14"])
+def test_a_chain_whose_sides_can_not_be_read_is_wrong_and_no_error(box):
+    verdict = verify(rf"\boxed{{{box}}}", "14")
+    assert verdict.status == "wrong"
+    assert verdict.detail["path"].startswith("contradicts itself")
+
+
 def test_a_failing_comparison_is_an_error(monkeypatch):
     def fails(self, answer, response):
         raise TypeError("no truth value")
