@@ -22,10 +22,11 @@ from acereason.teacher.verb import predict
 
 RL_ONLY = Path("conf/hardware/separate.yaml")
 HARDWARE = sorted(Path("conf/hardware").glob("*.yaml"))
-CURATIONS = sorted(Path("conf/curate").glob("*.yaml"))
+BOILERPLATE = Path("conf/curate/boilerplate.yaml")
+CURATIONS = sorted(path for path in Path("conf/curate").glob("*.yaml") if path != BOILERPLATE)
 PREDICTS = sorted(Path("conf/predict").glob("*.yaml"))
 EVALS = sorted(Path("conf/eval").glob("*.yaml"))
-OTHERS = [*HARDWARE, *CURATIONS, *PREDICTS, *EVALS]
+OTHERS = [*HARDWARE, *CURATIONS, BOILERPLATE, *PREDICTS, *EVALS]
 FITS = [Path("conf/debug.yaml"), *sorted(path for path in Path("conf").glob("*/*.yaml") if path not in OTHERS)]
 FITS_ON_GPUS = [
     (path, hardware)
@@ -79,12 +80,12 @@ def test_fsdp_is_over_all_ranks(hardware):
     assert strategy["tensor_parallel_size"] == 1
 
 
-def arguments_of(verb: Callable[..., None], path: Path) -> Namespace:
+def arguments_of(verb: Callable[..., None], *paths: Path) -> Namespace:
     """What a verb that needs no Trainer would be called with."""
     parser = Parser(parser_mode="omegaconf+")
     parser.add_argument("--config", action="config")
     parser.add_function_arguments(verb)
-    return parser.instantiate(parser.parse_args([f"--config={path}"]))
+    return parser.instantiate(parser.parse_args([f"--config={path}" for path in paths]))
 
 
 @pytest.mark.parametrize("path", PREDICTS, ids=str)
@@ -126,6 +127,16 @@ def test_a_curation_loads_and_can_work(path):
     curation.check()
     for source in [*resolve(given["sources"], "sources").values(), *given["decontaminate"].benchmarks.values()]:
         source.check("source")
+
+
+@pytest.mark.parametrize("path", CURATIONS, ids=str)
+def test_boilerplate_goes_before_a_curation(path):
+    """Its phrases are allowed unless the curation names its own, and each has an n-gram."""
+    given = arguments_of(curate, BOILERPLATE, path)
+    phrases = yaml.safe_load(BOILERPLATE.read_text())["decontaminate"]["allow"]
+    assert given.decontaminate.allow == phrases
+    assert given.decontaminate.benchmarks
+    given.decontaminate.check()
 
 
 def test_the_papers_versions():

@@ -1,109 +1,17 @@
-"""`filter`: rules on a prompt's text and answer, those of AceReason 1.0's RL prompts (arXiv 2505.16400, 3.1) where they
-are public. Each rule is a function of (statement, answer) that returns what it found, or None."""
+"""`filter`: drops prompts that the named rules find, and those whose ground truth the verifier can't read."""
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from acereason.curation.grounds import has_ground_truth, problem_of
+from acereason.curation.rules import RULES
 from acereason.curation.stages import Report
 from acereason.curation.tables import Dropped, Prompts, write_dropped, write_examples
 from acereason.errors import UserError
 from acereason.rewards.pool import RewardPool
 from acereason.types import Task
-
-Rule = Callable[[str, str], str | None]
-
-
-def _searches(pattern: str) -> Rule:
-    compiled = re.compile(pattern, re.IGNORECASE)
-
-    def rule(statement: str, answer: str) -> str | None:
-        found = compiled.search(statement)
-        return found[0] if found else None
-
-    return rule
-
-
-def _answers(*words: str) -> Rule:
-    def rule(statement: str, answer: str) -> str | None:
-        plain = re.sub(r"\\(?:text|mathrm|textbf)\b|[^A-Za-z ]", "", answer).strip().lower()
-        return answer if plain in words else None
-
-    return rule
-
-
-def _either(*rules: Rule) -> Rule:
-    def rule(statement: str, answer: str) -> str | None:
-        return next((found for each in rules if (found := each(statement, answer))), None)
-
-    return rule
-
-
-def _no_answer(statement: str, answer: str) -> str | None:
-    return None if answer.strip() else "no answer"
-
-
-def _too_long(statement: str, answer: str) -> str | None:
-    return f"{len(answer)} characters" if len(answer) > 100 else None
-
-
-def _too_brief(statement: str, answer: str) -> str | None:
-    return statement if len(statement.split()) < 5 and len(statement) < 30 else None
-
-
-def _not_english(statement: str, answer: str) -> str | None:
-    foreign = re.findall(r"[^\W\d_a-zA-Z\u00c0-\u024f\u0370-\u03ff]", statement)
-    return "".join(foreign[:20]) if len(foreign) > 0.05 * len(statement) else None
-
-
-RULES: dict[str, tuple[tuple[Task, ...], str, Rule]] = {
-    "figures": (
-        ("math", "code"),
-        "needs a figure",
-        _searches(
-            r"\[asy\]|!\[|<img\b|\\includegraphics|\bhttps?://\S+\.(?:png|jpe?g|gif|svg)"
-            r"|\b(?:figure|diagram|picture|graph|image)s?\b[^.]{0,20}\b(?:below|above|shown|on the (?:right|left))\b"
-            r"|\b(?:shown|given|pictured|illustrated|depicted|see)\b[^.]{0,20}\b(?:figure|diagram|picture|image)\b"
-            r"|\bin the (?:figure|diagram|picture|image)\b"
-        ),
-    ),
-    "proofs": (
-        ("math",),
-        "asks for a proof",
-        _searches(r"\b(?:prove|disprove)\b|\bshow that\b|\bgive a proof\b|\bproof\b"),
-    ),
-    "multiple_choice": (
-        ("math",),
-        "multiple choice",
-        _either(
-            _searches(
-                r"(?s)(?:\(A\)|\bA[.):]|\\textbf\{\s*\(?A).*?(?:\(B\)|\bB[.):]|\\textbf\{\s*\(?B).*?(?:\(C\)|\bC[.):])"
-            ),
-            _searches(r"\bwhich of the following\b"),
-            _answers("a", "b", "c", "d", "e"),
-        ),
-    ),
-    "true_false": (
-        ("math",),
-        "true or false",
-        _either(_answers("true", "false", "yes", "no"), _searches(r"\btrue or false\b")),
-    ),
-    "several_questions": (
-        ("math",),
-        "several questions",
-        _searches(r"(?s)(?:^|\s)\(?(?:a|i|1)\)\s.*?\s\(?(?:b|ii|2)\)\s"),
-    ),
-    "answered": (("math",), "no answer", _no_answer),
-    "short_answer": (("math",), "long answer", _too_long),
-    "not_brief": (("math", "code"), "too brief", _too_brief),
-    "english": (("math", "code"), "not English", _not_english),
-}
-"""name -> (tasks, reason, rule)."""
-
 
 _MISSING: dict[Task, str] = {"math": "no answer", "code": "no tests that can be read"}
 

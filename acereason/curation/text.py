@@ -77,9 +77,12 @@ def words(text: str) -> list[str]:
         >>> words(r"What is $9$, the (positive) root of $x+2=11$?")
         ['what', 'is', '9', 'the', 'positive', 'root', 'of', 'x+2=11']
     """
-    if "[" in text:
-        text = _DRAWING.sub(" ", text)
-    return [word for part in clean(text).lower().split() if (word := part.strip(_ENDS))]
+    return [word for part in clean(without_drawings(text)).lower().split() if (word := part.strip(_ENDS))]
+
+
+def without_drawings(text: str) -> str:
+    """The text with a space in place of each drawing's source ([asy])."""
+    return _DRAWING.sub(" ", text) if "[" in text else text
 
 
 def clean(text: str) -> str:

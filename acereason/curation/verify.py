@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from acereason.curation.agreement import disagreeing
 from acereason.curation.grounds import has_ground_truth, problem_of
 from acereason.curation.origins import ALONE, Origins
 from acereason.curation.parallel import progress
@@ -37,11 +38,15 @@ class Verification:
     """Least and largest share of a prompt's responses that are correct; other prompts are dropped."""
     agreeing: int = 0
     """Least number of correct responses of a prompt: an answer that several responses of the teacher agree on."""
+    majority: bool = False
+    """Drops math prompts whose commonest answer among the responses isn't the correct one (AceReason 1.0, 3.2.1: of up
+    to 8 responses)."""
 
     @property
     def judges(self) -> bool:
         """Whether verdicts matter at all."""
-        return set(self.keep) != {"correct", "wrong", "error", _UNVERIFIABLE} or bool(self.pass_rate or self.agreeing)
+        every = {"correct", "wrong", "error", _UNVERIFIABLE}
+        return set(self.keep) != every or bool(self.pass_rate or self.agreeing or self.majority)
 
     def check(self) -> None:
         """Raise a UserError for a value that can't work."""
@@ -71,6 +76,9 @@ def verify(
     table = table.set_column(4, "status", judged(table, prompts, origins, pool, parts))
     verdicts = count_reasons(table["status"].to_pylist())
     bad = unfit(table, config)
+    if config.majority:
+        known = {entry.number for entry in bad}
+        bad += [entry for entry in disagreeing(table, prompts, origins) if entry.number not in known]
     kept = pc.is_in(table["status"], pa.array(config.keep)).to_numpy(zero_copy_only=False)
     reasons = count_reasons(status for status in table.filter(pa.array(~kept))["status"].to_pylist())
     number = table["number"].to_numpy()

@@ -45,7 +45,7 @@ MAPPINGS = {
     "aime": Fields("problem", "answer", solution="solution"),
     "acereason-math": Fields("problem", "answer"),  # nvidia/AceReason-Math
     "acereason-sft": Fields("input", None, solution="output"),  # nvidia/AceReason-1.1-SFT, its code rows included
-    "sft": Fields("prompt", None, solution="response", id="id", task="task", starter="starter"),  # of `predict`
+    "sft": Fields("statement", None, solution="response", id="id", task="task", starter="starter"),  # of `predict`
     "curated": Fields(
         "statement", "answer", solution="response", id="id", starter="starter", task="task"
     ),  # what `curate` writes

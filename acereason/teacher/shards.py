@@ -22,7 +22,7 @@ SCHEMA = pa.schema(
         ("id", pa.string()),  # source/identity
         ("sample", pa.int32()),
         ("task", pa.string()),
-        ("prompt", pa.string()),  # the problem's statement, without any template
+        ("statement", pa.string()),  # the problem's text, without any template
         ("starter", pa.string()),  # code that the solution must start with; empty: none
         ("response", pa.string()),
         ("status", pa.string()),  # correct, wrong, error; null without ground truth
@@ -141,7 +141,7 @@ class Store:
         verdict = self.journal.read("verdict", request.key) if judged else {}
         values = self.journal.read("response", request.key) | verdict
         row = {name: values.get(name) for name in SCHEMA.names}
-        own = {"id": problem.id, "sample": request.sample, "task": problem.task, "prompt": problem.statement}
+        own = {"id": problem.id, "sample": request.sample, "task": problem.task, "statement": problem.statement}
         return row | own | {"starter": problem.starter, "seed": request.seed(self.seed)}
 
 

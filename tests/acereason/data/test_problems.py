@@ -61,7 +61,7 @@ def test_own_columns_from_parquet(tmp_path):
     assert (problem.id, problem.answer) == ("s/x7", "142")
 
 
-PREDICTED = {"id": "s/1", "sample": 0, "task": "code", "prompt": "p", "starter": "def f():", "response": "r"}
+PREDICTED = {"id": "s/1", "sample": 0, "task": "code", "statement": "p", "starter": "def f():", "response": "r"}
 
 
 def test_what_predict_writes(tmp_path):

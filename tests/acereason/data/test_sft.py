@@ -51,7 +51,7 @@ def test_rows_that_are_too_long_or_empty(tmp_path):
 
 
 def test_one_long_response_leaves_the_prompts_others(tmp_path):
-    row = {"id": "a", "prompt": "p", "task": "math", "starter": ""}
+    row = {"id": "a", "statement": "p", "task": "math", "starter": ""}
     rows = [row | {"sample": n, "response": "r" * 30 * n} for n in (1, 3)]
     (tmp_path / "f.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     made = data({"s": Source(str(tmp_path / "f.jsonl"), "sft")}, bad_rows="exclude")
@@ -59,8 +59,8 @@ def test_one_long_response_leaves_the_prompts_others(tmp_path):
 
 
 def test_mixed_rows_take_their_tasks_instruction(tmp_path):
-    rows = [{"id": task, "prompt": "p", "task": task, "starter": "", "response": "r"} for task in ("math", "code")]
-    rows.append({"id": "starter", "prompt": "p", "task": "code", "starter": "def f():", "response": "r"})
+    rows = [{"id": task, "statement": "p", "task": task, "starter": "", "response": "r"} for task in ("math", "code")]
+    rows.append({"id": "starter", "statement": "p", "task": "code", "starter": "def f():", "response": "r"})
     Dataset.from_list(rows).to_parquet(tmp_path / "f.parquet")
     template = Template(math="M{statement}", code="C{statement}", starter="S{starter}{statement}", layout="{user}\n")
     made = data({"s": Source(str(tmp_path), "sft")}, template=template)

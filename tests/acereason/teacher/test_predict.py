@@ -22,7 +22,19 @@ from acereason.seeds import derive_seed
 from acereason.teacher.journal import Journal
 
 SUMS = {"arithmetic": {"levels": [1, 2], "size": 24}}
-NAMES = ["id", "sample", "task", "prompt", "starter", "response", "status", "detail", "tokens", "finish_reason", "seed"]
+NAMES = [
+    "id",
+    "sample",
+    "task",
+    "statement",
+    "starter",
+    "response",
+    "status",
+    "detail",
+    "tokens",
+    "finish_reason",
+    "seed",
+]
 
 
 def arguments(output: Path, **values) -> list[str]:
@@ -81,11 +93,11 @@ def test_rows_are_sorted_and_hold_all_columns(serve, tmp_path, capsys):
     assert [(row["id"], row["sample"]) for row in found] == sorted((row["id"], row["sample"]) for row in found)
     for row in found:
         assert list(row) == NAMES
-        first, second = row["prompt"].split("+")
-        assert row["id"] == f"sums/{row['prompt']}"
+        first, second = row["statement"].split("+")
+        assert row["id"] == f"sums/{row['statement']}"
         assert row["seed"] == derive_seed(0, f"{row['id']}#{row['sample']}", 0)
         value = int(first) + int(second) + row["seed"] % 2
-        assert row["response"] == rf"{row['prompt']}=\boxed{{{value}}}"
+        assert row["response"] == rf"{row['statement']}=\boxed{{{value}}}"
         assert row["tokens"] == len(row["response"])
         assert row["status"] == ("wrong" if row["seed"] % 2 else "correct")
         assert json.loads(row["detail"])["extracted"] == str(value)

@@ -1,0 +1,148 @@
+"""The rules of `filter` on a prompt's text and answer, those of AceReason 1.0's RL prompts (arXiv 2505.16400, 3.2.1).
+
+Each is a function of (statement, answer) that returns what it found, or None. How often they are right: docs/data.md.
+"""
+
+import re
+from collections.abc import Callable
+
+from acereason.curation.text import without_drawings
+from acereason.types import Task
+
+Rule = Callable[[str, str], str | None]
+
+_IMAGE = re.compile(r"\[asy\]|!\[|<img\b|\\includegraphics|\bhttps?://\S+\.(?:png|jpe?g|gif|svg)", re.I)
+_POINTER = re.compile(
+    r"\b(?:figure|diagram|picture|image)s?\b(?:[^.]{0,20}\b(?:shown|on the (?:right|left))| (?:below|above))\b"
+    r"|\bgraphs?(?: [^.\s]+){0,4} (?:is|are) (?:shown|drawn|pictured|given) (?:below|above)\b"
+    r"|\bgraphs? (?:(?:shown )?(?:below|above)|shown)\b"
+    r"|\b(?:shown|given|pictured|illustrated|depicted|see)\b(?: [^.\s]+){0,3} (?:figure|diagram|picture|image)\b"
+    r"|\bin the (?:figure|diagram|picture|image)\b|,? as (?:shown|pictured)(?= *[.,;:]| below| above|$)",
+    re.I,
+)
+_IN_TEXT = re.compile(r"\\begin\{(?:array|tabular|.?matrix)\}")
+_PROOF = re.compile(
+    r"\b(?:Prove|Disprove|PROVE|Show that|SHOW THAT|Give a proof|Write a proof)\b"
+    r"|(?:[,;:]|\band|\bthen|\b[Pp]lease|^)\s+(?:prove|disprove|show that|give a proof)\b"
+    r"|\bprove (?:or disprove|that)\b(?<!to prove that)"
+)
+_WHICH = re.compile(
+    r"\bwhich (?:one )?of the following\b|\benter the letter\b|\bletter of the correct\b"
+    r"|\benter [\"'“‘`]+[A-E]\W+for\b",
+    re.I,
+)
+_CONDITIONS = re.compile(r"\b(?:condition|propert|rule|requirement|criteri)\w*[^.?]{0,30}[.?:]?\s*$", re.I)
+_LETTER = re.compile(r"\(?[A-E]\)?")
+_FONT = re.compile(r"\\(?:text|mathrm|textbf)\b|[${}.\s]")
+_ASKS = re.compile(
+    r"\W*(?:(?:if|for|when|given|let)\b[^.?]{0,80}, *)?(?:hence |then |also )?"
+    r"(?:find|compute|calculate|determine|evaluate|solve|prove|show|what|how|which|why"
+    r"|express|simplify|factor|list|state|sketch|explain|estimate)\b",
+    re.I,
+)
+_HEADING = re.compile(r"^\W*(?:(?:problem|exercise|example|question|task|no)\b\W*)?[\dIVX]*[.):]*\s*", re.I)
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
+_OBJECT = re.compile(r"\d|\\[A-Za-z]+|\b[b-zB-Z]\b|[=+^<>|]")
+
+
+def _listed(first: str, *rest: str) -> re.Pattern[str]:
+    """A list of options by these letters: `(A) .. (B) ..`, `A) .. B) ..`, or `A. .. B. ..` from a new sentence on."""
+    later = [rf"(?<![\w)])(?:\({each}\)|{each}[.)](?=[\s$\\}}]))" for each in rest]
+    begins = rf"(?<![\w)])\({first}\)|(?<![\w)(^*+/-]){first}\)(?=[\s$\\}}.])"
+    begins = rf"(?:{begins}|(?:^|[\n.?:!${{\[]\s*){first}[.](?=[\s\\}}]))"
+    return re.compile(".*?".join([begins, *later]), re.DOTALL)
+
+
+_OPTIONS = _listed("A", "B", "C")
+_SMALL_OPTIONS = re.compile(r"(?<=[?:])\s*\(?a\)\s.*?\s\(?b\)\s.*?\s\(?c\)\s", re.DOTALL)
+_PARTS = [
+    re.compile(rf"(?:^|\s)\(?{one}[.)]\s(.*?)\s\(?{two}[.)]\s(.*)", re.DOTALL)
+    for one, two in (("a", "b"), ("i", "ii"), ("1", "2"))
+]
+
+
+def figures(statement: str, answer: str) -> str | None:
+    """An image, a drawing, or words that point to one; those that point to a table in the text don't count."""
+    if found := _IMAGE.search(statement):
+        return found[0]
+    found = None if _IN_TEXT.search(statement) else _POINTER.search(statement)
+    return found[0] if found else None
+
+
+def proofs(statement: str, answer: str) -> str | None:
+    """A request for a proof, which is an imperative: "records show that" is none."""
+    found = _PROOF.search(statement)
+    return found[0].strip() if found else None
+
+
+def multiple_choice(statement: str, answer: str) -> str | None:
+    """A list of options that is not one of conditions, "which of the following", or a letter as the answer."""
+    text = without_drawings(statement)
+    if found := _WHICH.search(text):
+        return found[0]
+    for found in filter(None, (_OPTIONS.search(text), _SMALL_OPTIONS.search(text))):
+        if not _CONDITIONS.search(text[: found.start() + 1]):
+            return found[0].strip()
+    named = _FONT.sub("", answer)
+    return answer if _LETTER.fullmatch(named) and _is_option(named.strip("()"), text) else None
+
+
+def _is_option(letter: str, text: str) -> bool:
+    """Whether the text names it beside another one; a letter may also be what a problem without options asks for."""
+    other = "B" if letter == "A" else "A"
+    return all(re.search(rf"(?<![A-Za-z\\]){each}(?![A-Za-z])", text) for each in (letter, other))
+
+
+def true_false(statement: str, answer: str) -> str | None:
+    """An answer of true, false, yes or no; "true or false" with a sentence to judge."""
+    if _FONT.sub("", answer).lower() in ("true", "false", "yes", "no"):
+        return answer
+    found = re.search(r"(?:^|[.:?(]\s*)(?:is (?:it|this) )?true or false\b|\btrue or false\s*[?:]", statement, re.I)
+    return found[0].strip() if found else None
+
+
+def several_questions(statement: str, answer: str) -> str | None:
+    """Two parts, (a) and (b), that each ask for something: conditions don't."""
+    for pattern in _PARTS:
+        found = pattern.search(statement)
+        if found and all(_ASKS.match(part) or "?" in part for part in found.groups()):
+            return found[0]
+    return None
+
+
+def no_answer(statement: str, answer: str) -> str | None:
+    """An answer without any text."""
+    return None if answer.strip() else "no answer"
+
+
+def long_answer(statement: str, answer: str) -> str | None:
+    """An answer of more than 100 characters."""
+    return f"{len(answer)} characters" if len(answer) > 100 else None
+
+
+def too_brief(statement: str, answer: str) -> str | None:
+    """Fewer than five words that don't say what to do with what: `Compute 2+3` does, `Calculate:` does not."""
+    if len(statement.split()) >= 5 or len(statement) >= 30:
+        return None
+    told = _HEADING.sub("", statement)
+    return None if _WORD.search(told) and _OBJECT.search(told) else statement.strip() or "no text"
+
+
+def not_english(statement: str, answer: str) -> str | None:
+    """More than a twentieth of other scripts than Latin and Greek."""
+    foreign = re.findall(r"[^\W\d_a-zA-Z\u00c0-\u024f\u0370-\u03ff]", statement)
+    return "".join(foreign[:20]) if len(foreign) > 0.05 * len(statement) else None
+
+
+RULES: dict[str, tuple[tuple[Task, ...], str, Rule]] = {
+    "figures": (("math", "code"), "needs a figure", figures),
+    "proofs": (("math",), "asks for a proof", proofs),
+    "multiple_choice": (("math",), "multiple choice", multiple_choice),
+    "true_false": (("math",), "true or false", true_false),
+    "several_questions": (("math",), "several questions", several_questions),
+    "answered": (("math",), "no answer", no_answer),
+    "short_answer": (("math",), "long answer", long_answer),
+    "not_brief": (("math", "code"), "too brief", too_brief),
+    "english": (("math", "code"), "not English", not_english),
+}
+"""name -> (tasks, reason, rule)."""
