@@ -1,15 +1,22 @@
 """Commands in the documents: run.py takes each of them; pages that walk through something are walked through."""
 
+import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
-from documented import Command, check, commands, pages
+from documented import Command, blocks, check, commands, importable, pages, write_files
 
 import callbacks  # noqa: F401  the YAML names them
+import run
 from acereason.errors import UserError
+from acereason.rewards.judging import RewardSettings
+from acereason.types import Problem
 
-COMMANDS = {str(command): command for page in pages() for command in commands(page)}
-GSM8K = Path("docs/gsm8k.md")
+FOUND = [command for page in pages() for command in commands(page)]
+COMMANDS = {command.text: command for command in FOUND}
+"""Each text once."""
+GSM8K, EXTENDING = Path("docs/gsm8k.md").absolute(), Path("docs/extending.md").absolute()
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
@@ -31,7 +38,7 @@ def test_commands_are_found_in_blocks_and_sentences(tmp_path):
         (5, ["fit", "--config", "conf/debug.yaml", "--model.group_size", "2"]),
         (8, ["curate", "--config", "conf/curate/example.yaml"]),
     ]
-    assert {command.page for command in COMMANDS.values()} >= {Path("README.md"), GSM8K, Path("docs/evaluation.md")}
+    assert {command.page for command in FOUND} >= {Path("README.md"), Path("docs/gsm8k.md"), Path("docs/evaluation.md")}
 
 
 @pytest.mark.parametrize(
@@ -52,3 +59,88 @@ def test_commands_are_found_in_blocks_and_sentences(tmp_path):
 def test_a_wrong_command_is_told(text, told, tmp_path):
     with pytest.raises(UserError, match=told):
         check(Command(Path("README.md"), 1, f"python run.py {text}"), tmp_path)
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """A folder with the shipped configs to run a page in, as a reader does in a clone."""
+    (tmp_path / "conf").symlink_to(Path("conf").absolute())
+    monkeypatch.chdir(tmp_path)
+    with importable(tmp_path):
+        yield tmp_path
+
+
+def walk(page: Path, start: str, end: str, **placeholders: str) -> None:
+    """Run the commands of a page between two headings, in order, as they are written."""
+    text = page.read_text()
+    first, last = (text.count("\n", 0, text.index(heading)) for heading in (start, end))
+    for command in commands(page):
+        if first < command.line < last:
+            run.main([placeholders.get(arg, arg) for arg in command.args])
+
+
+def make_tiny() -> None:
+    """The page's own tiny model, as `tiny`."""
+    (made,) = [block.text for block in blocks(GSM8K) if block.language == "python"]
+    exec(made, {})
+
+
+def gsm8k_rows(path: str, count: int) -> None:
+    """Rows of GSM8K's form."""
+    rows = [
+        {
+            "question": f"Ann has {n} apples and buys {n + 1} more. How many?",
+            "answer": f"So <<1=1>>1.\n#### {2 * n + 1}",
+        }
+        for n in range(count)
+    ]
+    Path(path).write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_the_gsm8k_page_as_written(workplace, capsys):
+    (workplace / "data").mkdir()
+    gsm8k_rows("data/gsm8k_train.jsonl", 40)
+    gsm8k_rows("data/gsm8k_test.jsonl", 8)
+    make_tiny()
+    write_files(GSM8K, workplace)
+    walk(GSM8K, "## 3.", "## 5.")
+    told = capsys.readouterr().out
+    assert "nothing would stop the run, 0 warnings" in told
+    assert "no temperature of these gives entropy 0.3; sweep lower ones" in told
+    stages = json.loads(Path("runs/gsm8k/rl/summary.json").read_text())["stages"]
+    assert {name: stage["steps"] for name, stage in stages.items()} == {"short": 2, "full": 3}
+    assert json.loads(Path("runs/gsm8k/calibration/calibration.json").read_text())["temperature"] is None
+    (comparison,) = json.loads(Path("runs/gsm8k/compare/compare.json").read_text())
+    assert comparison["difference"]["problems"] == 4
+    assert Path("runs/gsm8k/rl/report/report.html").exists()
+    assert Path("runs/gsm8k/sft/export/model.safetensors").exists()
+
+
+def test_the_extending_pages_callback(workplace):
+    write_files(EXTENDING, workplace)
+    (test,) = [block.text for block in blocks(EXTENDING) if "def test_" in block.text]
+    names: dict = {}
+    exec(test, names)
+    names["test_the_shortest_correct_one_keeps_its_reward"]()
+    walk(EXTENDING, "## A callback", "## A verifier")
+    assert "penalty: 0.2" in Path("runs/terse/config.yaml").read_text()
+
+
+def test_the_extending_pages_verifier(workplace, capsys):
+    write_files(EXTENDING, workplace)
+    walk(EXTENDING, "## A verifier", "## A benchmark")
+    rows = [json.loads(line) for line in Path("runs/choice/samples.jsonl").read_text().splitlines()]
+    assert {tuple(row["detail"]) for row in rows} == {("extracted",)}  # its verdicts, not those of math
+    judge = import_module("mine.choice").judge_choice
+    texts = {"\\boxed{B}": "correct", "\\boxed{A} no, \\boxed{B}": "correct", "\\boxed{A, B}": "wrong", "B": "wrong"}
+    assert {text: judge(Problem("p", "math", "", "B"), text, RewardSettings()).status for text in texts} == texts
+    assert "nothing would stop the run, 0 warnings" in capsys.readouterr().out
+
+
+def test_the_extending_pages_benchmark(workplace):
+    write_files(EXTENDING, workplace)
+    make_tiny()
+    walk(EXTENDING, "## A benchmark", "To see that ground truths", FOLDER="tiny")
+    results = json.loads(Path("runs/eval/parity/results.json").read_text())["benchmarks"]
+    assert results["parity"]["n"] == 4
+    assert set(results["parity"]["problems"]) == {"parity/p1", "parity/p2"}

@@ -48,8 +48,11 @@ class RewardPool:
         return self.schedule(judge, problem, text)
 
     def schedule(self, function: Callable[..., Verdict], problem: Problem, text: str) -> "Future[Verdict]":
-        """Start `function(problem, text, settings)` in a worker, which is killed at the problem's deadline. The function is
-        one that a module defines, and that module imports nothing heavy: each worker does it again."""
+        """Start `function(problem, text, settings)` in a worker, which is killed at the problem's deadline.
+
+        The worker imports the module that defines the function, which should therefore import nothing heavy. The
+        problem comes without its statement and prompt.
+        """
         verdict: Future[Verdict] = Future()
         bare = dataclasses.replace(problem, statement="", prompt_ids=[])
         called = self._executor().submit(function, (bare, text, self.settings), self._deadline(problem))
