@@ -1,6 +1,7 @@
 """Commands in the documents: run.py takes each of them; pages that walk through something are walked through."""
 
 import json
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -144,3 +145,11 @@ def test_the_extending_pages_benchmark(workplace):
     results = json.loads(Path("runs/eval/parity/results.json").read_text())["benchmarks"]
     assert results["parity"]["n"] == 4
     assert set(results["parity"]["problems"]) == {"parity/p1", "parity/p2"}
+
+
+NAMES = sorted(set(re.findall(r"`([\w/]+\.py)::(\w+)`", Path("docs/algorithms.md").read_text())))
+
+
+@pytest.mark.parametrize(("file", "name"), [pair for pair in NAMES if pair != ("file.py", "name")], ids="::".join)
+def test_what_the_algorithms_page_names_exists(file, name):
+    assert re.search(rf"^\s*(def|class) {name}\b", Path(file).read_text(), re.MULTILINE)
