@@ -16,11 +16,22 @@ from acereason.types import Problem
 
 GSM8K, EXTENDING = Path("docs/gsm8k.md").absolute(), Path("docs/extending.md").absolute()
 FOUND = [command for page in pages() for command in commands(page)]
-COMMANDS = {command.text: command for command in FOUND}
+WALKS = {GSM8K: ("## 3.", "## 5."), EXTENDING: ("## A callback", "While training it is")}
+"""Parts of pages whose commands are run, not only parsed."""
+
+
+def walked(page: Path, start: str, end: str) -> list[Command]:
+    """The commands of a page between two texts."""
+    first, last = (page.read_text().count("\n", 0, page.read_text().index(mark)) for mark in (start, end))
+    return [command for command in commands(page) if first < command.line <= last]
+
+
+RUN = {command.text for page, marks in WALKS.items() for command in walked(page, *marks)}
+PARSED = {command.text: command for command in FOUND if command.text not in RUN}
 """Each text once."""
 
 
-@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize("command", PARSED.values(), ids=PARSED)
 def test_run_py_takes_the_command(command, tmp_path):
     check(command, tmp_path)
 
@@ -72,12 +83,9 @@ def workplace(tmp_path, monkeypatch):
 
 
 def walk(page: Path, start: str, end: str, **placeholders: str) -> None:
-    """Run the commands of a page between two headings, in order, as they are written."""
-    text = page.read_text()
-    first, last = (text.count("\n", 0, text.index(heading)) for heading in (start, end))
-    for command in commands(page):
-        if first < command.line < last:
-            run.main([placeholders.get(arg, arg) for arg in command.args])
+    """Run the commands of a page between two texts, in order, as they are written."""
+    for command in walked(page, start, end):
+        run.main([placeholders.get(arg, arg) for arg in command.args])
 
 
 def make_tiny() -> None:
@@ -104,7 +112,7 @@ def test_the_gsm8k_page_as_written(workplace, capsys):
     gsm8k_rows("data/gsm8k_test.jsonl", 8)
     make_tiny()
     write_files(GSM8K, workplace)
-    walk(GSM8K, "## 3.", "## 5.")
+    walk(GSM8K, *WALKS[GSM8K])
     told = capsys.readouterr().out
     assert "nothing would stop the run, 0 warnings" in told
     assert "no temperature of these gives entropy 0.3; sweep lower ones" in told
@@ -141,7 +149,7 @@ def test_the_extending_pages_verifier(workplace, capsys):
 def test_the_extending_pages_benchmark(workplace):
     write_files(EXTENDING, workplace)
     make_tiny()
-    walk(EXTENDING, "## A benchmark", "To see that ground truths", FOLDER="tiny")
+    walk(EXTENDING, "## A benchmark", WALKS[EXTENDING][1], FOLDER="tiny")
     results = json.loads(Path("runs/eval/parity/results.json").read_text())["benchmarks"]
     assert results["parity"]["n"] == 4
     assert set(results["parity"]["problems"]) == {"parity/p1", "parity/p2"}
