@@ -59,9 +59,9 @@ def pages() -> list[Path]:
 
 def commands(page: Path) -> Iterator[Command]:
     """Every command of run.py: lines of blocks, fenced or indented, and code within a sentence."""
-    text = page.read_text().replace("\\\n", "  ")  # as long as before, so that offsets count
-    for found in re.finditer(rf"(?:^[ ]*|`|&& ){PROGRAM}[^`\n&]*", text, re.MULTILINE):
-        command = " ".join(found[0].lstrip("`& \n").split())
+    text = page.read_text()
+    for found in re.finditer(rf"(?:^[ ]*|`|&& ){PROGRAM}(?:\\\n|[^`\n&])*", text, re.MULTILINE):
+        command = " ".join(found[0].replace("\\\n", " ").lstrip("`& ").split())
         if not any(mark in command for mark in UNFINISHED):
             yield Command(page, text.count("\n", 0, found.start()) + 1, command)
 

@@ -48,7 +48,7 @@ def test_commands_are_found_in_blocks_and_sentences(tmp_path):
         (1, ["score", "--input", "a.jsonl"]),
         (4, ["recipe", "--config", "conf/quickstart.yaml"]),
         (5, ["fit", "--config", "conf/debug.yaml", "--model.group_size", "2"]),
-        (8, ["curate", "--config", "conf/curate/example.yaml"]),
+        (9, ["curate", "--config", "conf/curate/example.yaml"]),
     ]
     assert {command.page for command in FOUND} >= {Path("README.md"), Path("docs/gsm8k.md"), Path("docs/evaluation.md")}
 
