@@ -15,6 +15,7 @@ from acereason import cli
 
 TRAINERS = ("fit", "validate", "test", "calibrate", "preflight")
 ONE_CPU = ["--trainer.accelerator=cpu", "--trainer.devices=1", "--trainer.num_nodes=1", "--trainer.strategy=auto"]
+REPOSITORY = Path(__file__).parents[1]
 PROGRAM = "python run.py "
 UNFINISHED = ("...", "VERB")
 """What marks a text as the form of a command, not a command."""
@@ -43,14 +44,8 @@ class Block:
 
     language: str
     text: str
-    before: str
-    """The paragraph above it."""
-
-    @property
-    def file(self) -> str | None:
-        """The file that it is: the paragraph above ends with its name."""
-        found = re.search(r"`([\w./-]+\.\w+)`:?$", self.before)
-        return found[1] if found else None
+    file: str | None
+    """The file that it is. The paragraph above one or several blocks names their files in this order."""
 
 
 def pages() -> list[Path]:
@@ -60,7 +55,8 @@ def pages() -> list[Path]:
 def commands(page: Path) -> Iterator[Command]:
     """Every command of run.py: lines of blocks, fenced or indented, and code within a sentence."""
     text = page.read_text()
-    for found in re.finditer(rf"(?:^[ ]*|`|&& ){PROGRAM}(?:\\\n|[^`\n&])*", text, re.MULTILINE):
+    line, span = rf"(?:^[ ]*|&& ){PROGRAM}(?:\\\n|[^`\n&])*", rf"`{PROGRAM}[^`]*"
+    for found in re.finditer(f"{line}|{span}", text, re.MULTILINE):
         command = " ".join(found[0].replace("\\\n", " ").lstrip("`& ").split())
         if not any(mark in command for mark in UNFINISHED):
             yield Command(page, text.count("\n", 0, found.start()) + 1, command)
@@ -68,11 +64,20 @@ def commands(page: Path) -> Iterator[Command]:
 
 def blocks(page: Path) -> list[Block]:
     """The fenced blocks of a page."""
-    text = page.read_text()
-    return [
-        Block(found[1], found[2], text[: found.start()].rstrip().rpartition("\n\n")[2])
-        for found in re.finditer(r"^```(\w*)[^\n]*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    ]
+    text, found, end, files = page.read_text(), [], 0, iter(())
+    for fence in re.finditer(r"^```(\w*)[^\n]*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        if above := text[end : fence.start()].strip():
+            files = iter(_new_files(above.rpartition("\n\n")[2]))
+        suffix = "." + fence[1].replace("python", "py")  # of a json block: .jsonl too
+        found.append(Block(fence[1], fence[2], next((file for file in files if fence[1] and suffix in file), None)))
+        end = fence.end()
+    return found
+
+
+def _new_files(paragraph: str) -> list[str]:
+    """The files that a paragraph names and that are not in the repository, each once."""
+    named = re.findall(r"(?<![\w./-])[\w/-]+\.(?:yaml|jsonl|json|py)\b", paragraph)
+    return [name for name in dict.fromkeys(named) if not (REPOSITORY / name).exists()]
 
 
 def write_files(page: Path, folder: Path) -> None:
