@@ -32,7 +32,7 @@ FITS_ON_GPUS = [
     (path, hardware)
     for path in FITS
     for hardware in HARDWARE
-    if "qwen" in path.name and (path.parent.name == "rl" or hardware != RL_ONLY)
+    if path.parent.name == "rl" or (path.parent.name == "sft" and hardware != RL_ONLY)
 ]
 RECIPES = sorted(path for path in Path("conf").glob("*.yaml") if path not in FITS)
 

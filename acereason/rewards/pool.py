@@ -45,7 +45,19 @@ class RewardPool:
             quick = math.verify_quickly(text, answers(problem), self.settings.math)
             if quick is not None:
                 return _done(quick)
-        return self._schedule(judge, problem, text)
+        return self.schedule(judge, problem, text)
+
+    def schedule(self, function: Callable[..., Verdict], problem: Problem, text: str) -> "Future[Verdict]":
+        """Start `function(problem, text, settings)` in a worker, which is killed at the problem's deadline.
+
+        The worker imports the module that defines the function, which should therefore import nothing heavy. The
+        problem comes without its statement and prompt.
+        """
+        verdict: Future[Verdict] = Future()
+        bare = dataclasses.replace(problem, statement="", prompt_ids=[])
+        called = self._executor().submit(function, (bare, text, self.settings), self._deadline(problem))
+        called.add_done_callback(lambda done: verdict.set_result(_verdict_of(done)))
+        return verdict
 
     def stream(self, items: Iterable[tuple[Problem, str]]) -> Iterator[Verdict]:
         """Verdicts in the order of the items. Items are taken as workers get free, so there may be any number."""
@@ -58,7 +70,7 @@ class RewardPool:
 
     def explain(self, problem: Problem, text: str) -> Verdict:
         """The verdict with every comparison on the way in `detail["steps"]`."""
-        return self._schedule(judge_in_steps, problem, text).result()
+        return self.schedule(judge_in_steps, problem, text).result()
 
     def isolation(self) -> str:
         """The layers of the sandbox in force where programs run, or why there is no sandbox."""
@@ -67,7 +79,7 @@ class RewardPool:
 
     def gold_problems(self, problems: list[Problem]) -> list[str | None]:
         """For each problem why its ground truth can't serve, or None."""
-        futures = [self._schedule(check_gold, problem, "") for problem in problems]
+        futures = [self.schedule(check_gold, problem, "") for problem in problems]
         return [verdict.detail.get("error") for verdict in (future.result() for future in futures)]
 
     def close(self) -> None:
@@ -75,13 +87,6 @@ class RewardPool:
         if self._running is not None:
             self._running.close()
             self._running = None
-
-    def _schedule(self, function: Callable[..., Verdict], problem: Problem, text: str) -> "Future[Verdict]":
-        verdict: Future[Verdict] = Future()
-        bare = dataclasses.replace(problem, statement="", prompt_ids=[])
-        called = self._executor().submit(function, (bare, text, self.settings), self._deadline(problem))
-        called.add_done_callback(lambda done: verdict.set_result(_verdict_of(done)))
-        return verdict
 
     def _executor(self) -> Executor:
         with self._lock:

@@ -169,9 +169,14 @@ class _Worker(threading.Thread):
         self._end_process()
         if self._stopping:
             raise WorkerFailure(_CLOSED)
-        self._pipe, theirs = _CONTEXT.Pipe()
-        self._process = _CONTEXT.Process(target=_serve, args=(theirs, self._memory), daemon=True)
-        self._process.start()
+        try:
+            self._pipe, theirs = _CONTEXT.Pipe()
+            self._process = _CONTEXT.Process(target=_serve, args=(theirs, self._memory), daemon=True)
+            self._process.start()
+        except OSError as error:  # no more files or processes: a failure of this call, not the end of this thread
+            self._process = None
+            self._end_process()
+            raise WorkerFailure(f"a verifier's process did not start: {error}") from error
         theirs.close()
         try:
             if self._pipe.poll(_START_SECONDS):

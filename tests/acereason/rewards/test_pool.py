@@ -1,4 +1,6 @@
 import os
+import resource
+import signal
 import subprocess
 import sys
 import textwrap
@@ -140,6 +142,23 @@ def test_a_worker_that_has_grown_is_replaced():
         assert executor.submit(os.getpid, (), 5).result() != first
         assert not alive(first)
     finally:
+        executor.close()
+
+
+def test_a_worker_that_can_not_start_fails_its_call_and_the_next_one_may():
+    executor = LocalExecutor(workers=1, memory_gib=4, waiting=9)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.kill(pid := executor.submit(os.getpid, (), 60).result(), signal.SIGKILL)
+    try:
+        assert eventually(lambda: not alive(pid))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))  # not one more
+        failed = executor.submit(len, ("four",), 9)
+        with pytest.raises(WorkerFailure, match="a verifier's process did not start: .*Too many open files"):
+            failed.result(timeout=30)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert executor.submit(len, ("four",), 9).result(timeout=60) == 4
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         executor.close()
 
 
