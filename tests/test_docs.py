@@ -1,4 +1,4 @@
-"""What the documents say of keys, values, flags and each other is so."""
+"""What docs/recipe.md says of keys, values and flags is so, and links of all documents lead somewhere."""
 
 import re
 import shlex
@@ -9,14 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
-from jsonargparse import ArgumentParser, Namespace
-from lightning.pytorch.callbacks import Callback
+from loading import cli, plain
 
 import callbacks
-from acereason.cli import VERBS, AceReasonCLI, Parser, lightning_cli
-from acereason.modules.base import QwenModule
-from acereason.rollouts.engine import RolloutEngine
-from docs.reference import PAGE, SECTIONS, keys_of, nested, render
+from acereason.cli import VERBS, Parser
 
 DOCUMENTS = [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
 RECIPE = Path("docs/recipe.md")
@@ -36,8 +32,8 @@ def sections() -> Iterator[tuple[Path, str]]:
 
 
 @cache
-def cli() -> AceReasonCLI:
-    return lightning_cli(["--config=conf/debug.yaml", "--trainer.logger=false"], run=False)
+def written(path: Path) -> dict:
+    return yaml.safe_load(path.read_text())
 
 
 @cache
@@ -78,7 +74,7 @@ def claims() -> list[tuple[Path, str, bool]]:
 
 
 def key_claims() -> list[tuple[Path, str, bool]]:
-    tops = {path: set(yaml.safe_load(path.read_text())) | set(callbacks.__all__) for path, _ in sections()}
+    tops = {path: set(written(path)) | set(callbacks.__all__) for path, _ in sections()}
     told = [(path, span, default) for path, span, default in claims() if not span.startswith("--")]
     return [
         claim
@@ -98,21 +94,11 @@ def test_keys_of_the_recipe_have_the_values_that_it_says():
     wrong = []
     for path, span, default in key_claims():
         key, _, value = span.partition(": ")
-        config, written = parsed(path), yaml.safe_load(path.read_text())
-        found, set_here = looked_up(config, key), looked_up(written, key) is not MISSING
+        found, set_here = looked_up(parsed(path), key), looked_up(written(path), key) is not MISSING
         same = not value or plain(yaml.safe_load(value)) == plain(found)
         if found is MISSING or not same or set_here == default:
             wrong.append(f"{path}: {span} is {found!r}, {'set' if set_here else 'not set'} there")
     assert not wrong
-
-
-def plain(value: Any) -> Any:
-    """Comparable: 5.0e-5 is a text to YAML 1.1 without its sign, tuples are lists, dataclasses dicts."""
-    if isinstance(value, Namespace):
-        value = value.as_dict()
-    if isinstance(value, dict):
-        return {name: plain(part) for name, part in value.items()}
-    return [plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def test_classes_that_the_recipe_names_are_in_the_file():
@@ -181,54 +167,3 @@ def test_links_lead_somewhere(path):
         if anchor:
             headings = re.findall(r"^#+ (.+)$", file.read_text(), flags=re.MULTILINE)
             assert anchor in map(slug, headings), target
-
-
-# reference.md
-
-
-def test_the_reference_is_what_the_code_says():
-    assert PAGE.read_text() == render(), "run python -m docs.reference"
-
-
-def members() -> list:
-    listed = [member for section in SECTIONS for member in section.members]
-    return [*listed, *nested(listed)]
-
-
-def test_every_class_that_a_config_may_name_is_in_the_reference():
-    ours = {kind for base in (QwenModule, RolloutEngine, Callback) for kind in subclasses(base) if is_ours(kind)}
-    abstract = {"RolloutModule", "RolloutCallback", "Watching"}
-    assert {kind.__name__ for kind in ours} - abstract <= {member.__name__ for member in members()}
-
-
-def subclasses(base: type) -> set[type]:
-    return {found for kind in base.__subclasses__() for found in (kind, *subclasses(kind))}
-
-
-def is_ours(kind: type) -> bool:
-    return kind.__module__.startswith(("acereason", "callbacks."))
-
-
-@pytest.mark.parametrize("member", [m for m in members() if isinstance(m, type)], ids=lambda member: member.__name__)
-def test_the_keys_are_those_that_the_command_line_takes(member):
-    parser = ArgumentParser()
-    parser.add_class_arguments(member, "x")
-    taken = vars(parser.get_defaults(skip_validation=True)).get("x", Namespace())
-    assert set(vars(taken)) == {key.name for key in keys_of(member)}
-
-
-def test_a_default_is_that_of_the_code():
-    defaults = {key.name: key.default for key in keys_of(next(m for m in members() if m.__name__ == "GRPOModule"))}
-    assert (defaults["group_size"], defaults["ddof"], defaults["max_grad_norm"], defaults["seed"]) == (8, 1, 1.0, 0)
-
-
-def test_a_key_without_docstring_is_refused():
-    def verb(speed: int) -> None:
-        """Go.
-
-        Args:
-            other: nothing.
-        """
-
-    with pytest.raises(ValueError, match="verb.speed has no docstring"):
-        keys_of(verb)
