@@ -106,6 +106,6 @@ def test_references_see_flags_and_the_environment(configured, monkeypatch):
 
 
 def test_the_beginning_of_a_trainers_key_counts_as_the_key_and_no_other(configured):
-    configured("--trainer.max_epoch=3")
+    assert cli().parser.parse_args(["--config=conf/debug.yaml", "--trainer.max_epoch=3"]).trainer.max_epochs == 3
     with pytest.raises(UserError, match="'groupsize' is not accepted"):
         configured("--model.groupsize=3")
