@@ -42,8 +42,9 @@ class Responses:
     """Where responses are."""
 
     path: str | None = None
-    """A folder of parquet shards with the columns id (of the prompt: source/identity), sample, response, status
-    (correct, wrong, error or null), tokens (or null) and finish_reason; null: none."""
+    """A folder of parquet shards with the columns id (of the prompt: source/identity, or that behind the name that
+    `predict` gave the prompts), sample, response, status (correct, wrong, error or null), tokens (or null) and
+    finish_reason; null: none."""
     from_sources: bool = False
     """Whether the responses that the sources' own rows hold are used; those of exact copies go to the kept prompt."""
     tokenizer: str | None = None
@@ -167,7 +168,7 @@ def _of_shard(path: Path, index: int, ids: pa.Array, config: Responses) -> pa.Ta
         rows = np.arange(row, row + len(batch))
         row += len(batch)
         columns = [
-            pc.index_in(batch["id"], ids),
+            _numbers(batch["id"], ids),
             batch["sample"],
             np.full(len(batch), index),
             rows,
@@ -176,6 +177,12 @@ def _of_shard(path: Path, index: int, ids: pa.Array, config: Responses) -> pa.Ta
         ]
         tables.append(pa.table([pa.array(c).cast(f.type) for c, f in zip(columns, SCHEMA, strict=True)], SCHEMA))
     return pa.concat_tables([SCHEMA.empty_table(), *tables])
+
+
+def _numbers(named: pa.Array, ids: pa.Array) -> pa.Array:
+    """The prompts' numbers by their ids; `prompts/gsm8k/12`, which none has, means `gsm8k/12`; null: unknown."""
+    behind = pc.index_in(pc.replace_substring_regex(named, "^[^/]*/", ""), ids)
+    return pc.coalesce(pc.index_in(named, ids), behind)
 
 
 def _of_sources(prompts: Prompts, copies: Path, origins: Origins, config: Responses, workers: int) -> list[pa.Table]:

@@ -4,14 +4,14 @@ Each is a function of (statement, answer) that returns what it found, or None. H
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from acereason.curation.text import without_drawings
 from acereason.types import Task
 
 Rule = Callable[[str, str], str | None]
 
-_IMAGE = re.compile(r"\[asy\]|!\[|<img\b|\\includegraphics|\bhttps?://\S+\.(?:png|jpe?g|gif|svg)", re.I)
+_IMAGE = re.compile(r"\[asy\]|!\[|<img\b|\\includegraphics|\bhttps?://\S{1,300}\.(?:png|jpe?g|gif|svg)", re.I)
 _POINTER = re.compile(
     r"\b(?:figure|diagram|picture|image)s?\b(?:[^.]{0,20}\b(?:shown|on the (?:right|left))| (?:below|above))\b"
     r"|\bgraphs?(?: [^.\s]+){0,4} (?:is|are) (?:shown|drawn|pictured|given) (?:below|above)\b"
@@ -45,18 +45,16 @@ _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
 _OBJECT = re.compile(r"\d|\\[A-Za-z]+|\b[b-zB-Z]\b|[=+^<>|]")
 
 
-def _listed(first: str, *rest: str) -> re.Pattern[str]:
-    """A list of options by these letters: `(A) .. (B) ..`, `A) .. B) ..`, or `A. .. B. ..` from a new sentence on."""
-    later = [rf"(?<![\w)])(?:\({each}\)|{each}[.)](?=[\s$\\}}]))" for each in rest]
-    begins = rf"(?<![\w)])\({first}\)|(?<![\w)(^*+/-]){first}\)(?=[\s$\\}}.])"
-    begins = rf"(?:{begins}|(?:^|[\n.?:!${{\[]\s*){first}[.](?=[\s\\}}]))"
-    return re.compile(".*?".join([begins, *later]), re.DOTALL)
-
-
-_OPTIONS = _listed("A", "B", "C")
-_SMALL_OPTIONS = re.compile(r"(?<=[?:])\s*\(?a\)\s.*?\s\(?b\)\s.*?\s\(?c\)\s", re.DOTALL)
+_OPTIONS = [
+    re.compile(
+        r"(?<![\w)])\(A\)|(?<![\w)(^*+/-])A\)(?=[\s$\\}.])"
+        r"|(?:^|[\n.?:!${\[]\s{0,9})A[.](?=[\s\\}])"  # from a new sentence on
+    ),
+    *(re.compile(rf"(?<![\w)])(?:\({letter}\)|{letter}[.)](?=[\s$\\}}]))") for letter in "BC"),
+]
+_SMALL_OPTIONS = [re.compile(r"(?<=[?:])\s*\(?a\)\s"), re.compile(r"\s\(?b\)\s"), re.compile(r"\s\(?c\)\s")]
 _PARTS = [
-    re.compile(rf"(?:^|\s)\(?{one}[.)]\s(.*?)\s\(?{two}[.)]\s(.*)", re.DOTALL)
+    (re.compile(rf"(?:^|\s)\(?{one}[.)]\s"), re.compile(rf"\s\(?{two}[.)]\s"))
     for one, two in (("a", "b"), ("i", "ii"), ("1", "2"))
 ]
 
@@ -80,11 +78,21 @@ def multiple_choice(statement: str, answer: str) -> str | None:
     text = without_drawings(statement)
     if found := _WHICH.search(text):
         return found[0]
-    for found in filter(None, (_OPTIONS.search(text), _SMALL_OPTIONS.search(text))):
-        if not _CONDITIONS.search(text[: found.start() + 1]):
-            return found[0].strip()
+    for options in filter(None, (_in_order(_OPTIONS, text), _in_order(_SMALL_OPTIONS, text))):
+        if not _CONDITIONS.search(text[: options[0].start() + 1]):
+            return text[options[0].start() : options[-1].end()].strip()
     named = _FONT.sub("", answer)
     return answer if _LETTER.fullmatch(named) and _is_option(named.strip("()"), text) else None
+
+
+def _in_order(patterns: Sequence[re.Pattern[str]], text: str) -> list[re.Match[str]] | None:
+    """The first match of each after the one before; searched one by one, which takes linear time on any text."""
+    found: list[re.Match[str]] = []
+    for pattern in patterns:
+        if (match := pattern.search(text, found[-1].end() if found else 0)) is None:
+            return None
+        found.append(match)
+    return found
 
 
 def _is_option(letter: str, text: str) -> bool:
@@ -103,10 +111,12 @@ def true_false(statement: str, answer: str) -> str | None:
 
 def several_questions(statement: str, answer: str) -> str | None:
     """Two parts, (a) and (b), that each ask for something: conditions don't."""
-    for pattern in _PARTS:
-        found = pattern.search(statement)
-        if found and all(_ASKS.match(part) or "?" in part for part in found.groups()):
-            return found[0]
+    for labels in _PARTS:
+        if (found := _in_order(labels, statement)) is None:
+            continue
+        first, second = statement[found[0].end() : found[1].start()], statement[found[1].end() :]
+        if all(_ASKS.match(part) or "?" in part for part in (first, second)):
+            return statement[found[0].start() :]
     return None
 
 

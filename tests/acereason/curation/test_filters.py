@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from curating import curated, dropped, ids_of, write_rows
 
@@ -139,6 +141,16 @@ def test_what_a_rule_drops(rule):
 def test_what_a_rule_leaves(rule):
     for statement, answer in KEPT:
         assert by_rules(0, {"task": "math", "statement": statement, "answer": answer}, [rule]) == [], statement
+
+
+HOSTILE = ["(A) ", "(A) (B) ", "a) b) ", "\n", " ", "https://", "graph shown ", "in the condition ", "if "]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_takes_long(text):
+    before = time.process_time()
+    by_rules(0, {"task": "math", "statement": text * 30_000, "answer": "A"}, list(RULES))
+    assert time.process_time() - before < 10  # hundredths of a second; a search in cubic time takes days
 
 
 def test_rules_of_math_leave_code():

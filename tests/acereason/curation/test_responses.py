@@ -12,7 +12,7 @@ RESPONSES = [
     {"id": "m/9", "response": r"\boxed{2}"},  # of no known prompt
     {"id": "m/2", "response": ""},
     {"id": "m/2", "sample": 1, "response": r"\boxed{5}", "status": "wrong"},
-    {"id": "m/3", "response": r"\boxed{6}", "status": None, "tokens": None},
+    {"id": "prompts/m/3", "response": r"\boxed{6}", "status": None, "tokens": None},  # as `predict` names it
     {"id": "m/3", "sample": 1, "response": r"\boxed{7}", "status": None},
     {"id": "m/3", "sample": 2, "response": r"\boxed{6}", "status": "error"},
 ]
