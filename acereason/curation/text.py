@@ -1,6 +1,6 @@
 r"""One normal form of a prompt's text, for duplicates and for shared n-grams.
 
-LaTeX spacing, `$` and `\left`/`\right` dropped; `\dfrac` and `\tfrac` are `\frac`; a hyphen between words
+LaTeX spacing, `$`, `\$` and `\left`/`\right` dropped; `\dfrac` and `\tfrac` are `\frac`; a hyphen between words
 is a space. Numbers and operators stay as they are.
 """
 
@@ -8,8 +8,9 @@ import re
 from functools import lru_cache
 
 _NOISE = re.compile(
-    r"\\\\|\\(?:left|right|displaystyle|limits|quad|qquad|big|Big|bigg|Bigg)(?![A-Za-z])|\\[,;:! ()\[\]]|[$~]"
+    r"\\\\|\\(?:left|right|displaystyle|limits|quad|qquad|big|Big|bigg|Bigg)(?![A-Za-z])|\\[,;:! ()\[\]$]|[$~]"
 )
+_ESCAPE = re.compile(r"\\(?=[%#&_])")
 _FRACTION = re.compile(r"\\[dt]frac(?![a-zA-Z])")
 _HYPHEN = re.compile(r"(?<=[^\W\d_]{2})-(?=[^\W\d_]{2})")
 _CHARACTERS = str.maketrans(
@@ -90,5 +91,5 @@ def clean(text: str) -> str:
     if not text.isascii():
         text = text.translate(_CHARACTERS)
     if "\\" in text or "$" in text or "~" in text:
-        text = _FRACTION.sub(r"\\frac", _NOISE.sub(" ", text))
+        text = _FRACTION.sub(r"\\frac", _ESCAPE.sub("", _NOISE.sub(" ", text)))
     return _HYPHEN.sub(" ", text) if "-" in text else text

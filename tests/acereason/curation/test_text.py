@@ -8,6 +8,8 @@ SAME = [
     (r"Evaluate \left( 2 \, + \; 3 \right)", "Evaluate (2+3)"),
     ("Janet’s two-digit number", "Janet's two digit number"),
     ("5 − 3", "5-3"),
+    (r"It costs \$15, or 20\% less", "It costs $15, or 20% less"),
+    (r"$a$\\$b$", "a b"),
 ]
 DIFFERENT = [
     ("What is 1.5?", "What is 15?"),
@@ -33,6 +35,10 @@ DIFFERENT = [
 @pytest.mark.parametrize(("one", "other"), SAME)
 def test_the_same_text(one, other):
     assert tokens(one) == tokens(other)
+
+
+def test_an_escaped_sign_is_no_word():
+    assert words(r"It costs \$15, or 20\% less.") == ["it", "costs", "15", "or", "20%", "less"]
 
 
 @pytest.mark.parametrize(("one", "other"), DIFFERENT)
