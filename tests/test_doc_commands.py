@@ -106,6 +106,7 @@ def gsm8k_rows(path: str, count: int) -> None:
     Path(path).write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
+@pytest.mark.slow
 def test_the_gsm8k_page_as_written(workplace, capsys):
     (workplace / "data").mkdir()
     gsm8k_rows("data/gsm8k_train.jsonl", 40)

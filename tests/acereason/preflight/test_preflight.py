@@ -229,7 +229,8 @@ def test_a_key_that_does_not_exist_is_one_line_and_status_2(preflight):
     assert "Option 'step' is not accepted" in printed
 
 
-def test_a_model_that_is_not_there(preflight):
+def test_a_model_that_is_not_there(preflight, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # or it asks again for half a minute
     status, found, _ = preflight("--model.pretrained=nosuch/folder", backbone={})
     assert status == 1
     assert "neither a folder" in failures(found)["model.pretrained"]

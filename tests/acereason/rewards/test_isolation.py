@@ -16,7 +16,11 @@ from acereason.rewards.sandbox.settings import Isolation, Run
 ROOT = Path(__file__).resolve().parents[3]
 AS_ROOT = os.geteuid() == 0
 SOMEBODY = 20_000 + os.getpid() % 10_000
-MODES = [(SOMEBODY, "namespaces,landlock,seccomp"), (SOMEBODY, "landlock,seccomp"), (0, "landlock,seccomp")]
+MODES = [
+    (SOMEBODY, "namespaces,landlock,seccomp"),
+    pytest.param(SOMEBODY, "landlock,seccomp", marks=pytest.mark.slow),
+    (0, "landlock,seccomp"),
+]
 if not AS_ROOT:
     MODES = [(os.geteuid(), "landlock,seccomp")]
 

@@ -148,9 +148,9 @@ def test_a_worker_that_has_grown_is_replaced():
 def test_a_worker_that_can_not_start_fails_its_call_and_the_next_one_may():
     executor = LocalExecutor(workers=1, memory_gib=4, waiting=9)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    os.kill(pid := executor.submit(os.getpid, (), 60).result(), signal.SIGKILL)
+    os.kill(executor.submit(os.getpid, (), 60).result(), signal.SIGKILL)
     try:
-        assert eventually(lambda: not alive(pid))
+        assert eventually(lambda: executor.pids() == [])
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))  # not one more
         failed = executor.submit(len, ("four",), 9)
         with pytest.raises(WorkerFailure, match="a verifier's process did not start: .*Too many open files"):
