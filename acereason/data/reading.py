@@ -8,7 +8,7 @@ from datasets.exceptions import DatasetNotFoundError
 
 from acereason.errors import UserError, first_line
 
-_FORMATS = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}
+_FORMATS = {".json": "json", ".jsonl": "json", ".jsonl.gz": "json", ".parquet": "parquet"}
 _ON_THE_HUB = "hf://"
 
 
@@ -24,7 +24,7 @@ def load(path: str, config: str | None, split: str, key: str) -> Dataset:
     files = _files(path, key) if config is None else []
     if not files:
         return _load_hub(path, config, split, key)
-    kind = _FORMATS[Path(files[0]).suffix]
+    kind = _format(files[0])
     try:
         return load_dataset(kind, data_files=files, split="train")
     except Exception as error:
@@ -35,24 +35,29 @@ def load(path: str, config: str | None, split: str, key: str) -> Dataset:
 def _files(path: str, key: str) -> list[str]:
     """The files that a path names, in order; none: it is a name on the Hub."""
     here = Path(path)
-    if here.suffix in _FORMATS and (path.startswith(_ON_THE_HUB) or here.is_file()):
+    if _format(path) and (path.startswith(_ON_THE_HUB) or here.is_file()):
         return [path]
     if here.is_dir():
         found = _in_folder(path)
-    elif "*" in path or here.suffix in _FORMATS:
-        found = [name for name in sorted(glob(path)) if Path(name).suffix in _FORMATS]
+    elif "*" in path or _format(path):
+        found = [name for name in sorted(glob(path)) if _format(name)]
     else:
         return []
     if not found:
         raise UserError(f"{key}: no file {path}" + ("/*.parquet, nor .jsonl or .json" if here.is_dir() else ""))
-    if len({_FORMATS[Path(name).suffix] for name in found}) > 1:
+    if len({_format(name) for name in found}) > 1:
         raise UserError(f"{key}: {path} names files of several formats; let it end in *{Path(found[0]).suffix}")
     return found
 
 
+def _format(name: str) -> str | None:
+    """What `datasets` calls a file of this name; None for others."""
+    return next((kind for ending, kind in _FORMATS.items() if name.endswith(ending)), None)
+
+
 def _in_folder(folder: str) -> list[str]:
     """A folder's own files, else those of the folders in it; .parquet before any others, which then are about them."""
-    for suffix in (".parquet", ".jsonl", ".json"):
+    for suffix in (".parquet", ".jsonl", ".jsonl.gz", ".json"):
         for pattern in ("*", "*/*"):
             if found := sorted(glob(f"{escape(folder)}/{pattern}{suffix}")):  # without hidden ones
                 return found

@@ -1,3 +1,4 @@
+import gzip
 import json
 import re
 
@@ -105,6 +106,12 @@ class TestSeveralFiles:
         (tmp_path / "empty").mkdir()
         with pytest.raises(UserError, match=rf"k\.path: no file {tmp_path}/{re.escape(name)}"):
             Source(f"{tmp_path}/{name}").rows("k")
+
+    def test_a_compressed_file(self, tmp_path):
+        line = json.dumps({"problem": "1+1", "answer": "2"})
+        (tmp_path / "rows.jsonl.gz").write_bytes(gzip.compress(line.encode()))
+        for path in (tmp_path / "rows.jsonl.gz", tmp_path / "*.jsonl.gz", tmp_path):
+            assert Source(str(path)).rows("k")["problem"][:] == ["1+1"]
 
     def test_several_formats(self, folder):
         write(folder / "1/1.jsonl", [{"problem": "x", "answer": "1"}])
