@@ -51,8 +51,8 @@ class Source:
     """One source of problems: a `path`, or a generator."""
 
     path: str | None = None
-    """A .jsonl, .jsonl.gz, .json or .parquet file; a folder of them, or a pattern such as `runs/teacher/*/*.parquet`; the
-    name of a dataset on the Hub, or files there: hf://datasets/OWNER/NAME/FILE, which may hold a *."""
+    """A .jsonl, .jsonl.gz, .json or .parquet file; a folder of them, or a pattern such as `runs/teacher/*/*.parquet`;
+    the name of a dataset on the Hub, or files there: hf://datasets/OWNER/NAME/FILE, which may hold a *."""
     fields: str | Fields = "math"
     """Name of a known mapping (`MAPPINGS`: gsm8k, math, math500, matharena, aime, acereason-math, acereason-sft, sft,
     curated, curated-code, taco, apps, livecodebench, acereason-code, humaneval, mbpp, mbppplus), or the columns."""
