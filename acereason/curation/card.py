@@ -130,7 +130,8 @@ def _decontamination(manifest: dict[str, Any]) -> str:
         commonest = [[f"`{gram}`", f"{count:,}"] for gram, count in list(details["ngrams"].items())[:10]]
         said += ["The commonest shared runs:", _table(["run of words", "prompts"], commonest, 1)]
     if config["allow"]:
-        said.append("Allowed: " + "; ".join(f'"{phrase}"' for phrase in config["allow"]) + ".")
+        summary = f"<details><summary>Phrases that don't count: {len(config['allow'])}</summary>"
+        said += [summary, "\n".join(f"- `{phrase}`" for phrase in config["allow"]), "</details>"]
     return "\n\n".join(said)
 
 

@@ -161,6 +161,14 @@ def test_the_card(tmp_path, config):
     assert dropped(output, "filter")["m/61"][0] == "asks for a proof"
 
 
+def test_the_card_lists_the_phrases_that_do_not_count(tmp_path, config):
+    allow = ["what is the sum of all possible values of", "find the number of positive integers n such that"]
+    config["decontaminate"] |= {"allow": allow}
+    text = (curated(tmp_path, **config) / "README.md").read_text()
+    listed = "\n".join(f"- `{phrase}`" for phrase in allow)
+    assert f"<details><summary>Phrases that don't count: 2</summary>\n\n{listed}\n\n</details>" in text
+
+
 def test_what_sft_reads(tmp_path, config):
     output = curated(tmp_path, **config)
     source = Source(path=str(output), config="v2-math", fields="curated")
