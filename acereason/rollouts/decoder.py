@@ -17,6 +17,8 @@ Draw = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
 _LEAST_ENDED = 8
 """Ended rows are dropped once they are one in so many: each time, what is kept of keys and values is copied."""
+_MASK_ELEMENTS = 2**24
+"""Of the attention mask of the prompts that are read at once: quadratic in their length."""
 
 
 class Decoder:
@@ -60,9 +62,15 @@ class Decoder:
     def _read(self, ids: Tensor, padding: Tensor, copies: int, budget: int) -> tuple[Tensor, "Cache"]:
         """[R, V] logits after the prompts, and the cache, each prompt `copies` times."""
         shape = (len(self.blocks), 2, len(ids), self.kv_heads, ids.shape[1], self.blocks[0].head)
-        cache = Cache(torch.empty(shape, dtype=self.model.dtype, device=ids.device), padding)
-        logits = self._forward(ids, cache)
-        return logits.repeat_interleave(copies, 0), cache.repeated(copies, budget)
+        data = torch.zeros(shape, dtype=self.model.dtype, device=ids.device)
+        at_once = max(1, _MASK_ELEMENTS // (self.heads // self.kv_heads * ids.shape[1] ** 2))
+        logits = []
+        for start in range(0, len(ids), at_once):
+            rows = slice(start, start + at_once)
+            first = int(padding[rows].min())
+            logits.append(self._forward(ids[rows, first:], Cache(data[:, :, rows], padding[rows], first)))
+        cache = Cache(data, padding, ids.shape[1])
+        return torch.cat(logits).repeat_interleave(copies, 0), cache.repeated(copies, budget)
 
     def _forward(self, ids: Tensor, cache: "Cache") -> Tensor:
         """[R, V] logits after the last of the next tokens [R, L], which enter the cache."""

@@ -5,6 +5,7 @@ import torch
 from fakes import TOKENIZER, plain_logprobs, tiny_qwen
 from transformers import Qwen2ForCausalLM
 
+from acereason.rollouts import decoder
 from acereason.rollouts.decoder import Decoder
 
 STOP = TOKENIZER.eos_token_id
@@ -43,6 +44,16 @@ def test_logits_are_the_models(overrides):
         expected = plain_logprobs(model, ids)[len(PROMPTS[row // 2]) - 1 :]
         shown = torch.stack([script.logits[row, position] for position in range(len(response))])
         torch.testing.assert_close(torch.log_softmax(shown, -1), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_prompts_that_are_read_one_by_one_give_the_same(monkeypatch):
+    together, apart = Scripted(), Scripted()
+    decode(tiny_qwen(), together)
+    monkeypatch.setattr(decoder, "_MASK_ELEMENTS", 1)
+    decode(tiny_qwen(), apart)
+    assert together.logits.keys() == apart.logits.keys()
+    for place, values in together.logits.items():
+        torch.testing.assert_close(apart.logits[place], values, atol=1e-5, rtol=1e-5)
 
 
 def test_rows_come_in_the_order_of_prompts_with_their_logprobs():
