@@ -17,7 +17,7 @@ Draw = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
 _LEAST_ENDED = 8
 """Ended rows are dropped once they are one in so many: each time, what is kept of keys and values is copied."""
-_MASK_ELEMENTS = 2**24
+_MASK_ELEMENTS = 2**20
 """Of the attention mask of the prompts that are read at once: quadratic in their length."""
 
 

@@ -47,6 +47,8 @@ class HFEngine(RolloutEngine):
     @override
     def generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
         at_once = max(1, self.max_rows // num_rollouts)
+        if len(problems) > at_once:  # rows that are generated together are padded to the longest prompt
+            problems = sorted(problems, key=lambda problem: len(problem.prompt_ids))
         for start in range(0, len(problems), at_once):
             yield from self._generate(problems[start : start + at_once], sampling, num_rollouts, seed)
 
