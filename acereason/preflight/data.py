@@ -38,7 +38,7 @@ def check_sources(checks: Checks, module: GRPOModule, data: RLData) -> dict[str,
 
 def check_lengths(checks: Checks, key: str, lengths: list[int], room: int) -> None:
     """Prompt lengths in tokens against what the context leaves beside the response budget."""
-    low, middle, high = quantiles(lengths, n=20)[0::9] if len(lengths) > 1 else (lengths[0],) * 3
+    low, middle, high = quantiles(lengths, n=20, method="inclusive")[0::9] if len(lengths) > 1 else (lengths[0],) * 3
     spread = f"5 % {low:.0f}, median {middle:.0f}, 95 % {high:.0f}, longest {max(lengths):,} of {room:,} tokens"
     checks.add(key, "ok", f"{len(lengths):,} prompts {histogram(lengths)} {spread}")
 

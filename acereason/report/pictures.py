@@ -29,7 +29,8 @@ def _draw(axes: Axes, plot: Plot) -> None:
     if plot.band:
         axes.axhspan(*plot.band, color="tab:green", alpha=0.12, linewidth=0)
     _lines(axes, plot)
-    axes.set(title=plot.title, xlabel=plot.xlabel, ylabel=plot.unit, yscale="log" if plot.log else "linear")
+    logarithmic = plot.log and any(value > 0 for line in plot.lines for value in line.y)
+    axes.set(title=plot.title, xlabel=plot.xlabel, ylabel=plot.unit, yscale="log" if logarithmic else "linear")
     if plot.percent:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set_ylim(0, None if plot.histogram else 1.02)

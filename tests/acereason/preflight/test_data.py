@@ -49,6 +49,12 @@ def test_lengths():
     assert "longest 100 of 4,096 tokens" in checks.found[0].message
 
 
+def test_quantiles_of_few_lengths_lie_among_them():
+    checks = Checks()
+    check_lengths(checks, "k", [10, 20], 100)
+    assert "5 % 10, median 15, 95 % 20, longest 20" in checks.found[0].message
+
+
 def test_the_histogram_begins_at_zero():
     assert histogram([100]) == "·" * 11 + "█"
     assert histogram([10, 10, 10, 10, 120]) == "·█·········▂"

@@ -33,3 +33,8 @@ def test_a_picture_has_a_panel_for_each_plot():
     figure = picture([Plot("a", "A", lines, percent=True, spans=[("1", 0, 2)]), Plot("b", "B", lines[1:], log=True)])
     assert [axes.get_title() for axes in figure.axes] == ["A", "B"]
     assert [axes.get_yscale() for axes in figure.axes] == ["linear", "log"]
+
+
+def test_zeros_have_no_logarithm():
+    (axes,) = picture([Plot("a", "A", [Line("a", [0, 1], [0.0, 0.0])], log=True)]).axes
+    assert axes.get_yscale() == "linear"
