@@ -5,16 +5,15 @@ The table has a row for each response, sorted by prompt; the text stays where it
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from glob import escape, glob
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from acereason.curation.counting import token_counts
 from acereason.curation.origins import ALONE, Origins, worked
 from acereason.curation.parallel import in_order
 from acereason.curation.read import CHUNK, Opened
@@ -61,6 +60,10 @@ class Responses:
     def wanted(self) -> bool:
         """Whether the dataset has responses at all."""
         return self.path is not None or self.from_sources
+
+    def lengths(self, texts: Sequence[str | None], known: Sequence[int | None]) -> pa.Array:
+        """[R] tokens of responses: those known, else counted or estimated; 0 for an empty text."""
+        return token_counts(texts, known, self.tokenizer, self.characters_per_token)
 
     def shards(self) -> list[Path]:
         """The files of `path`."""
@@ -163,7 +166,7 @@ def _of_shard(path: Path, index: int, ids: pa.Array, config: Responses) -> pa.Ta
     tables = []
     row = 0
     for batch in pq.ParquetFile(path).iter_batches(2000, columns=COLUMNS):
-        tokens = _lengths(batch["response"].to_pylist(), batch["tokens"].to_pylist(), config)
+        tokens = config.lengths(batch["response"].to_pylist(), batch["tokens"].to_pylist())
         tokens = pc.if_else(pc.fill_null(pc.equal(batch["finish_reason"], "length"), False), -1, tokens)
         rows = np.arange(row, row + len(batch))
         row += len(batch)
@@ -225,33 +228,4 @@ def _measure(shared: tuple[list[Opened], Responses], item: tuple[int, int]) -> l
     entry, start = opened[item[0]], item[1]
     end = min(start + CHUNK, len(entry.rows))
     texts = [worked(entry.source, row) for rows in batches(entry.source, entry.rows, start, end) for row in rows]
-    return _lengths(texts, [None] * len(texts), config).to_pylist()
-
-
-def _lengths(texts: Sequence[str | None], known: Sequence[int | None], config: Responses) -> pa.Array:
-    """[R] tokens: those known, else counted or estimated; 0 for an empty text."""
-    missing = [i for i, (text, count) in enumerate(zip(texts, known, strict=True)) if count is None and text]
-    counts = [0 if not text else count for text, count in zip(texts, known, strict=True)]
-    for i, count in zip(missing, _count([texts[i] or "" for i in missing], config), strict=True):
-        counts[i] = count
-    return pa.array(counts, pa.int64())
-
-
-def _count(texts: list[str], config: Responses) -> list[int]:
-    if config.tokenizer is None:
-        return [max(1, round(len(text) / config.characters_per_token)) for text in texts]
-    if not texts:
-        return []
-    return [len(ids) for ids in _tokenizer(config.tokenizer)(texts, add_special_tokens=False)["input_ids"]]
-
-
-@cache
-def _tokenizer(name: str) -> Any:
-    from transformers import AutoTokenizer  # here: it takes seconds
-
-    from acereason.models.bytes import BYTES, byte_tokenizer
-
-    try:
-        return byte_tokenizer() if name == BYTES else AutoTokenizer.from_pretrained(name)
-    except OSError as error:
-        raise UserError(f"responses.tokenizer: {name!r} is neither a folder nor a name on the Hub") from error
+    return config.lengths(texts, [None] * len(texts)).to_pylist()
