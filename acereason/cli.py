@@ -14,7 +14,7 @@ import lightning.pytorch as pl
 import torch.distributed
 import transformers
 from jsonargparse import Namespace, auto_cli, set_parsing_settings
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 from typing_extensions import override
 
@@ -68,6 +68,15 @@ class Parser(LightningArgumentParser):
             return super().instantiate(*args, **kwargs)
         except ValueError as error:  # a value that a class refuses
             raise UserError(plain(str(error))) from error
+
+
+class SaveConfig(SaveConfigCallback):
+    """config.yaml in the folder of what `fit` and `test` make; other verbs only look at a run, whose file stays."""
+
+    @override
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if stage in ("fit", "test"):
+            super().setup(trainer, pl_module, stage)
 
 
 class AceReasonCLI(LightningCLI):
@@ -178,6 +187,7 @@ def lightning_cli(args: list[str], run: bool = True) -> AceReasonCLI:
         parser_class=Parser,
         auto_configure_optimizers=False,  # the model exists only after configure_model
         parser_kwargs={"parser_mode": "omegaconf+"},
+        save_config_callback=SaveConfig,
         save_config_kwargs={"overwrite": True},
         args=args,
         run=run,

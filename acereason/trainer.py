@@ -9,6 +9,7 @@ from rich.console import Console
 from acereason import calibration
 from acereason.calibration import Calibration
 from acereason.errors import UserError
+from acereason.hooks import planned_folder
 from acereason.preflight import report
 from acereason.preflight.resources import Planned
 from acereason.preflight.run import preflight
@@ -54,8 +55,9 @@ class Trainer(pl.Trainer):
         if min(temperatures, default=0) <= 0 or problems < 1 or rollouts < 1:
             raise UserError("temperatures, problems, rollouts: must be above 0, and at least one of each")
         datamodule.calibration = Calibration(sorted(temperatures), stage, problems, rollouts)
+        folder = Path(output) if output else planned_folder(self).parent / "calibration"
+        self.logger = None  # it logs nothing, and a logger would begin the run's folder or write into it
         trials = self.predict(model, datamodule=datamodule, ckpt_path=ckpt_path) or []
-        folder = Path(output) if output else Path(self.log_dir or self.default_root_dir) / "calibration"
         if self.is_global_zero:
             title = f"stage {stage}: {problems} problems x {rollouts} responses"
             calibration.write(trials, target, title, folder)
