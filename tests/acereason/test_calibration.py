@@ -28,11 +28,10 @@ def test_the_temperature_by_hand(pairs, expected):
 
 
 def test_the_verdict_says_where_to_look():
+    none = "no temperature of these gives entropy 0.3; sweep"
     assert verdict(trials((0.6, 0.1), (1.0, 0.5)), 0.3) == "temperature 0.800 gives entropy 0.3"
-    assert (
-        verdict(trials((0.6, 0.1), (1.0, 0.2)), 0.3) == "no temperature of these gives entropy 0.3; sweep higher ones"
-    )
-    assert verdict(trials((0.6, 0.4), (1.0, 0.5)), 0.3) == "no temperature of these gives entropy 0.3; sweep lower ones"
+    assert verdict(trials((0.6, 0.1), (1.0, 0.2)), 0.3) == f"{none} higher ones"
+    assert verdict(trials((0.6, 0.4), (1.0, 0.5)), 0.3) == f"{none} lower ones"
 
 
 def test_what_is_written(tmp_path):
