@@ -168,6 +168,7 @@ def resumed_after(kills: int, tmp_path: Path, monkeypatch) -> None:
     assert len(asked) - 24 <= 3 * kills  # only what was on its way when the kill came
 
 
+@pytest.mark.slow
 def test_killed_once_and_resumed(tmp_path, monkeypatch):
     resumed_after(1, tmp_path, monkeypatch)
 

@@ -98,6 +98,7 @@ def test_every_epoch_must_have_an_order_of_its_own(fit, capsys):
     assert "error: trainer.reload_dataloaders_every_n_epochs: must be 1" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_run_that_is_resumed_ends_after_the_same_epoch(fit, capsys):
     whole = fit(name="whole")
     parts = fit("--trainer.max_epochs=1", name="parts")

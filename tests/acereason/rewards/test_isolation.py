@@ -19,7 +19,7 @@ SOMEBODY = 20_000 + os.getpid() % 10_000
 MODES = [
     (SOMEBODY, "namespaces,landlock,seccomp"),
     pytest.param(SOMEBODY, "landlock,seccomp", marks=pytest.mark.slow),
-    (0, "landlock,seccomp"),
+    pytest.param(0, "landlock,seccomp", marks=pytest.mark.slow),
 ]
 if not AS_ROOT:
     MODES = [(os.geteuid(), "landlock,seccomp")]
