@@ -1,7 +1,6 @@
 """`test` through run.py: the whole path, killed and resumed, and what it refuses."""
 
 import json
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -148,8 +147,10 @@ def test_two_rows_with_one_id_are_refused(tmp_path, capsys):
     assert "two rows with the id sums/p0" in refused(capsys, *arguments(path, tmp_path / "out"))
 
 
-def resumed_after(kills: int, tmp_path: Path, monkeypatch) -> None:
-    """Kill so often on the way, resume: the results of a run that was never killed; nothing kept is drawn again."""
+@pytest.mark.slow
+def test_killed_ten_times_and_resumed(tmp_path, monkeypatch):
+    """The results of a run that was never killed; nothing kept is drawn again."""
+    kills = 10
     path = config(tmp_path, engine={"class_path": "tests.counting.CountingEngine", "init_args": {"max_rows": 2}})
     monkeypatch.setenv("ASKED", str(tmp_path / "whole-asked"))
     finish(path, tmp_path / "whole")
@@ -166,16 +167,6 @@ def resumed_after(kills: int, tmp_path: Path, monkeypatch) -> None:
     assert seen.items() <= read_samples(tmp_path / "out/samples", "sums").items()
     asked = (tmp_path / "asked").read_text().split()
     assert len(asked) - 24 <= 3 * kills  # only what was on its way when the kill came
-
-
-@pytest.mark.slow
-def test_killed_once_and_resumed(tmp_path, monkeypatch):
-    resumed_after(1, tmp_path, monkeypatch)
-
-
-@pytest.mark.slow
-def test_killed_ten_times_and_resumed(tmp_path, monkeypatch):
-    resumed_after(10, tmp_path, monkeypatch)
 
 
 @pytest.mark.slow
