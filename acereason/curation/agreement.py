@@ -15,10 +15,7 @@ from acereason.curation.origins import Origins
 from acereason.curation.tables import Dropped, Prompts
 from acereason.rewards.answers.extract import final_part, last_boxed
 from acereason.rewards.answers.normalize import strip_braces
-from acereason.rewards.math import verify_quickly
-
-_MAX_ANSWER = 2000
-"""Characters; as the verifier, a longer box is taken for none."""
+from acereason.rewards.math import MAX_ANSWER, verify_quickly
 
 
 def voted(text: str) -> str | None:
@@ -29,7 +26,7 @@ def voted(text: str) -> str | None:
         '\\frac12'
     """
     answer = strip_braces(last_boxed(final_part(text)) or "")
-    return answer if 0 < len(answer) <= _MAX_ANSWER else None
+    return answer if 0 < len(answer) <= MAX_ANSWER else None  # as the verifier: a longer box is none
 
 
 def votes(answers: Iterable[str]) -> list[int]:
@@ -85,7 +82,5 @@ def _texts(table: pa.Table, places: np.ndarray, origins: Origins) -> Iterable[tu
     """(place, response) of these rows, read in the order in which they lie."""
     origin, row = (table[name].to_numpy()[places] for name in ("origin", "row"))
     order = np.lexsort((row, origin))
-    for which in np.unique(origin).tolist():
-        here = order[origin[order] == which]
-        for found, texts in origins.texts(which, row[here]):
-            yield from zip(places[here[found]].tolist(), texts, strict=True)
+    for found, texts in origins.texts(origin[order], row[order]):
+        yield from zip(places[order[found]].tolist(), texts, strict=True)

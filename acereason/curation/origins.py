@@ -24,17 +24,20 @@ class Origins:
     shards: list[Path]
     opened: list[Opened]
 
-    def texts(self, origin: int, rows: np.ndarray) -> Iterator[tuple[np.ndarray, list[str]]]:
-        """(positions in `rows`, responses there) of some rows of an origin, some at a time and in order.
+    def texts(self, origin: np.ndarray, row: np.ndarray) -> Iterator[tuple[np.ndarray, list[str]]]:
+        """(places, responses there) of rows of origins, some at a time and in order.
 
         Args:
-            origin: index of the shard, or of the source after the shards.
-            rows: [R] ascending.
+            origin: [R] index of the shard, or of the source after the shards; ascending.
+            row: [R] ascending within an origin.
         """
-        for start, texts in self._batches(origin, int(rows[0]), int(rows[-1]) + 1):
-            first, last = np.searchsorted(rows, [start, start + len(texts)])
-            if last > first:
-                yield np.arange(first, last), [texts[row] for row in (rows[first:last] - start).tolist()]
+        for which in np.unique(origin).tolist():
+            here = np.flatnonzero(origin == which)
+            rows = row[here]
+            for start, texts in self._batches(which, int(rows[0]), int(rows[-1]) + 1):
+                first, last = np.searchsorted(rows, [start, start + len(texts)])
+                if last > first:
+                    yield here[first:last], [texts[place] for place in (rows[first:last] - start).tolist()]
 
     def _batches(self, origin: int, start: int, end: int) -> Iterator[tuple[int, list[str]]]:
         """(first row, responses) that cover rows `start` to `end`."""

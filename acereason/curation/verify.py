@@ -149,9 +149,7 @@ def _judge(
 def _pairs(
     origin: np.ndarray, row: np.ndarray, number: np.ndarray, prompts: Prompts, origins: Origins
 ) -> Iterator[tuple[int, Problem, str]]:
-    for which in np.unique(origin).tolist():
-        here = np.flatnonzero(origin == which)
-        for found, texts in origins.texts(which, row[here]):
-            rows = prompts.take(number[here[found]], _NEEDED)
-            for position, values, text in zip(here[found].tolist(), rows, texts, strict=True):
-                yield position, problem_of(values), text
+    for found, texts in origins.texts(origin, row):
+        rows = prompts.take(number[found], _NEEDED)
+        for position, values, text in zip(found.tolist(), rows, texts, strict=True):
+            yield position, problem_of(values), text

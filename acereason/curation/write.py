@@ -103,12 +103,10 @@ def origins_hold(part: pa.Table) -> bool:
 def _texts(table: pa.Table, origins: Origins) -> Iterator[tuple[pa.Table, list[str | None]]]:
     """(rows, their responses) of a table that is sorted by origin and row."""
     origin, row = table["origin"].to_numpy(), table["row"].to_numpy()
-    for which in np.unique(origin).tolist():
-        here = np.flatnonzero(origin == which)
-        if which == ALONE:
-            for start in range(0, len(here), _BATCH):
-                part = table.slice(int(here[0]) + start, min(_BATCH, len(here) - start))
-                yield part, [None] * len(part)
-            continue
-        for found, texts in origins.texts(which, row[here]):
-            yield table.slice(int(here[found[0]]), len(found)), list(texts)
+    if len(table) and not origins_hold(table):
+        for start in range(0, len(table), _BATCH):
+            part = table.slice(start, _BATCH)
+            yield part, [None] * len(part)
+        return
+    for found, texts in origins.texts(origin, row):
+        yield table.slice(int(found[0]), len(found)), list(texts)

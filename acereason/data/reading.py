@@ -8,7 +8,8 @@ from datasets.exceptions import DatasetNotFoundError
 
 from acereason.errors import UserError, first_line
 
-_FORMATS = {".json": "json", ".jsonl": "json", ".jsonl.gz": "json", ".parquet": "parquet"}
+_FORMATS = {".parquet": "parquet", ".jsonl": "json", ".jsonl.gz": "json", ".json": "json"}
+"""Endings of files, in the order in which a folder is searched for them, and what `datasets` calls them."""
 _ON_THE_HUB = "hf://"
 
 
@@ -57,7 +58,7 @@ def _format(name: str) -> str | None:
 
 def _in_folder(folder: str) -> list[str]:
     """A folder's own files, else those of the folders in it; .parquet before any others, which then are about them."""
-    for suffix in (".parquet", ".jsonl", ".jsonl.gz", ".json"):
+    for suffix in _FORMATS:
         for pattern in ("*", "*/*"):
             if found := sorted(glob(f"{escape(folder)}/{pattern}{suffix}")):  # without hidden ones
                 return found

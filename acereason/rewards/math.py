@@ -15,9 +15,9 @@ from acereason.rewards.answers.strictness import MathSettings
 from acereason.rewards.answers.symbolic import equal_expressions
 from acereason.types import Verdict
 
-__all__ = ["gold_problem", "last_boxed", "verify", "verify_quickly"]
+__all__ = ["MAX_ANSWER", "gold_problem", "last_boxed", "verify", "verify_quickly"]
 
-_MAX_ANSWER = 2000
+MAX_ANSWER = 2000
 """Characters; a longer box is no final answer and costs the parser minutes."""
 _FINAL_ANSWER = re.compile(r"final answer is:?\s*\$?([^$]{1,200}?)\$?\s*\.?\s*I hope it is correct", re.IGNORECASE)
 _DEFAULT = MathSettings()
@@ -79,8 +79,8 @@ def _judge(extracted: str | None, answers: str | Sequence[str], comparison: Comp
     if extracted is None:
         return Verdict("wrong", {"extracted": None, "path": "no box"})
     bare = strip_braces(extracted)
-    detail: dict[str, Any] = {"extracted": extracted[:_MAX_ANSWER]}
-    if not bare or len(bare) > _MAX_ANSWER:
+    detail: dict[str, Any] = {"extracted": extracted[:MAX_ANSWER]}
+    if not bare or len(bare) > MAX_ANSWER:
         return Verdict("wrong", detail | {"path": "too long a box" if bare else "empty box"})
     outcomes = {gold: comparison.compare(gold, bare) for gold in golds}
     gold = next((gold for gold in golds if outcomes[gold].equal), golds[0])
@@ -93,7 +93,7 @@ def _judge(extracted: str | None, answers: str | Sequence[str], comparison: Comp
 def _problem_of(answer: str, comparison: Comparison) -> str | None:
     if not answer.strip():
         return "no answer"
-    if len(answer) > _MAX_ANSWER:
+    if len(answer) > MAX_ANSWER:
         return f"an answer of {len(answer)} characters"
     try:
         outcome = comparison.compare(answer, answer)
