@@ -1,4 +1,4 @@
-.PHONY: check test test-all
+.PHONY: check test test-all nightly
 
 check:  ## lint, format and types
 	ruff check .
@@ -9,4 +9,7 @@ test:  ## the fast tests, a few minutes
 	python -m pytest
 
 test-all:  ## with the slow ones, and vLLM's where it is installed
-	python -m pytest -m "not gpu"
+	python -m pytest -m "not gpu and not nightly"
+
+nightly:  ## the longest tests, an hour and more
+	python -m pytest -m "nightly and not gpu"

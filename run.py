@@ -6,20 +6,40 @@ Verbs: fit, validate and test are Lightning's; recipe runs several steps in orde
 """
 
 import sys
+import traceback
+
+
+def _described(error: Exception) -> tuple[int, str]:
+    """Exit status, and what a person is told."""
+    from acereason.mistakes import mistake
+
+    line = mistake(error)
+    return (1, "".join(traceback.format_exception(error))) if line is None else (2, f"error: {line}\n")
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run one verb. A user's mistake ends in one line and exit status 2."""
+    """Run one verb. A user's mistake ends in one line and exit status 2, a signal in one line and 128 + signal."""
     # imported here, not above: verifier processes import this file again, and need none of it
-    import callbacks  # noqa: F401  the YAML names them
-    from acereason.cli import run_verb
+    from acereason import marks, signals, slurm
     from acereason.errors import UserError
+    from acereason.texts import forgiving_streams
 
+    forgiving_streams()
+    command = [*sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1], *(sys.argv[1:] if args is None else args)]
+    mark = marks.asked_for()
     try:
-        run_verb(sys.argv[1:] if args is None else args)
+        with signals.listening(command, alone=args is None, describe=_described):
+            import callbacks  # noqa: F401  the YAML names them
+            from acereason.cli import run_verb
+
+            run_verb(sys.argv[1:] if args is None else args)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except signals.Interrupted as interrupted:
+        slurm.requeue(interrupted.number, command)
+        raise
+    marks.leave(mark)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from acereason.files import write_json
+from acereason.files import save_figure, write_json
+
+TRIALS = "trials.jsonl"
+"""File of those that are done, while a sweep is not."""
 
 
 @dataclass
@@ -21,6 +24,10 @@ class Calibration:
     """Problems, the first of the stage in a seeded order."""
     rollouts: int
     """Responses of each."""
+    masks: bool
+    """Whether the stage masks truncated responses, whose tokens then are not in the loss."""
+    folder: Path
+    """Where the results go, and each trial until then."""
 
 
 @dataclass
@@ -29,7 +36,9 @@ class Trial:
 
     temperature: float
     entropy: float
-    """Temperature-adjusted, mean over all response tokens, in nats."""
+    """Temperature-adjusted, in nats: mean over the tokens that the stage would have in the loss, as policy/entropy."""
+    entropy_all: float
+    """The same over the tokens of all responses, as response/entropy."""
     reward: float
     """Mean of the verifier's rewards."""
     truncated: float
@@ -60,10 +69,10 @@ def verdict(trials: list[Trial], target: float) -> str:
 
 def table(trials: list[Trial], title: str) -> Table:
     """The sweep for the terminal."""
-    drawn = Table("temperature", "entropy", "mean reward", "truncated", "mean length", title=title)
+    drawn = Table("temperature", "entropy", "of all responses", "mean reward", "truncated", "mean length", title=title)
     for trial in trials:
-        row = (f"{trial.temperature:g}", f"{trial.entropy:.3f}", f"{trial.reward:.3f}", f"{trial.truncated:.1%}")
-        drawn.add_row(*row, f"{trial.length:.0f}")
+        row = (f"{trial.temperature:g}", f"{trial.entropy:.3f}", f"{trial.entropy_all:.3f}", f"{trial.reward:.3f}")
+        drawn.add_row(*row, f"{trial.truncated:.1%}", f"{trial.length:.0f}")
     return drawn
 
 
@@ -90,4 +99,5 @@ def write(trials: list[Trial], target: float, title: str, folder: Path) -> None:
     """`calibration.json` and `calibration.png` in the folder."""
     values = {"target": target, "temperature": temperature_for(trials, target), "trials": [asdict(t) for t in trials]}
     write_json(folder / "calibration.json", values)
-    draw(trials, target, title).savefig(folder / "calibration.png", dpi=130)
+    save_figure(folder / "calibration.png", draw(trials, target, title), dpi=130)
+    (folder / TRIALS).unlink(missing_ok=True)

@@ -2,7 +2,14 @@
 
 import re
 
-_SCAFFOLD = ("Parser key", "Does not validate", "Subtypes:", "Errors:", "Given value", "Problem with given class_path")
+_SCAFFOLD = (
+    *("Parser key", "Does not validate", "Subtypes:", "Errors:", "Given value", "Problem with given class_path"),
+    *("Not a valid subclass of", "Subclass types expect one of", "a class path (str)", "a dict with"),
+)
+_NO_CLASS = re.compile(
+    r"Expected a path but \S+ either not accessible or invalid; Expected a dot import path string: (\S+)"
+)
+_NO_MODULE = re.compile(r"Expected a path but \S+ either not accessible or invalid; (No module named .*)")
 
 
 class UserError(ValueError):
@@ -22,7 +29,9 @@ def plain(report: str) -> str:
     key = ".".join(re.findall(r'Parser key "([^"]+)"', report))
     lines = [re.sub(r'^[\s-]*(Parser key "[^"]+": ?)?', "", line) for line in report.splitlines()]
     told = [line for line in lines if line and not line.startswith(_SCAFFOLD) and "<class 'NoneType'>" not in line]
-    return ": ".join(filter(None, [key, "; ".join(dict.fromkeys(told))]))
+    line = "; ".join(dict.fromkeys(told))
+    line = _NO_CLASS.sub(r"no class \1 that may stand here; one of your own is named with its module, as mine.\1", line)
+    return ": ".join(filter(None, [key, _NO_MODULE.sub(r"\1", line)]))
 
 
 def first_line(error: BaseException) -> str:

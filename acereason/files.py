@@ -9,6 +9,70 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from acereason.errors import UserError
+from acereason.texts import without_halves
+
+
+def read_text(path: Path, key: str) -> str:
+    """The text of a user's file, without the mark that some editors put before it. `key` is what names the file.
+
+    Raises:
+        UserError: it is not UTF-8.
+    """
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UserError(
+            f"{key}: {path}, line {line}: byte 0x{data[error.start]:02x} is no UTF-8; save the file as UTF-8"
+        ) from error
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file of ours holds.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise UserError(f"{path}: damaged, no JSON ({error}); restore it, or delete it to start anew") from error
+
+
+def check_writable(folder: Path, key: str) -> Path:
+    """Raise a UserError where a folder could not be made and written to; nothing stays of the try.
+
+    Args:
+        folder: may be there or not.
+        key: what names it.
+
+    Returns:
+        what of its path is there.
+    """
+    there = next(path for path in [folder.absolute(), *folder.absolute().parents] if os.path.lexists(path))
+    if not there.is_dir():
+        what = "a link to nothing" if there.is_symlink() else "a file"
+        raise UserError(f"{key}: {there} is {what}, and {folder} is to be a folder; name another")
+    try:
+        with tempfile.TemporaryDirectory(prefix=".try-", dir=there) as trial:
+            Path(trial, *folder.absolute().parts[len(there.parts) :]).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{key}: {folder} can't be written ({error.strerror}); allow it, or name another") from error
+    return there
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of the operating system inside the block name the file: that of a write to a full disk doesn't."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        raise
+
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -16,7 +80,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        yield temporary
+        with naming(path):
+            yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -25,7 +90,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[TextIO]:
     """Give a temporary file to fill; when the block ends well it takes the place of `path`."""
-    with atomic_path(path) as temporary, temporary.open("w") as file:
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
@@ -34,12 +99,18 @@ def atomic_file(path: Path) -> Iterator[TextIO]:
 def write_atomically(path: Path, text: str) -> None:
     """Replace the file at `path` by `text`, making its folder where needed."""
     with atomic_file(path) as file:
-        file.write(text)
+        file.write(without_halves(text))
 
 
 def write_json(path: Path, value: Any) -> None:
     """Replace the file at `path` by `value` as indented JSON."""
     write_atomically(path, json.dumps(value, indent=2) + "\n")
+
+
+def save_figure(path: Path, figure: Any, dpi: int, **options: Any) -> None:
+    """Replace the PNG file at `path` by a figure of matplotlib's."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=dpi, **options)
 
 
 @contextlib.contextmanager
@@ -48,7 +119,8 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        yield temporary
+        with naming(folder):
+            yield temporary
         temporary.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
@@ -59,13 +131,13 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a .jsonl file; none where there is no file, and without a last line that a kill cut short."""
     if path.exists():
-        with path.open() as file:
+        with path.open(encoding="utf-8", errors="surrogateescape") as file:  # a bad byte costs no other row
             yield from (json.loads(line) for line in file if line.endswith("}\n"))
 
 
 def append_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Add rows to a .jsonl file."""
-    with path.open("a") as file:
+    with naming(path), path.open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
 
 

@@ -2,8 +2,8 @@
 
 A callback depends on nothing but: Lightning's hooks; the hooks below; `trainer.datamodule.stages`, `.plan`, `.stage`,
 `.stage_ended` and `.problems`; `module.sampling`, `.group_size`, `.learning_rate`, `.push_weights()`, `.probe()`,
-`.evaluate()`, `.rollout()` and `.engine`; and the metrics that `training_step` returns, which reach
-`on_train_batch_end` as `outputs`. Callbacks don't know each other: where order matters, the YAML states it.
+`.evaluate()`, `.rollout()`, `.counted()`, `.export()` and `.engine`; and the metrics that `training_step` returns,
+which reach `on_train_batch_end` as `outputs`. Callbacks don't know each other: where order matters, the YAML states it.
 
 Whatever a callback does at the end of a step it does in `on_train_batch_end`: checkpoint callbacks come last there, so
 that a checkpoint is a boundary between steps.
@@ -59,27 +59,6 @@ class RolloutCallback(pl.Callback):
         """Runs when benchmarks have been evaluated, with their results by name."""
 
 
-def planned_folder(trainer: pl.Trainer) -> Path:
-    """Where a run is going to keep its files, before its processes know each other."""
-    logger = trainer.logger
-    return Path((logger and (logger.log_dir or logger.save_dir)) or trainer.default_root_dir)
-
-
 def run_folder(trainer: pl.Trainer) -> Path:
     """Where a run keeps its files. Every rank must call it, not only the one that writes: Lightning broadcasts it."""
     return Path(trainer.log_dir)
-
-
-CHECKPOINTS = "checkpoints"
-"""Folder of checkpoints in a run's folder; their names begin with step-NNNNNN."""
-
-
-def newest_checkpoint(folder: Path) -> Path | None:
-    """The run's checkpoint of most steps; of one step, that of a stage's end."""
-    found = (folder / CHECKPOINTS).glob("step-*.ckpt")
-    return max(found, key=lambda path: (step_of(path), "-end-of-" in path.name), default=None)
-
-
-def step_of(checkpoint: Path) -> int:
-    """Updates behind a checkpoint, from its name."""
-    return int(checkpoint.name.removesuffix(".ckpt").split("-")[1])

@@ -12,7 +12,7 @@ def derive_seed(*parts: int | str) -> int:
         >>> derive_seed(0, "gsm8k/7", 3) == derive_seed(0, "gsm8k/7", 3)
         True
     """
-    digest = hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=8).digest()
+    digest = hashlib.blake2b("\0".join(map(str, parts)).encode(errors="surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
 

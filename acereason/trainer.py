@@ -1,18 +1,28 @@
 """Lightning's Trainer with the verbs that need one and that Lightning lacks."""
 
+import subprocess
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.strategies import ModelParallelStrategy
 from rich.console import Console
+from typing_extensions import override
 
-from acereason import calibration
+from acereason import calibration, signals
 from acereason.calibration import Calibration
+from acereason.connectors import Deaf, Fitting, Shards
+from acereason.distributed import signal_store
 from acereason.errors import UserError
-from acereason.hooks import planned_folder
+from acereason.modules.rollout import RolloutModule
+from acereason.places import place_of
 from acereason.preflight import report
 from acereason.preflight.resources import Planned
 from acereason.preflight.run import preflight
+from acereason.runs import RunFolder, TemporaryFolder, refuse_shared
 
 _TEMPERATURES = [0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 1.0, 1.1, 1.2]
 
@@ -22,6 +32,49 @@ class Trainer(pl.Trainer):
 
     planned: Planned
     """What the config asks for, where `preflight` runs on less."""
+    run: RunFolder | TemporaryFolder | None = None
+    """The folder that it writes into, decided once; None before, and for verbs that have none."""
+    waiting_loggers: list[Logger]
+    """Those of the config until the folder begins."""
+
+    def __init__(self, *args: Any, inference_mode: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, inference_mode=inference_mode, **kwargs)
+        if isinstance(self.strategy, ModelParallelStrategy):
+            # why: under inference_mode, DTensors can't be detached, so that no weights reach an engine, and what FSDP2
+            # gathers can't be used by a backward. Lightning exempts gloo and FSDP1 alone
+            for loop in (self.fit_loop.epoch_loop.val_loop, self.validate_loop, self.test_loop, self.predict_loop):
+                loop.inference_mode = False
+
+    @property
+    @override
+    def log_dir(self) -> str | None:
+        """The run's folder, whatever the loggers. Every rank must ask for it: it is rank 0's."""
+        if self.run is None:
+            return super().log_dir
+        return self.strategy.broadcast(str(self.run.folder))
+
+    def connect(self) -> None:
+        """Leave signals to `acereason.signals`, let ranks tell each other of them, refuse checkpoints in a line, and
+        write those of shards from where they are."""
+        self._signal_connector, self._checkpoint_connector = Deaf(self), Fitting(self)
+        Shards.replace(self.strategy)
+        signals.share(signal_store, self._end_ranks)
+
+    @override
+    def _run(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super()._run(*args, **kwargs)
+        except Exception as error:
+            signals.failed(error)  # why here: what Lightning undoes now may wait for ranks that wait for this one
+            raise
+
+    def _end_ranks(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        for process in getattr(self.strategy.launcher, "procs", []):
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
 
     def calibrate(
         self,
@@ -38,7 +91,9 @@ class Trainer(pl.Trainer):
         """Roll out a sample of a stage's problems at several temperatures and tell which one gives the target entropy.
 
         "Setting the training temperature such that the temperature-adjusted entropy remains around 0.3" (4.5.2). All
-        temperatures meet the same problems and the same random numbers.
+        temperatures meet the same problems and the same random numbers. The entropy is that of the tokens that the
+        stage would have in the loss, which training logs as policy/entropy and TemperatureController holds; where
+        truncated responses are masked, that of all responses stands beside it.
 
         Args:
             temperatures: what to try.
@@ -54,8 +109,9 @@ class Trainer(pl.Trainer):
             raise UserError(f"stage: no {stage!r} under data.stages; there are {sorted(datamodule.stages)}")
         if min(temperatures, default=0) <= 0 or problems < 1 or rollouts < 1:
             raise UserError("temperatures, problems, rollouts: must be above 0, and at least one of each")
-        datamodule.calibration = Calibration(sorted(temperatures), stage, problems, rollouts)
-        folder = Path(output) if output else planned_folder(self).parent / "calibration"
+        masks = datamodule.stages[stage].overlong in (None, "mask")  # null leaves it to Overlong, which masks
+        folder = Path(output) if output else self._beside("calibration")
+        datamodule.calibration = Calibration(sorted(temperatures), stage, problems, rollouts, masks, folder)
         self.logger = None  # it logs nothing, and a logger would begin the run's folder or write into it
         trials = self.predict(model, datamodule=datamodule, ckpt_path=ckpt_path) or []
         if self.is_global_zero:
@@ -64,6 +120,12 @@ class Trainer(pl.Trainer):
             Console().print(calibration.table(trials, title))
             print(f"{calibration.verdict(trials, target)}; the curve is {folder / 'calibration.png'}")
 
+    def _beside(self, name: str) -> Path:
+        """A folder beside the run's."""
+        place = place_of(self.loggers, self.default_root_dir)
+        refuse_shared(place.folder, place.key)
+        return place.folder.parent / name
+
     def preflight(
         self,
         model: Any,
@@ -71,27 +133,31 @@ class Trainer(pl.Trainer):
         device: str | None = None,
         tokens_per_second: float | None = None,
         output: str | None = None,
+        ckpt_path: str | None = None,
+        weights_only: bool | None = None,
+        verbose: bool = True,
     ) -> None:
-        """Check a config of RL on this machine, without a GPU, for everything that would fail later; exit status 1 if
-        anything would.
+        """Check a config of `fit` (RL or SFT), of `test`, of `curate` or of `predict` on this machine, without a GPU,
+        for everything that would fail later; exit status 1 if anything would. A config of `curate` or `predict` takes
+        the flags of its verb instead of those below.
 
         Args:
-            device: what each rank will run on, to compare memory with: a100-40gb, a100-80gb, h100-80gb, h200-141gb,
-                b200-192gb; null: only estimate.
+            device: what each rank will run on, to compare memory with and to estimate hours for: a100-40gb, a100-80gb,
+                h100-80gb, h200-141gb, b200-192gb; null: neither.
             tokens_per_second: response tokens a second of whole steps, over all ranks, as measured on a few of them
-                (throughput/tokens_per_second); null: no hours.
+                (throughput/tokens_per_second), for hours that are no estimate; null: none.
             output: file for the findings as JSON; null: none.
+            ckpt_path: as for the verb: whether it is there, whole, and fits.
+            weights_only: of a run's config.yaml; no weights are read here.
+            verbose: of an evaluation's config.yaml, likewise.
         """
         self.strategy.connect(model)
         model.trainer = datamodule.trainer = self
         self._data_connector.attach_data(model, datamodule=datamodule)
         try:
-            checks = preflight(self, self.planned, device, tokens_per_second)
+            planned = replace(self.planned, ckpt_path=ckpt_path)
+            checks = preflight(self, planned, device, tokens_per_second)
         finally:
-            model.rewards.close()
-        Console().print(report.table(checks))
-        print(report.verdict(checks))
-        if output:
-            report.write(checks, Path(output))
-        if checks.failed:
-            raise SystemExit(1)
+            if isinstance(model, RolloutModule):
+                model.rewards.close()
+        report.tell(checks, output)

@@ -39,6 +39,16 @@ class Tests:
 
 
 @dataclass
+class KeptTests:
+    """Large tests of a code problem, as `acereason.rewards.kept` keeps them until they are needed."""
+
+    data: bytes
+    """`Tests`, compressed."""
+    outline: Tests
+    """The same with empty inputs, and without outputs and setup."""
+
+
+@dataclass
 class Problem:
     """One problem with its ground truth, and its prompt once templated and tokenized.
 
@@ -61,7 +71,7 @@ class Problem:
     """Name of the source it came from."""
     difficulty: float | None = None
     """As its source rates it; a stage may take a range."""
-    tests: Tests | None = None
+    tests: Tests | KeptTests | None = None
     """Ground truth of a code problem."""
     starter: str = ""
     """Code that a code problem's solution must start with: its function header. Empty: none."""
@@ -136,8 +146,8 @@ class Group:
 
     @property
     def solved(self) -> bool:
-        """Whether every rollout is correct."""
-        return self.correct == len(self.rollouts)
+        """Whether every rollout is correct and has the reward of it: one that the overlong policy penalized has not."""
+        return all(rollout.reward == rollout.verdict.reward == 1.0 for rollout in self.rollouts)
 
 
 @dataclass

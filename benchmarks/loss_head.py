@@ -20,8 +20,8 @@ from torch.utils.checkpoint import checkpoint
 
 from acereason.models.head import chunked_loss
 from acereason.objective import policy_loss
+from benchmarks.race import peak_after_reset, peak_bytes
 from benchmarks.report import Row, print_rows
-from benchmarks.weight_sync import peak_after_reset, peak_bytes
 
 VOCABULARY, HIDDEN, CHUNK = 151936, 896, 512
 LOGITS_MIB = 256

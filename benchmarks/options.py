@@ -21,8 +21,8 @@ from acereason.batching import MicroBatch, collate
 from acereason.models.qwen import Backbone, Qwen, build_model, load_config
 from acereason.objective import policy_loss
 from acereason.types import Sequence
+from benchmarks.race import peak_after_reset, peak_bytes
 from benchmarks.report import Row, print_rows
-from benchmarks.weight_sync import peak_after_reset, peak_bytes
 
 CONFIG = {
     "vocab_size": 8192,

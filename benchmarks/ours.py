@@ -10,6 +10,8 @@ import lightning.pytorch as pl
 
 import callbacks  # noqa: F401  named by their class below
 from acereason.cli import lightning_cli
+from acereason.modules.base import QwenModule
+from acereason.starting import Begin
 from benchmarks import grpo_step, sft_step
 from benchmarks.race import Turns
 
@@ -75,9 +77,16 @@ def fit(
     arguments += [f"--trainer.callbacks={json.dumps(listed)}", "--trainer.enable_checkpointing=false"]
     arguments += [f"--model.micro_batch_tokens={MICRO_BATCH_TOKENS}"]
     arguments += [f"--trainer.default_root_dir={tempfile.mkdtemp()}"]
-    cli = lightning_cli([*arguments, *overrides], run=False)
-    cli.trainer.callbacks.append(TakeTurns(turns, count))
+    train([*arguments, *overrides], TakeTurns(turns, count))
+
+
+def train(arguments: list[str], watch: pl.Callback) -> QwenModule:
+    """`fit` with a callback that looks on, listed last, and without a run's folder: nothing is written."""
+    cli = lightning_cli(arguments, run=False)
+    listed = [callback for callback in cli.trainer.callbacks if not isinstance(callback, Begin)]
+    cli.trainer.callbacks = [*listed, watch]
     cli.trainer.fit(cli.model, datamodule=cli.datamodule)
+    return cli.model
 
 
 def _optimizer(rate: float) -> list[str]:

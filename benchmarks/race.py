@@ -135,6 +135,12 @@ def peak_bytes(pid: int | str = "self") -> int:
     return 1024 * int(lines[0].split()[1]) if lines else 0  # one that has ended holds nothing
 
 
+def peak_after_reset() -> int:
+    """Set the process's peak of resident memory back to what it holds now; bytes."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return peak_bytes()
+
+
 def peak_bytes_of_all(pid: int) -> int:
     """The peaks of a process and of all that it has started and that still run, added up."""
     children = [

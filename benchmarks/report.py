@@ -18,8 +18,9 @@ class Row:
     """One figure."""
 
     name: str
-    value: float
-    unit: str
+    value: float | str
+    """A number; or a fact in words, of which nothing can be asked."""
+    unit: str = ""
     at_least: float | None = None
     """What is asked of it; null: nothing."""
     at_most: float | None = None
@@ -35,8 +36,8 @@ class Row:
         """Whether the requirement is met; None where there is none."""
         if not self.requirement:
             return None
-        low, high = self.at_least, self.at_most
-        return (low is None or self.value >= low) and (high is None or self.value <= high)
+        low, high, value = self.at_least, self.at_most, float(self.value)
+        return (low is None or value >= low) and (high is None or value <= high)
 
 
 @dataclass
@@ -96,7 +97,7 @@ def markdown(results: list[Result]) -> str:
 
 def print_rows(rows: list[Row]) -> None:
     """What a benchmark prints when it is run alone."""
-    print("\n".join(_table(rows)))
+    print("\n".join(table(rows)))
 
 
 def write(results: list[Result], folder: Path) -> None:
@@ -111,10 +112,11 @@ def _section(result: Result) -> str:
     packages = ", ".join(f"{name} {number}" for name, number in result.versions.items())
     said = f"`{result.command}`, {result.date}, {result.seconds:.0f} s; {on['cores']} cores of {on['processor']}, "
     said += f"{on['memory_gib']} GiB, {on['system']}; {packages}; commit {on['commit']}."
-    return "\n".join([f"## {result.name}", "", said, "", *_table(result.rows), ""])
+    return "\n".join([f"## {result.name}", "", said, "", *table(result.rows), ""])
 
 
-def _table(rows: list[Row]) -> list[str]:
+def table(rows: list[Row]) -> list[str]:
+    """Lines of Markdown."""
     verdicts = {None: "", True: "met", False: "**missed**"}
     lines = ["| | figure | unit | asked | |", "|---|---|---|---|---|"]
     return lines + [
@@ -122,8 +124,10 @@ def _table(rows: list[Row]) -> list[str]:
     ]
 
 
-def _shown(value: float) -> str:
+def _shown(value: float | str) -> str:
     """Three digits, or all of those before the point."""
+    if isinstance(value, str):
+        return value
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

@@ -19,7 +19,7 @@ from math_verify import verify as math_verify_equal
 from sympy.core.cache import clear_cache
 
 from acereason.rewards.answers.normalize import normalize
-from acereason.rewards.answers.symbolic import parse_answer
+from acereason.rewards.answers.symbolic import read_answer
 from acereason.rewards.math import verify
 from acereason.rewards.pool import RewardPool, RewardSettings
 from acereason.types import Problem
@@ -69,7 +69,7 @@ def verify_ours(response: str, answer: str) -> object:
 def seconds(judge: Callable[[str, str], object], pairs: list[Pair]) -> list[float]:
     """Of each pair: the median of three passes over all. Only parsed ground truths are kept, as in training."""
     judge(*pairs[0])
-    parse_answer.cache_clear()
+    read_answer.cache_clear()
     return [statistics.median(times) for times in zip(*(one_pass(judge, pairs) for _ in range(3)), strict=True)]
 
 

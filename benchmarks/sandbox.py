@@ -4,8 +4,8 @@
 
 First trivial programs (read a number, print it doubled) on one worker and on all; then programs of which every 20th
 loops forever, against the time that deadlines and workers allow, and 20 % on top: looping programs x their deadline /
-workers + the others at the measured rate. The deadline is what the looping programs had on average: `seconds` where
-every worker has a core, up to half as much again where they wait for one.
+workers + the others at the measured rate. The deadline is what the looping programs used on average: `seconds` of
+processor time. Give a core to each worker and to each program, or they wait for each other.
 """
 
 import argparse

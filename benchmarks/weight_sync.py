@@ -25,7 +25,7 @@ from safetensors.torch import load_file
 from acereason.models.bytes import byte_tokenizer
 from acereason.models.qwen import Backbone, Qwen, build_model, export, load_config, stream_weights
 from acereason.rollouts.vllm import VLLMEngine
-from benchmarks.race import peak_bytes
+from benchmarks.race import peak_after_reset, peak_bytes
 from benchmarks.report import Row, print_rows
 
 MODELS = {
@@ -94,12 +94,6 @@ def timed(call: Callable[[], None]) -> float:
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
-
-
-def peak_after_reset() -> int:
-    """Set the process's peak of resident memory back to what it holds now; bytes."""
-    Path("/proc/self/clear_refs").write_text("5")
-    return peak_bytes()
 
 
 def main() -> None:

@@ -1,5 +1,7 @@
 """Checkpoints from which a run resumes exactly."""
 
+import os
+import pickle
 import re
 import shutil
 from pathlib import Path
@@ -7,11 +9,14 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.trainer.call import _call_callbacks_state_dict
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
-from acereason.hooks import CHECKPOINTS, run_folder, step_of
+from acereason.checkpoints import CHECKPOINTS, newest_checkpoint, step_of
+from acereason.hooks import run_folder
+from acereason.signals import Interrupted, leave_in_time
 
 
 class Checkpoints(Checkpoint):
@@ -22,6 +27,9 @@ class Checkpoints(Checkpoint):
     callback after all others, so that a checkpoint is a boundary between steps. It skips an epoch's last step and saves
     when the epoch ends instead: Lightning 2.6.6 drops the first batches of the next epoch when it resumes from a
     checkpoint of an epoch's last batch and the next epoch is longer.
+
+    A signal ends the run between two steps, or in the middle of a rollout, which is dropped; the step before is then
+    saved, if it is not yet: its weights are still there, and the rest of its state is remembered until the next step.
 
     Args:
         every_n_steps: steps between two checkpoints.
@@ -34,6 +42,12 @@ class Checkpoints(Checkpoint):
                 raise ValueError(f"{name} must be at least 1, not {value}")
         self.every_n_steps, self.keep = every_n_steps, keep
         self._resumed_at: int | None = None
+        self._cut_at: int | None = None
+        """The step after which a limit ends the run within an epoch."""
+        self._unsaved: bytes | None = None
+        """State, but for weights and optimizer, of a step that has ended since the last checkpoint."""
+        self._instead: dict[str, Any] = {}
+        """What a checkpoint holds instead of the trainer's own state."""
 
     @override
     def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict) -> None:
@@ -50,26 +64,53 @@ class Checkpoints(Checkpoint):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.global_step % self.every_n_steps == 0 and not trainer.is_last_batch:
+        if trainer.is_last_batch:
+            return
+        ends = trainer.should_stop or trainer.global_step == trainer.max_steps
+        if trainer.global_step % self.every_n_steps == 0 or ends:
             self._save(trainer, f"step-{trainer.global_step:06}.ckpt")
+            self._cut_at = trainer.global_step if ends else None
+        else:
+            self._unsaved = pickle.dumps(_state(trainer))
+        pl_module.end_if_interrupted()
 
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         stage_ended = getattr(trainer.datamodule, "stage_ended", False)
+        if self._cut_at == trainer.global_step and not stage_ended:
+            return  # a limit of steps or time ends the run within an epoch: raised, it goes on within it
         end = f"-end-of-{trainer.datamodule.plan.stage}" if stage_ended else ""
         self._save(trainer, f"step-{trainer.global_step:06}{end}.ckpt")
+        pl_module.end_if_interrupted()
 
     @override
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self._resumed_at == trainer.global_step:
             rank_zero_warn(f"nothing was trained: the run had finished at step {trainer.global_step}")
 
+    @override
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        if not isinstance(exception, Interrupted) or not exception.agreed or not trainer.training:
+            return  # not every rank is here to save anything
+        self._instead = pickle.loads(self._unsaved) if self._unsaved else {}
+        if self._instead.get("global_step") == trainer.global_step:  # the weights are still that step's
+            self._save(trainer, f"step-{trainer.global_step:06}.ckpt")
+        newest = newest_checkpoint(run_folder(trainer))
+        exception.kept = f"step {step_of(newest)} is saved in {newest}" if newest else "before its first checkpoint"
+        exception.goes_on = {"--ckpt_path": "last"} if newest else {}
+        leave_in_time()
+
+    @override
+    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict) -> None:
+        checkpoint |= self._instead
+
     def _save(self, trainer: pl.Trainer, name: str) -> None:
-        folder = run_folder(trainer) / CHECKPOINTS
+        folder, self._unsaved = run_folder(trainer) / CHECKPOINTS, None
         for logger in trainer.loggers:
             logger.save()  # metrics up to here must not be younger than the checkpoint
         trainer.save_checkpoint(folder / f".{name}")
         if trainer.is_global_zero:
+            _sync(folder / f".{name}")
             _replace(folder / f".{name}", folder / name)
             self._prune(folder)
         trainer.strategy.barrier("checkpoint")
@@ -80,6 +121,18 @@ class Checkpoints(Checkpoint):
             _remove(path)
 
 
+def _state(trainer: pl.Trainer) -> dict[str, Any]:
+    """What Lightning's checkpoint holds of the trainer, but for weights and optimizer."""
+    data = trainer.datamodule
+    return {
+        "epoch": trainer.current_epoch,
+        "global_step": trainer.global_step,
+        "loops": trainer._checkpoint_connector._get_loops_state_dict(),
+        "callbacks": _call_callbacks_state_dict(trainer),
+        type(data).__qualname__: data.state_dict(),
+    }
+
+
 def _clear(path: Path, step: int) -> None:
     """Remove what a kill left half written; set aside what lies after the step that training goes on from."""
     if path.name.startswith("."):
@@ -88,6 +141,13 @@ def _clear(path: Path, step: int) -> None:
         rank_zero_info(f"{path} is set aside: training goes on from step {step}")
         (path.parent / "superseded").mkdir(exist_ok=True)
         _replace(path, path.parent / "superseded" / path.name)
+
+
+def _sync(path: Path) -> None:
+    """A name may reach the disk before what it names: a machine that loses power would leave a hole."""
+    for file in path.iterdir() if path.is_dir() else [path]:
+        with file.open("rb") as written:
+            os.fsync(written.fileno())
 
 
 def _replace(path: Path, target: Path) -> None:

@@ -8,13 +8,14 @@ from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
-from acereason.hooks import RolloutCallback
+from acereason.hooks import RolloutCallback, run_folder
 from acereason.types import Problem
 
 
 class Curriculum(RolloutCallback):
     """Puts each stage's settings in force when its first epoch is planned: temperature, response budget, group size,
-    learning rate, and the policy that it starts from. List it first.
+    learning rate, and the policy that it starts from; what has a value for each epoch, when the epoch is planned. List
+    it first.
 
     "We begin with math-only RL using a stage-wise response length extension from 8K to 16K, and then to 24K. Next, we
     apply code-only RL with response lengths of 24K and 32K. Finally, ... math-only RL with a 32K response length
@@ -33,15 +34,15 @@ class Curriculum(RolloutCallback):
         self, trainer: pl.Trainer, module: pl.LightningModule, problems: list[Problem]
     ) -> list[Problem]:
         plan = trainer.datamodule.plan
-        if plan.stage == self._stage:
-            return problems
         if self._stage is None:
             self._learning_rate = module.learning_rate
-        self._stage = plan.stage
-        if plan.starts_from and plan.stage_start == trainer.global_step:
-            module.restart_from(Path(plan.starts_from))
-            rank_zero_info(f"stage {plan.stage} starts from {plan.starts_from}")
-        self._apply(trainer, module)
+        if plan.stage != self._stage and plan.starts_from and plan.stage_start == trainer.global_step:
+            policy = found(trainer, Path(plan.starts_from))
+            module.restart_from(policy)
+            rank_zero_info(f"stage {plan.stage} starts from {policy}")
+        if plan.stage != self._stage or self._changes(trainer):
+            self._stage = plan.stage
+            self._apply(trainer, module)
         return problems
 
     @override
@@ -52,14 +53,29 @@ class Curriculum(RolloutCallback):
         index = list(trainer.datamodule.stages).index(plan.stage)
         pl_module.record({"stage/index": float(index), "stage/epoch": float(plan.stage_epoch)})
 
+    def _changes(self, trainer: pl.Trainer) -> bool:
+        """Whether the stage has other values in this epoch than in the one before."""
+        stage, epoch = trainer.datamodule.stage, trainer.datamodule.plan.stage_epoch
+        now, before = ((stage.temperature_in(n), stage.group_size_in(n)) for n in (epoch, max(0, epoch - 1)))
+        return now != before
+
     def _apply(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        stages, stage = trainer.datamodule.stages, trainer.datamodule.stage
-        own = {"temperature": stage.temperature, "max_response_length": stage.max_response_length}
+        stages, stage, epoch = trainer.datamodule.stages, trainer.datamodule.stage, trainer.datamodule.plan.stage_epoch
+        own = {"temperature": stage.temperature_in(epoch), "max_response_length": stage.max_response_length}
         module.sampling = replace(self._sampling, **{name: value for name, value in own.items() if value is not None})
-        module.group_size = stage.group_size or self._group_size
+        module.group_size = stage.group_size_in(epoch) or self._group_size
         module.learning_rate = stage.learning_rate or self._learning_rate
         rank_zero_info(
             f"stage {self._stage} ({list(stages).index(self._stage) + 1} of {len(stages)}): responses of up to "
-            f"{module.sampling.max_response_length:,} tokens at temperature {module.sampling.temperature:g}, "
-            f"learning rate {module.learning_rate:g}"
+            f"{module.sampling.max_response_length:,} tokens, {module.group_size} of a prompt at temperature "
+            f"{module.sampling.temperature:g}, learning rate {module.learning_rate:g}"
         )
+
+
+def found(trainer: pl.Trainer, policy: Path) -> Path:
+    """An exported policy where it is now: a run's folder may have been moved or copied since its checkpoint."""
+    homes = [run_folder(trainer)]
+    if trainer.ckpt_path:
+        homes.append(Path(trainer.ckpt_path).parents[1])
+    there = (home / policy.parent.name / policy.name for home in homes)
+    return next((path for path in there if path.exists()), policy)

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from typing_extensions import override
 
 from acereason.curves import Curve, read_curves
+from acereason.files import save_figure
 from acereason.hooks import run_folder
 
 _PANELS = {
@@ -34,7 +35,7 @@ class Curves(pl.Callback):
             figure = draw(
                 read_curves(folder), list(getattr(trainer.datamodule, "stages", {})), self.title or folder.name
             )
-            figure.savefig(folder / "curves.png", dpi=130)
+            save_figure(folder / "curves.png", figure, dpi=130)
 
 
 def draw(curves: dict[str, Curve], stages: list[str], title: str) -> Figure:

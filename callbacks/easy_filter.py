@@ -1,6 +1,7 @@
 """Epoch-wise removal of easy problems."""
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,7 +10,8 @@ from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
-from acereason.distributed import gather, rank, world_size
+from acereason.data.curriculum import Stage
+from acereason.distributed import gather
 from acereason.files import write_atomically
 from acereason.hooks import RolloutCallback, run_folder
 from acereason.seeds import derive_seed
@@ -27,13 +29,25 @@ class Filtered:
     why: str
 
 
+def kept_stages(stages: dict[str, Stage], name: str) -> set[str]:
+    """The stages before whose evidence counts in the named one, too."""
+    names = list(stages)
+    before = names[: names.index(name)]
+    kept: set[str] = set()
+    while before and stages[name].keep_filtered:
+        name = before.pop()
+        kept.add(name)
+    return kept
+
+
 class EasyFilter(RolloutCallback):
     """Leaves problems out of a stage that the policy solves already.
 
     With `easy_filter: true`: "we remove easy problems that can be fully solved by the previous epoch's checkpoint,
     i.e., problems for which every rollout passes all test cases" (3.2.3, code stage II); the epoch's own rollouts are
     the evidence. With `screen`: problems whose rollouts by the policy that starts the stage are correct often enough
-    (3.2.3, math stages 3 and 4, which keep what is not solved by every rollout). List it after Curriculum.
+    (3.2.3, math stages 3 and 4, which keep what is not solved by every rollout). With `keep_filtered`: what the stage
+    before has left out, too. List it after Curriculum.
 
     Writes `filtered.jsonl` in the run's folder, a line for each problem left out: stage, epoch, problem, why. Logs
     stage/filtered (problems left out of this epoch) and stage/remaining.
@@ -41,8 +55,8 @@ class EasyFilter(RolloutCallback):
 
     def __init__(self) -> None:
         self.filtered: list[Filtered] = []
-        self.screened: list[str] = []
-        """Stages whose problems have been screened."""
+        self.screened: dict[str, dict[str, list[int]]] = {}
+        """Of each stage that has been screened, the problems that were ever solved: correct rollouts, and all."""
 
     @override
     def select_problems(
@@ -51,9 +65,21 @@ class EasyFilter(RolloutCallback):
         plan, stage = trainer.datamodule.plan, trainer.datamodule.stage
         if stage.screen is not None and plan.stage not in self.screened:
             self._screen(module, plan.stage, stage.screen, problems)
-        self._write(trainer)
-        out = {row.problem for row in self.filtered if row.stage == plan.stage and row.epoch < plan.stage_epoch}
+        stages, before = trainer.datamodule.stages, kept_stages(trainer.datamodule.stages, plan.stage)
+        for name in [*filter(before.__contains__, stages), plan.stage]:
+            self._apply_limit(name, stages[name].screen)
+        rows = [row for row in self.filtered if row.stage == plan.stage and row.epoch < plan.stage_epoch]
+        rows += [row for row in self.filtered if row.stage in before]
+        out = {row.problem for row in rows if row.epoch < 0 or stages[row.stage].easy_filter}
         return [problem for problem in problems if problem.id not in out]
+
+    @override
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._write(trainer)  # not when the first epoch is planned: the run's folder has not begun then
+
+    @override
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._write(trainer)
 
     @override
     def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
@@ -82,18 +108,33 @@ class EasyFilter(RolloutCallback):
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.filtered = [Filtered(**row) for row in state_dict["filtered"]]
-        self.screened = state_dict["screened"]
+        screened = state_dict["screened"]  # older checkpoints name the stages alone
+        self.screened = screened if isinstance(screened, dict) else {stage: self._counts(stage) for stage in screened}
+
+    def _counts(self, stage: str) -> dict[str, list[int]]:
+        """What the reasons of a screened stage say: correct rollouts, and all, of each problem that it left out."""
+        rows = [row for row in self.filtered if row.stage == stage and row.epoch < 0]
+        return {row.problem: [int(count) for count in re.findall(r"\d+", row.why)] for row in rows}
 
     def _screen(self, module: pl.LightningModule, stage: str, limit: float, problems: list[Problem]) -> None:
-        """Roll out every problem once, each rank its share, and record those at or above the limit."""
+        """Roll out every problem once, each rank its share, and record those that are ever solved. A screening that is
+        killed goes on where it was, in a run that begins, or is resumed, where that one did."""
         module.push_weights()
         seed = derive_seed(module.seed, "screen", stage)
-        groups = module.rollout(problems[rank() :: world_size()], module.sampling, module.group_size, seed)
-        easy = gather([(group.problem.id, group.correct) for group in groups if group.pass_rate >= limit])
+        judged = module.counted(f"screen-{stage}", problems, module.sampling, module.group_size, seed)
+        solved = sorted((row.problem, row.correct, row.responses) for row in judged if row.correct)
+        self.screened[stage] = {problem: [correct, responses] for problem, correct, responses in solved}
+        easy = sum(correct / responses >= limit for _, correct, responses in solved)
+        rank_zero_info(f"stage {stage}: screened {len(problems):,} problems, {easy:,} are too easy and left out")
+
+    def _apply_limit(self, stage: str, limit: float | None) -> None:
+        """Leave out of a screened stage the problems at or above the limit that is configured now."""
+        rates = {} if limit is None else self.screened.get(stage, {})
         why = "{} of {} rollouts correct by the policy that starts the stage"
-        self.filtered += [Filtered(stage, -1, problem, why.format(n, module.group_size)) for problem, n in sorted(easy)]
-        self.screened.append(stage)
-        rank_zero_info(f"stage {stage}: screened {len(problems):,} problems, {len(easy):,} are too easy and left out")
+        easy = [(problem, why.format(*seen)) for problem, seen in rates.items() if seen[0] / seen[1] >= (limit or 0)]
+        others = [row for row in self.filtered if row.stage != stage]
+        own = [row for row in self.filtered if row.stage == stage and row.epoch >= 0]
+        self.filtered = [*others, *(Filtered(stage, -1, problem, told) for problem, told in easy), *own]
 
     def _write(self, trainer: pl.Trainer) -> None:
         path = run_folder(trainer) / "filtered.jsonl"

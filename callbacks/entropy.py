@@ -5,18 +5,19 @@ from acereason.watching import Watching
 
 
 class EntropyMonitor(Watching):
-    """Warns in plain words when the mean temperature-adjusted entropy leaves its band, once per side and stage, and
-    writes the warnings to `health.jsonl` in the run's folder.
+    """Warns in plain words when the mean temperature-adjusted entropy of the loss tokens leaves its band, or falls by
+    more than the band within a stage, once per rule and stage, and writes the warnings to `health.jsonl` in the
+    run's folder.
 
     "Setting the training temperature such that the temperature-adjusted entropy remains around 0.3 typically leads to
     effective RL training" (4.5.2).
 
     Args:
         target: entropy in nats.
-        band: largest distance from the target that is fine, nats.
+        band: largest distance from the target, and largest fall below it within a stage, that is fine, nats.
         window: steps whose mean is looked at.
         every_n_steps: how often.
     """
 
-    def __init__(self, target: float = 0.3, band: float = 0.15, window: int = 20, every_n_steps: int = 10) -> None:
+    def __init__(self, target: float = 0.3, band: float = 0.1, window: int = 20, every_n_steps: int = 10) -> None:
         super().__init__(EntropyBand(target, band, window).watch(), every_n_steps)

@@ -7,7 +7,6 @@ from lightning.pytorch.utilities import rank_zero_info
 from typing_extensions import override
 
 from acereason.hooks import run_folder
-from acereason.models.qwen import export
 
 
 class Export(pl.Callback):
@@ -21,7 +20,7 @@ class Export(pl.Callback):
         plan = getattr(trainer.datamodule, "plan", None)
         name = plan.stage if plan else f"epoch-{trainer.current_epoch}"
         folder = run_folder(trainer)
-        export(pl_module.model, pl_module.tokenizer, folder / "exports" / name, is_writer=trainer.is_global_zero)
+        pl_module.export(folder / "exports" / name)
         if trainer.is_global_zero:
             link = folder / ".export"
             link.unlink(missing_ok=True)

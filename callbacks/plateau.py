@@ -8,7 +8,6 @@ from typing_extensions import override
 
 from acereason.evaluation.accuracy import Accuracy
 from acereason.hooks import RolloutCallback, run_folder
-from acereason.models.qwen import export
 
 
 class Plateau(RolloutCallback):
@@ -25,6 +24,7 @@ class Plateau(RolloutCallback):
     def __init__(self, min_delta: float = 0.0) -> None:
         self.min_delta = min_delta
         self.stage: str | None = None
+        self.monitor: str | None = None
         self.best, self.without = 0.0, 0
         """The stage's best avg, and evaluations since."""
 
@@ -34,8 +34,10 @@ class Plateau(RolloutCallback):
         if not trainer.training or trainer.global_step == 0 or data.stage.monitor not in accuracies:
             return
         folder = run_folder(trainer) / "exports" / f"best-of-{data.plan.stage}"
-        if self.is_best(data.plan.stage, accuracies[data.stage.monitor].avg):
-            export(module.model, module.tokenizer, folder, is_writer=trainer.is_global_zero)
+        best = self.is_best(data.plan.stage, data.stage.monitor, accuracies[data.stage.monitor].avg)
+        data.plan.without = self.without
+        if best:
+            module.export(folder)
             data.plan.best = str(folder.absolute())
         elif data.stage.patience is not None and self.without >= data.stage.patience:
             data.plan.stopped = True
@@ -44,18 +46,20 @@ class Plateau(RolloutCallback):
                 f"than {self.best:.4f} for {self.without} evaluations"
             )
 
-    def is_best(self, stage: str, avg: float) -> bool:
-        """Take in one evaluation: whether it is the stage's best."""
-        if self.stage == stage and not avg > self.best + self.min_delta:
+    def is_best(self, stage: str, monitor: str, avg: float) -> bool:
+        """Take in one evaluation: whether it is the stage's best by its monitor."""
+        known = self.stage == stage and self.monitor in (monitor, None)  # a resumed run may name another monitor
+        if known and not avg > self.best + self.min_delta:
             self.without += 1
             return False
-        self.stage, self.best, self.without = stage, avg, 0
+        self.stage, self.monitor, self.best, self.without = stage, monitor, avg, 0
         return True
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        return {"stage": self.stage, "best": self.best, "without": self.without}
+        return {name: getattr(self, name) for name in ("stage", "monitor", "best", "without")}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.stage, self.best, self.without = state_dict["stage"], state_dict["best"], state_dict["without"]
+        self.stage, self.best, self.without = (state_dict[name] for name in ("stage", "best", "without"))
+        self.monitor = state_dict.get("monitor")  # older checkpoints have none

@@ -6,6 +6,7 @@ from typing_extensions import override
 
 from acereason.files import append_rows, keep_rows_before
 from acereason.hooks import RolloutCallback, run_folder
+from acereason.texts import without_halves
 from acereason.types import Group
 
 
@@ -44,7 +45,7 @@ class Samples(RolloutCallback):
         append_rows(folder / "samples.jsonl", rows)
         if isinstance(trainer.logger, TensorBoardLogger):
             trainer.logger.experiment.add_text(
-                "rollouts", "\n\n---\n\n".join(map(_markdown, rows)), trainer.global_step
+                "rollouts", without_halves("\n\n---\n\n".join(map(_markdown, rows))), trainer.global_step
             )
 
     def rows(self, stage: str, step: int, group: Group) -> list[dict]:

@@ -1,5 +1,6 @@
 """When SFT has had enough epochs."""
 
+import math
 from typing import Any, Literal
 
 import lightning.pytorch as pl
@@ -41,9 +42,8 @@ class SFTPlateau(RolloutCallback):
                 raise ValueError(f"{name} must be at least 1, not {value}")
         self.monitor, self.mode, self.min_epochs = monitor, mode, min_epochs
         self.patience, self.min_delta = patience, min_delta
-        self.best: float | None = None
-        self.best_epoch, self.without, self.stopped = 0, 0, False
-        """The best epoch, counted from 0; epochs since; whether they were enough."""
+        self.measured: list[tuple[int, float]] = []
+        """Epochs, counted from 0, each with its value."""
         self._accuracies: dict[str, float] = {}
 
     @override
@@ -60,7 +60,7 @@ class SFTPlateau(RolloutCallback):
         if self.monitor not in metrics:
             known = sorted(name for name in metrics if name.startswith("eval/"))
             raise UserError(f"SFTPlateau.monitor: nothing measures {self.monitor}; there are {known}")
-        self.take_in(metrics[self.monitor], trainer.current_epoch)
+        self.measured.append((trainer.current_epoch, metrics[self.monitor]))
         self._accuracies = {}  # the next epoch needs its own
         if self.stopped:
             trainer.should_stop = True
@@ -69,21 +69,47 @@ class SFTPlateau(RolloutCallback):
                 f"{self.best:.4f}, of epoch {self.best_epoch}"
             )
 
-    def take_in(self, value: float, epoch: int) -> None:
-        """One epoch's measure. NaN is never better."""
-        sign = 1 if self.mode == "max" else -1
-        if self.best is None or sign * (value - self.best) > self.min_delta:
-            self.best, self.best_epoch, self.without = value, epoch, 0
-        else:
-            self.without += 1
-        self.stopped = self.without >= self.patience and epoch + 1 >= self.min_epochs
+    @property
+    def best_epoch(self) -> int:
+        """The epoch that none after it betters by more than `min_delta`. NaN is never better."""
+        return self.measured[self._best][0]
+
+    @property
+    def best(self) -> float:
+        """What was measured at the best epoch."""
+        return self.measured[self._best][1]
+
+    @property
+    def without(self) -> int:
+        """Epochs since the best."""
+        return len(self.measured) - 1 - self._best
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it has been enough, by the settings of now: those of the time when it was measured may be others."""
+        return bool(self.measured) and self.without >= self.patience and self.measured[-1][0] + 1 >= self.min_epochs
+
+    @property
+    def _best(self) -> int:
+        sign, best = 1 if self.mode == "max" else -1, 0
+        for place, (_, value) in enumerate(self.measured):
+            if sign * (value - self.measured[best][1]) > self.min_delta:
+                best = place
+        return best
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        names = ("best", "best_epoch", "without", "stopped")
-        return {name: getattr(self, name) for name in names}
+        return {"monitor": self.monitor, "measured": self.measured}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        for name, value in state_dict.items():
-            setattr(self, name, value)
+        if "measured" not in state_dict:
+            self.measured = _measured(**state_dict)
+        elif state_dict["monitor"] == self.monitor:  # else nothing is known of this one
+            self.measured = list(state_dict["measured"])
+
+
+def _measured(best: float | None, best_epoch: int, without: int, stopped: bool) -> list[tuple[int, float]]:
+    """What an older checkpoint says: of the epochs after the best one only that none was better."""
+    after = [(best_epoch + number, math.nan) for number in range(1, without + 1)]
+    return [] if best is None else [(best_epoch, best), *after]

@@ -12,7 +12,8 @@ from acereason.types import Problem
 
 
 class TemperatureController(RolloutCallback):
-    """Moves the sampling temperature from step to step so that the temperature-adjusted entropy stays near a target.
+    """Moves the sampling temperature from step to step so that the temperature-adjusted entropy of
+    the loss tokens, policy/entropy, stays near a target.
 
     "Setting the training temperature such that the temperature-adjusted entropy remains around 0.3 typically leads to
     effective RL training" (4.5.2). The paper fixes the temperature by hand; so does a config without this callback.
@@ -52,6 +53,7 @@ class TemperatureController(RolloutCallback):
         if self._temperature is None or (enters and data.stage.temperature is not None):
             self._temperature = module.sampling.temperature
         self._stage = data.plan.stage
+        self._temperature = self.bounded(self._temperature)
         module.set_temperature(self._temperature)
         return problems
 
@@ -68,8 +70,12 @@ class TemperatureController(RolloutCallback):
         if abs(error) <= self.deadband:
             return temperature
         change = max(-self.max_change, min(self.max_change, self.gain * error / self.target))
+        return self.bounded(exp(log(temperature) + change))
+
+    def bounded(self, temperature: float) -> float:
+        """The temperature, or the bound that it exceeds."""
         low, high = self.bounds
-        return max(low, min(high, exp(log(temperature) + change)))
+        return max(low, min(high, temperature))
 
     @override
     def state_dict(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ LAYOUT = {
         "reward and accuracy": ["Multiline", ["reward/mean", "eval/.*/avg"]],
         "entropy and temperature": ["Multiline", ["policy/entropy$", "policy/temperature"]],
         "response length": ["Multiline", ["response/length_mean", "response/length_max"]],
-        "truncated, equal rewards, errors": [
+        "truncated, without gradient, errors": [
             "Multiline",
             ["response/truncated", "reward/zero_variance", "reward/error_rate"],
         ],

@@ -19,6 +19,8 @@ import callbacks
 from acereason import cli
 from acereason.files import write_atomically
 from acereason.rollouts.engine import RolloutEngine
+from acereason.trainer import Trainer
+from acereason.verbs import VERBS
 
 PAGE = Path(__file__).with_suffix(".md")
 _LONGEST = 60
@@ -75,7 +77,7 @@ SECTIONS = [
         "Verbs",
         "Keys of the verbs that Lightning lacks, in YAML at the top, on the command line `--KEY`. `calibrate` and "
         "`preflight` take the keys of `fit` too.",
-        [cli.Trainer.calibrate, cli.Trainer.preflight, *cli.VERBS.values()],
+        [Trainer.calibrate, Trainer.preflight, *VERBS.values()],
     ),
 ]
 

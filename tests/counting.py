@@ -10,11 +10,15 @@ from acereason.types import Group, Problem, Sampling
 
 
 class CountingEngine(HFEngine):
-    """HFEngine; each response that leaves it is a line in the file that $ASKED names."""
+    """HFEngine; each response that leaves it is a line in the file that $ASKED names. With $DIES_AT it fails when the
+    file has so many."""
 
     def generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
         for group in super().generate(problems, sampling, num_rollouts, seed):
-            with Path(os.environ["ASKED"]).open("a") as file:
+            asked, last = Path(os.environ["ASKED"]), os.environ.get("DIES_AT")
+            if last and asked.exists() and len(asked.read_text().split()) >= int(last):
+                raise RuntimeError("killed")
+            with asked.open("a") as file:
                 file.write(group.problem.id + "\n")
             yield group
             time.sleep(float(os.environ.get("PAUSE", "0")))

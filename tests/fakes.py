@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import torch
+from transformers import Qwen2Config
 
 from acereason.models.bytes import byte_tokenizer
 from acereason.models.qwen import Backbone, Qwen, build_model, load_config
@@ -19,6 +20,16 @@ CONFIG = {
     "initializer_range": 0.2,
     "tie_word_embeddings": True,
 }
+SEVEN_B = Qwen2Config(
+    vocab_size=152064,
+    hidden_size=3584,
+    intermediate_size=18944,
+    num_hidden_layers=28,
+    num_attention_heads=28,
+    num_key_value_heads=4,
+    tie_word_embeddings=False,
+)
+"""The shape that Qwen2.5-Math-7B publishes."""
 BACKBONE = Backbone(config=CONFIG, tokenizer="bytes")
 TOKENIZER = byte_tokenizer()
 STOP_IDS = [TOKENIZER.convert_tokens_to_ids("<|im_end|>"), TOKENIZER.eos_token_id]
@@ -53,6 +64,9 @@ def fake_trainer(**attributes) -> SimpleNamespace:
         "logger": None,
         "loggers": [],
         "world_size": 1,
+        "is_last_batch": False,
+        "should_stop": False,
+        "max_steps": -1,
     }
     return SimpleNamespace(**defaults | attributes)
 
@@ -63,6 +77,9 @@ class FakeModule:
     def __init__(self, **attributes) -> None:
         self.__dict__.update(attributes)
         self.logged: dict[str, float] = {}
+
+    def end_if_interrupted(self) -> None:
+        """Nobody has sent a signal."""
 
     def record(self, values: dict[str, float]) -> None:
         self.logged |= values

@@ -23,7 +23,7 @@ RL = {
         "max_epochs": -1,
         "callbacks": [
             {"class_path": "callbacks.Overlong", "init_args": {"policy": "mask", "in_baseline": False, "reward": 0.0}},
-            {"class_path": "callbacks.EntropyMonitor", "init_args": {"target": 0.3, "band": 0.15}},
+            {"class_path": "callbacks.EntropyMonitor", "init_args": {"target": 0.3, "band": 0.1}},
             {"class_path": "callbacks.Health", "init_args": {"limits": {"window": 20}}},
         ],
     },

@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # why: tests/acereason, beside this file, would be it
+
 from acereason.rewards.sandbox import kernel
 from acereason.rewards.sandbox.layers import reachable
 

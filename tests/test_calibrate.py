@@ -35,7 +35,17 @@ def test_it_measures_and_leaves_a_run_alone(tmp_path, capsys):
     cold, warm = json.loads((tmp_path / "calibration/calibration.json").read_text())["trials"]
     assert (cold["temperature"], warm["temperature"]) == (0.7, 1.0)
     assert 5 < cold["entropy"] < warm["entropy"] < 5.5607  # ln 260: random weights, a token for each byte
+    assert cold["entropy"] == cold["entropy_all"]  # the stage masks nothing
     assert "sweep lower ones" in capsys.readouterr().out
+
+
+def test_under_mask_the_entropy_is_that_of_the_tokens_in_the_loss(tmp_path):
+    calibrate(
+        tmp_path, "--data.stages.short.overlong=mask", "--data.stages.short.max_response_length=48", "--problems=8"
+    )
+    (cold, _) = json.loads((tmp_path / "calibration/calibration.json").read_text())["trials"]
+    assert 0 < cold["truncated"] < 1
+    assert 5 < cold["entropy"] != cold["entropy_all"] > 5
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,20 @@
 """Every YAML that is shipped loads and builds what it names, with and without the hardware files."""
 
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 import yaml
 from jsonargparse import Namespace
+from lightning.pytorch.strategies import ModelParallelStrategy
 
 import callbacks  # noqa: F401  the YAML names them
 from acereason.cli import Parser, lightning_cli
 from acereason.curation.pipeline import Curation
 from acereason.curation.sources import resolve
-from acereason.curation.verb import curate
+from acereason.curation.verb import curate, curation_of
+from acereason.data.where import Range
 from acereason.evaluation.results import EVALPLUS, PAPER
 from acereason.modules.evaluation import EvaluationModule
 from acereason.modules.grpo import GRPOModule
@@ -25,11 +28,16 @@ HARDWARE = sorted(Path("conf/hardware").glob("*.yaml"))
 BOILERPLATE = Path("conf/curate/boilerplate.yaml")
 CURATIONS = sorted(path for path in Path("conf/curate").glob("*.yaml") if path != BOILERPLATE)
 PREDICTS = sorted(Path("conf/predict").glob("*.yaml"))
-EVALS = sorted(Path("conf/eval").glob("*.yaml"))
-OTHERS = [*HARDWARE, *CURATIONS, BOILERPLATE, *PREDICTS, *EVALS]
+BY_FILE = Path("conf/eval/livecodebench-files.yaml")
+REAL = Path("conf/real-model")
+EVALS = [*sorted(path for path in Path("conf/eval").glob("*.yaml") if path != BY_FILE), REAL / "test.yaml"]
+DIFFICULTY = sorted(Path("conf/difficulty").glob("*.yaml"))
+OTHERS = [*DIFFICULTY, *HARDWARE, *CURATIONS, BOILERPLATE, *PREDICTS, *EVALS, BY_FILE, REAL / "bfloat16.yaml"]
 FITS = [Path("conf/debug.yaml"), *sorted(path for path in Path("conf").glob("*/*.yaml") if path not in OTHERS)]
+OFTEN = Path("conf/hardware/8gpu.yaml")
+"""Tried by the fast tests; the others are slow ones."""
 FITS_ON_GPUS = [
-    (path, hardware)
+    pytest.param(path, hardware, marks=() if hardware == OFTEN else pytest.mark.slow)
     for path in FITS
     for hardware in HARDWARE
     if path.parent.name == "rl" or (path.parent.name == "sft" and hardware != RL_ONLY)
@@ -52,7 +60,11 @@ def test_a_config_builds(tmp_path, path):
     assert cli.datamodule.seed == cli.model.seed == cli.config.seed_everything
 
 
-@pytest.mark.parametrize("hardware", [None, *(path for path in HARDWARE if path != RL_ONLY)], ids=str)
+@pytest.mark.parametrize(
+    "hardware",
+    [None, *(pytest.param(path, marks=pytest.mark.slow) for path in HARDWARE if path != RL_ONLY)],
+    ids=str,
+)
 @pytest.mark.parametrize("path", EVALS, ids=str)
 def test_an_evaluation_builds_with_and_without_hardware(tmp_path, path, hardware):
     cli = build(tmp_path, *([path, hardware] if hardware else [path]))
@@ -99,6 +111,37 @@ def test_a_teacher_loads_with_the_papers_sampling(path):
 def test_a_recipe_loads_and_its_steps_exist(path):
     steps = arguments_of(recipe, path).steps
     assert all(Path(step.config).exists() for step in steps if step.config)
+
+
+def test_what_curate_rates_is_what_predict_asked_and_the_stages_take(tmp_path):
+    ratings, asked, stages = (Path("conf/difficulty") / name for name in ("curate.yaml", "predict.yaml", "rl.yaml"))
+    given, teacher = arguments_of(curate, ratings), arguments_of(predict, asked)
+    curation_of(**{name: value for name, value in vars(given).items() if name != "config"}).check()
+    assert {name: source.arithmetic for name, source in given.sources.items()} == {
+        name: source.arithmetic for name, source in teacher.sources.items()
+    }
+    assert (given.responses.path, given.responses.only_rate) == (teacher.output, True)
+    data = build(tmp_path, Path("conf/quickstart/rl.yaml"), stages).datamodule
+    assert list(data.stages) == ["simple", "harder", "hard"]
+    used = {source: data.sources[source] for stage in data.stages.values() for source in stage.sources}
+    assert {(source.path, source.fields) for source in used.values()} == {(given.output, "rated")}
+    assert used["unsolved"].where == {"pass_rate": Range(most=6 / 16)}
+    budgets = [stage.max_response_length for stage in data.stages.values()]
+    assert max(budgets) <= teacher.sampling.max_response_length
+
+
+def test_the_real_model_is_asked_alike_everywhere(tmp_path):
+    half, one_cpu = REAL / "bfloat16.yaml", ["--trainer.accelerator=cpu", "--trainer.logger=false"]
+    sft, rl, test = (build(tmp_path, REAL / f"{name}.yaml") for name in ("sft", "rl", "test"))
+    assert sft.datamodule.template == rl.datamodule.template == test.datamodule.template
+    assert rl.datamodule.sources["heldout"] == test.datamodule.benchmarks["heldout"].source
+    assert sft.datamodule.sources["worked"].path != rl.datamodule.sources["heldout"].path
+    assert len(rl.datamodule.stages) == 2
+    for name in ("sft", "rl"):
+        configs = [f"--config={path}" for path in (REAL / f"{name}.yaml", half)]
+        cli = lightning_cli([*configs, *one_cpu, f"--trainer.default_root_dir={tmp_path}"], run=False)
+        assert cli.model.backbone.compute_dtype == "bfloat16"
+        assert isinstance(cli.trainer.strategy, ModelParallelStrategy)
 
 
 def test_the_papers_values():
@@ -169,3 +212,16 @@ def test_the_papers_evaluation():
     windows = [data.benchmarks[f"livecodebench_{version}"].source.window for version in ("v5", "v6")]
     assert [(w.since, w.until) for w in windows] == [("2024-08-01", "2025-02-01"), ("2025-02-01", "2025-05-01")]
     assert data.benchmarks.keys() == (PAPER.keys() - {"evalplus"}) | set(EVALPLUS)
+
+
+def test_livecodebench_as_its_releases_cut_it():
+    """The five files of v5 and the sixth of v6, by patterns that the Hub's file names meet."""
+    data = lightning_cli(["--config=conf/eval/acereason.yaml", f"--config={BY_FILE}"], run=False).datamodule
+    assert list(data.benchmarks) == ["livecodebench_v5", "livecodebench_v6"]
+    v5, v6 = (entry.source for entry in data.benchmarks.values())
+    assert (v5.fields, v6.fields, v5.task, v6.task) == ("livecodebench", "livecodebench", "code", "code")
+    assert {entry.n for entry in data.benchmarks.values()} == {8}
+    assert (v5.window.since, v5.window.until, v6.window) == ("2024-08-01", "2025-02-01", None)
+    files = [f"test{number}.jsonl" for number in ("", 2, 3, 4, 5, 6)]
+    of_v5, of_v6 = ({name for name in files if fnmatch(name, Path(source.path).name)} for source in (v5, v6))
+    assert (of_v5, of_v6) == (set(files[:5]), set(files[5:]))

@@ -109,3 +109,21 @@ def test_the_beginning_of_a_trainers_key_counts_as_the_key_and_no_other(configur
     assert cli().parser.parse_args(["--config=conf/debug.yaml", "--trainer.max_epoch=3"]).trainer.max_epochs == 3
     with pytest.raises(UserError, match="'groupsize' is not accepted"):
         configured("--model.groupsize=3")
+
+
+def test_a_saved_configuration_is_parsed_to_the_same(tmp_path, monkeypatch):
+    """As config.yaml in a run's folder is written: defaults, nulls, references and lists."""
+    monkeypatch.setenv("ANSWER", "42")
+    (tmp_path / "more.yaml").write_text(
+        "trainer: {callbacks+: [{class_path: WeightSync, init_args: {probe: 1}}], logger: {init_args: "
+        "{name: 'rl-${seed_everything}-${oc.env:ANSWER}'}}}\n"
+        "model: {init_args: {max_grad_norm: null, micro_batch_tokens: '${oc.env:ANSWER}'}}\n"
+        "data: {init_args: {stages: {rest: {temperature: null}}, template: {math: '$5 {statement} = \\boxed{}'}}}\n"
+    )
+    parser = cli().parser
+    files = ["--config=conf/debug.yaml", f"--config={tmp_path / 'more.yaml'}", "--data.stages.rest.epochs=1"]
+    config = parser.parse_args(files)
+    parser.save(config, tmp_path / "saved.yaml", skip_none=False)
+    again = plain(parser.parse_args([f"--config={tmp_path / 'saved.yaml'}"]))
+    assert {**again, "config": None} == {**plain(config), "config": None}
+    assert config.trainer.logger.init_args.name == "rl-0-42"

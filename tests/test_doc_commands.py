@@ -31,6 +31,7 @@ PARSED = {command.text: command for command in FOUND if command.text not in RUN}
 """Each text once."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", PARSED.values(), ids=PARSED)
 def test_run_py_takes_the_command(command, tmp_path):
     check(command, tmp_path)
@@ -126,6 +127,7 @@ def test_the_gsm8k_page_as_written(workplace, capsys):
     assert Path("runs/gsm8k/sft/export/model.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_the_extending_pages_callback(workplace):
     write_files(EXTENDING, workplace)
     (test,) = [block.text for block in blocks(EXTENDING) if "def test_" in block.text]
@@ -136,6 +138,7 @@ def test_the_extending_pages_callback(workplace):
     assert "penalty: 0.2" in Path("runs/terse/config.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_the_extending_pages_verifier(workplace, capsys):
     write_files(EXTENDING, workplace)
     walk(EXTENDING, "## A verifier", "## A benchmark")
@@ -156,9 +159,10 @@ def test_the_extending_pages_benchmark(workplace):
     assert set(results["parity"]["problems"]) == {"parity/p1", "parity/p2"}
 
 
-def test_what_the_algorithms_page_names_exists():
-    named = set(re.findall(r"`([\w/]+\.py)::(\w+)`", Path("docs/algorithms.md").read_text())) - {("file.py", "name")}
-    assert len(named) > 80
+@pytest.mark.parametrize(("page", "least"), [("algorithms", 80), ("architecture", 30)])
+def test_what_a_page_names_exists(page, least):
+    named = set(re.findall(r"`([\w/]+\.py)::(\w+)`", Path(f"docs/{page}.md").read_text())) - {("file.py", "name")}
+    assert len(named) > least
     defined = {
         file: set(re.findall(r"^\s*(?:def|class) (\w+)", Path(file).read_text(), re.MULTILINE)) for file, _ in named
     }
@@ -184,10 +188,16 @@ TOLD = [
     "verdicts are errors, above rewards.max_error_rate ",
     "to resume; leave ckpt_path out to start one",
     "; to resume a run, give --ckpt_path last",
+    " is damaged: ",
+    "; the one before it is whole: --ckpt_path ",
+    " is writing into ",
+    "; wait for its end, or name another folder",
+    "holds what is no run's: ",
+    "which is no run's; name a folder for the run",
     "nothing was trained: the run had finished at step ",
     "the checkpoint is in stage ",
     ": changed since it finished; delete ",
-    " failed with status ",
+    "failed with status ",
     "another process evaluates into this folder; wait for it",
     "holds samples of another ",
     "bfloat16 needs FSDP2, see conf/hardware/1gpu.yaml",

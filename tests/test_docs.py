@@ -5,18 +5,17 @@ import shlex
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
+import torch
 import yaml
-from loading import cli, plain
+from claiming import Claim, fault, parsed, spans
+from loading import plain
 
-import callbacks
-from acereason.cli import VERBS, Parser
+from acereason.objective import group_advantages
 
 DOCUMENTS = [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
 RECIPE = Path("docs/recipe.md")
-MISSING = object()
 
 
 # recipe.md: `data.stages.math_8k.steps: 1200`, `Overlong.reward: 0.0`, `GRPOModule`, `--data.only [aime24]`; each is in
@@ -32,85 +31,37 @@ def sections() -> Iterator[tuple[Path, str]]:
 
 
 @cache
-def written(path: Path) -> dict:
-    return yaml.safe_load(path.read_text())
+def claims() -> list[Claim]:
+    """All code spans of the sections about a file."""
+    return [claim for path, text in sections() for claim in spans(path, text)]
 
 
-@cache
-def parsed(path: Path, *flags: str) -> dict:
-    """The whole configuration that a file and flags make, defaults included."""
-    if verb := VERBS.get(path.parent.name):  # conf/curate, conf/predict
-        parser = Parser(parser_mode="omegaconf+")
-        parser.add_argument("--config", action="config")
-        parser.add_function_arguments(verb)
-    else:
-        parser = cli().parser
-    return parser.parse_args([f"--config={path}", *flags]).as_dict()
-
-
-def looked_up(config: Any, key: str) -> Any:
-    """The value of a dotted key without `init_args`, of a callback's, or MISSING."""
-    first, *rest = key.split(".")
-    if first in callbacks.__all__:
-        listed = {entry["class_path"].rpartition(".")[2]: entry for entry in config["trainer"]["callbacks"]}
-        return followed(listed.get(first, MISSING), rest)
-    return followed(config, [first, *rest])
-
-
-def followed(value: Any, names: list[str]) -> Any:
-    for name in names:
-        inner = value.get("init_args", value) if isinstance(value, dict) and "class_path" in value else value
-        if not isinstance(inner, dict) or name not in inner:
-            return MISSING
-        value = inner[name]
-    return value
-
-
-@cache
-def claims() -> list[tuple[Path, str, bool]]:
-    """(file, code span, whether it is marked as default) of all sections."""
-    spans = ((path, *found) for path, text in sections() for found in re.findall(r"`([^`]+)`( \(default\))?", text))
-    return [(path, span, bool(default)) for path, span, default in spans]
-
-
-def key_claims() -> list[tuple[Path, str, bool]]:
-    tops = {path: set(written(path)) | set(callbacks.__all__) for path, _ in sections()}
-    told = [(path, span, default) for path, span, default in claims() if not span.startswith("--")]
-    return [
-        claim
-        for claim in told
-        if re.match(r"[\w.]+(: .*)?$", claim[1]) and re.split(r"[.:]", claim[1])[0] in tops[claim[0]]
-    ]
+def key_claims() -> list[Claim]:
+    return [claim for claim in claims() if not claim.span.startswith("--") and claim.names_a_key]
 
 
 def test_the_recipe_names_keys_of_every_phase():
-    counts = {path: sum(claim[0] == path for claim in key_claims()) for path, _ in sections()}
+    counts = {path: sum(claim.path == path for claim in key_claims()) for path, _ in sections()}
     assert len(counts) == 5
     assert min(counts.values()) >= 6
     assert sum(counts.values()) > 120
 
 
 def test_keys_of_the_recipe_have_the_values_that_it_says():
-    wrong = []
-    for path, span, default in key_claims():
-        key, _, value = span.partition(": ")
-        found, set_here = looked_up(parsed(path), key), looked_up(written(path), key) is not MISSING
-        same = not value or plain(yaml.safe_load(value)) == plain(found)
-        if found is MISSING or not same or set_here == default:
-            wrong.append(f"{path}: {span} is {found!r}, {'set' if set_here else 'not set'} there")
-    assert not wrong
+    assert not [told for claim in key_claims() if (told := fault(claim))]
 
 
 def test_classes_that_the_recipe_names_are_in_the_file():
-    named = [(path, span) for path, span, _ in claims() if re.fullmatch(r"\w+(Module|Data)", span)]
+    named = [claim for claim in claims() if re.fullmatch(r"\w+(Module|Data)", claim.span)]
     assert len(named) >= 3
-    assert not [claim for claim in named if f"class_path: {claim[1]}\n" not in claim[0].read_text()]
+    assert not [claim for claim in named if f"class_path: {claim.span}\n" not in claim.path.read_text()]
 
 
 def flag_claims() -> dict[Path, list[str]]:
     """All flags of the sections about a file."""
-    spans = [(path, span) for path, span, _ in claims() if span.startswith("--") and " " in span]
-    return {path: [word for p, span in spans if p == path for word in shlex.split(span)] for path, _ in spans}
+    told = [claim for claim in claims() if claim.span.startswith("--") and " " in claim.span]
+    words = {path: [claim.span for claim in told if claim.path == path] for path, _ in sections()}
+    return {path: [word for span in found for word in shlex.split(span)] for path, found in words.items() if found}
 
 
 def one_by_one(flags: list[str]) -> Iterator[str]:
@@ -142,6 +93,52 @@ def test_an_ablation_leaves_the_stages_that_it_names_with_their_values():
     data = parsed(Path("conf/rl/qwen2.5-math-7b.yaml"), "--data.stages={math_16k: {overlong: penalize}}")["data"]
     (stage,) = plain(data["init_args"]["stages"]).values()
     assert (stage["overlong"], stage["max_response_length"], stage["steps"]) == ("penalize", 16384, 500)
+
+
+# the table of rewards for truncated responses
+
+REWARDS = {
+    "3, 2, 3": [("penalize", 0.0), ("penalize", -1.0)],
+    "0, 5, 3": [("penalize", 0.0), ("penalize", -1.0)],
+    "5, 0, 3": [("penalize", 0.0), ("penalize", -1.0)],
+    "3, 2, 3 under `mask`": [("mask", 0.0)],
+    "5, 0, 3 under `mask`": [("mask", 0.0)],
+}
+
+
+def advantages(counts: str, policy: str, reward: float) -> list[float]:
+    """Of a correct, a wrong and a truncated response in a group of so many of each, rounded; those that are there."""
+    correct, wrong, truncated = map(int, counts.split(" under")[0].split(", "))
+    in_baseline = [True] * (correct + wrong) + [policy != "mask"] * truncated
+    rewards = [1.0] * correct + [0.0] * wrong + [reward] * truncated
+    found = group_advantages(torch.tensor(rewards), torch.tensor(in_baseline)).tolist()
+    kinds = ["c"] * correct + ["w"] * wrong + ["t"] * truncated
+    kept = {kind: advantage for kind, advantage, enters in zip(kinds, found, in_baseline, strict=True) if enters}
+    return [round(value, 3) for value in kept.values()]
+
+
+def test_advantages_of_truncated_responses():
+    text = RECIPE.read_text().split("| correct, wrong, truncated |")[1].split("\n\n")[0]
+    rows = [row.strip("| ").split(" | ") for row in text.splitlines()[2:]]
+    assert [row[0] for row in rows] == list(REWARDS)
+    for counts, *cells in rows:
+        for cell, case in zip(cells, REWARDS[counts], strict=False):
+            numbers = [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", cell)]
+            assert "the same" in cell or numbers == pytest.approx(advantages(counts, *case), abs=1e-3), (counts, case)
+    assert advantages("5, 0, 3", *REWARDS["5, 0, 3"][0]) == advantages("5, 0, 3", *REWARDS["5, 0, 3"][1])
+
+
+# metrics
+
+
+def test_every_metric_has_its_line():
+    """docs/report.md lists what the code logs, and nothing else."""
+    groups = "reward|response|policy|time|sync|stage|throughput"
+    code = "".join(path.read_text() for folder in ("acereason", "callbacks") for path in Path(folder).rglob("*.py"))
+    logged = set(re.findall(rf'"((?:{groups})/\w+)"', code)) - {"response/length", "reward/pass_rate"}  # histograms
+    section = Path("docs/report.md").read_text().split("\n## Metrics")[1].split("\n## ")[0]
+    assert set(re.findall(rf"`((?:{groups})/\w+)`", section)) == logged
+    assert len(logged) > 25
 
 
 # links

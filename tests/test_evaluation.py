@@ -4,11 +4,16 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
+from curating import curated, rows_of
 from evaluating import CODE, ROWS, arguments, config, evaluate, finish, killed_at, replay
 from fakes import STOP_IDS, TOKENIZER, tiny_qwen
 from test_two_ranks import ONE, TWO
 
 import run
+from acereason import distributed
+from acereason.data.loading import read_problems
+from acereason.data.problems import Source
+from acereason.data.where import Range
 from acereason.evaluation.samples import Journal, read_samples
 from acereason.models.qwen import export, stream_weights
 from acereason.rollouts.hf import HFEngine
@@ -59,6 +64,37 @@ def test_known_responses_give_known_numbers(tmp_path, capsys):
     assert "sums" in capsys.readouterr().out
 
 
+def test_its_samples_rate_problems_by_one_measure_in_every_verb(tmp_path):
+    answers = {(f"sums/p{i}", k): f"\\boxed{{{2 * i if k < i else 7}}}" for i in range(5) for k in range(4)}
+    programs = {(f"code/c{i}", k): f"```python\nprint({i * k})\n```" for i in range(2) for k in range(2)}
+    path = replay(tmp_path, answers | programs)
+    found = evaluate(path, tmp_path / "out")
+    told = {row["id"]: row for row in map(json.loads, (tmp_path / "out/problems.jsonl").read_text().splitlines())}
+    benchmarks = json.loads(path.read_text())["data"]["init_args"]["benchmarks"]
+    output = curated(
+        tmp_path / "curation",
+        sources={name: entry["source"] for name, entry in benchmarks.items()},
+        deduplicate={"near": False},
+        responses={"path": str(tmp_path / "out/samples"), "only_rate": True},
+    )
+    rated = {row["id"]: row for row in rows_of(output, "all")}
+    counts = {name: entry for result in found.values() for name, entry in result["problems"].items()}
+    assert rated.keys() == told.keys() == counts.keys()
+    for name, entry in counts.items():
+        expected = (entry["judged"], entry["rate"], 1 - entry["rate"], entry["mean_tokens"])
+        for row in (rated[name], told[name]):
+            assert (row["judged"], row["pass_rate"], row["difficulty"], row["mean_tokens"]) == expected
+
+    hard = Source(str(output), "rated", config="all", where={"pass_rate": Range(most=0.5)})
+    problems, bad = read_problems(hard, "s", "s", tests=True)
+    assert not bad
+    assert {p.id: p.difficulty for p in problems} == {
+        "s/sums/p0": 1.0, "s/sums/p1": 0.75, "s/sums/p2": 0.5, "s/code/c1": 0.5,
+    }  # fmt: skip
+    assert [p.tests is not None for p in problems] == [False, False, False, True]
+    assert [p.answer for p in problems[:3]] == ["0", "2", "4"]
+
+
 def test_canonical_solutions_are_all_correct(tmp_path):
     answers = {(f"sums/{row['id']}", k): f"so \\boxed{{{row['answer']}}}" for row in ROWS for k in range(4)}
     programs = {(f"code/{row['id']}", k): f"```python\nprint({i})\n```" for i, row in enumerate(CODE) for k in range(2)}
@@ -92,6 +128,7 @@ def test_resumed_from_any_part_of_the_journal_nothing_is_drawn_twice(tmp_path, m
         assert sorted(asked.read_text().split()) == sorted(expected)
 
 
+@pytest.mark.slow
 def test_more_samples_and_problems_go_on_with_what_is_there(tmp_path, monkeypatch):
     path, asked = config(tmp_path, engine={"class_path": "tests.counting.CountingEngine"}), tmp_path / "asked"
     monkeypatch.setenv("ASKED", str(asked))
@@ -103,6 +140,7 @@ def test_more_samples_and_problems_go_on_with_what_is_there(tmp_path, monkeypatc
     assert len(names) == len(set(names)) == 24
 
 
+@pytest.mark.slow
 def test_another_model_or_setting_is_refused_in_one_line(tmp_path, capsys):
     path, output = config(tmp_path), tmp_path / "out"
     export(tiny_qwen(), TOKENIZER, tmp_path / "model", is_writer=True)
@@ -147,7 +185,7 @@ def test_two_rows_with_one_id_are_refused(tmp_path, capsys):
     assert "two rows with the id sums/p0" in refused(capsys, *arguments(path, tmp_path / "out"))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_killed_ten_times_and_resumed(tmp_path, monkeypatch):
     """The results of a run that was never killed; nothing kept is drawn again."""
     kills = 10
@@ -169,6 +207,17 @@ def test_killed_ten_times_and_resumed(tmp_path, monkeypatch):
     assert len(asked) - 24 <= 3 * kills  # only what was on its way when the kill came
 
 
+def test_the_responses_to_one_problem_are_dealt_to_all_ranks(tmp_path, monkeypatch, capsys):
+    """As rank 1 of 2, which then lacks those of rank 0."""
+    path = config(tmp_path, engine={"class_path": "tests.counting.CountingEngine"})
+    monkeypatch.setenv("ASKED", str(tmp_path / "asked"))
+    monkeypatch.setattr(distributed, "rank", lambda: 1)
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
+    assert "lacks ('sums/p0', 0)" in refused(capsys, *arguments(path, tmp_path / "out", "--data.only=[sums]"))
+    expected = [f"sums/p{i}#{k}" for i in range(5) for k in (1, 3)]
+    assert sorted((tmp_path / "asked").read_text().split()) == expected
+
+
 @pytest.mark.slow
 def test_two_ranks_give_what_one_gives(tmp_path):
     path = config(tmp_path)
@@ -188,3 +237,15 @@ def test_vllm_gives_the_same_samples_twice(tmp_path):
     rows = pq.read_table(tmp_path / "one/samples/sums.parquet")
     assert rows["response"] == pq.read_table(tmp_path / "two/samples/sums.parquet")["response"]
     assert len(rows) == 20
+
+
+def test_the_config_that_it_leaves_starts_the_same_evaluation_again(tmp_path):
+    output = tmp_path / "out"
+    evaluate(config(tmp_path), output, "--data.only=[sums]", "--data.n=2")
+    first = output.rename(tmp_path / "first")
+    (tmp_path / "config.yaml").unlink()
+    run.main(["test", f"--config={first / 'config.yaml'}"])
+    for name in ("results.json", "results.md", "config.yaml", "samples/fingerprint.json"):
+        assert (output / name).read_bytes() == (first / name).read_bytes()
+    again, before = (pq.read_table(folder / "samples/sums.parquet").to_pylist() for folder in (output, first))
+    assert again == before

@@ -10,15 +10,43 @@ import pytest
 LAYERS = [
     ["run", "callbacks"],
     ["acereason.cli"],
+    ["acereason.starting", "acereason.verbs"],
     ["acereason.trainer"],
+    ["acereason.connectors"],
     ["acereason.preflight"],
     ["acereason.modules", "acereason.hooks", "acereason.watching"],
-    ["acereason.curation", "acereason.teacher"],
+    ["acereason.curation", "acereason.teacher", "acereason.resuming", "acereason.loggers", "acereason.fitting"],
     ["acereason.data", "acereason.rollouts", "acereason.evaluation", "acereason.metrics", "acereason.scoring"],
     ["acereason.rewards", "acereason.models", "acereason.calibration"],
-    ["acereason.report"],
-    ["acereason.batching", "acereason.objective", "acereason.recipe", "acereason.curves", "acereason.health"],
-    ["acereason.distributed", "acereason.files", "acereason.seeds", "acereason.errors", "acereason.types"],
+    ["acereason.report", "acereason.places", "acereason.runs"],
+    [
+        "acereason.batching",
+        "acereason.checkpoints",
+        "acereason.objective",
+        "acereason.recipe",
+        "acereason.saved",
+        "acereason.curves",
+        "acereason.health",
+    ],
+    ["acereason.configs", "acereason.unsupported"],
+    ["acereason.distributed", "acereason.marks", "acereason.parallel", "acereason.slurm", "acereason.deaf"],
+    ["acereason.signals", "acereason.forkserver"],
+    ["acereason.listener"],
+    ["acereason.failure"],
+    [
+        "acereason.drivers",
+        "acereason.literals",
+        "acereason.files",
+        "acereason.seeds",
+        "acereason.errors",
+        "acereason.locks",
+        "acereason.mistakes",
+        "acereason.names",
+        "acereason.processes",
+        "acereason.ratings",
+        "acereason.texts",
+        "acereason.types",
+    ],
 ]
 FILES = [Path("run.py"), *Path("acereason").rglob("*.py"), *Path("callbacks").rglob("*.py")]
 
@@ -58,6 +86,7 @@ def test_optional_packages_stay_at_the_edge(path):
         assert str(path).startswith(allowed.get(name.split(".")[0], ""))
 
 
+@pytest.mark.slow
 def test_vllm_is_not_imported_before_an_engine_starts():
     code = "import acereason.cli, callbacks, sys; print('vllm' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

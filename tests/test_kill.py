@@ -46,6 +46,7 @@ def logged(folder: Path) -> dict[str, list[tuple[int, float]]]:
     return {name: curve for name, curve in read_metrics(folder).items() if not name.startswith(clocks)}
 
 
+@pytest.mark.nightly
 def test_killed_on_every_boundary(tmp_path):
     whole, folder = tmp_path / "whole", tmp_path / "killed"
     finish(whole, "--seed_everything=1")
@@ -55,7 +56,7 @@ def test_killed_on_every_boundary(tmp_path):
     same_run(whole, folder)
 
 
-@pytest.mark.parametrize("seed", [2, 3, 4])
+@pytest.mark.parametrize("seed", [2, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in (3, 4))])
 def test_killed_at_random_moments(tmp_path, seed):
     whole, folder, generator = tmp_path / "whole", tmp_path / "killed", random.Random(seed)
     finish(whole, f"--seed_everything={seed}")

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,7 @@ def together(*launches: tuple[list[str], dict[str, str]]) -> None:
         assert process.returncode == 0, errors
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("engine", ["HFEngine", pytest.param("VLLMEngine", marks=pytest.mark.vllm)])
 def test_launchers_agree(tmp_path, engine):
     together(([sys.executable, *fit(tmp_path, "lightning", engine)], {}))
@@ -53,3 +55,29 @@ def test_launchers_agree(tmp_path, engine):
     for name in ("torchrun", "machines", "slurm"):
         assert metrics(tmp_path / name) == metrics(tmp_path / "lightning")
         same_weights(tmp_path / name / "export", tmp_path / "lightning" / "export", tolerance=0)
+
+
+def failing(folder: Path, rank: int, sleep: float, launch: list[str]) -> tuple[int, list[str], float]:
+    """Status, lines and seconds of a run one of whose ranks fails."""
+    fails = ["--trainer.callbacks+=tests.failing.FailOnRank", f"--trainer.callbacks.rank={rank}"]
+    command = [*launch, *fit(folder, "run", "HFEngine"), *fails, f"--trainer.callbacks.sleep={sleep}"]
+    start = time.monotonic()
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, env=ONE_THREAD
+    )
+    return done.returncode, done.stdout.splitlines(), time.monotonic() - start
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("sleep", [0.0, 600.0], ids=["the other in a collective", "the other in generation"])
+def test_a_rank_that_fails_ends_the_other(tmp_path, rank, sleep):
+    status, lines, _ = failing(tmp_path, rank, sleep, [sys.executable])
+    assert status == 1
+    assert lines[-1] == f"RuntimeError: rank {rank} can't go on"
+    torchrun = [*TORCHRUN, "--standalone", "--nproc-per-node=2"]
+    status, lines, _ = failing(tmp_path, rank, sleep, torchrun)
+    assert status == 1
+    own = lines[: next(number for number, line in enumerate(lines) if "failed (exitcode: 1)" in line)]
+    assert own[-1] == f"RuntimeError: rank {rank} can't go on"
+    assert [line for line in lines if "can't go on" in line][-1].strip().endswith(f"rank {rank} can't go on")

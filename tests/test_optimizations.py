@@ -1,18 +1,27 @@
 """What makes a run faster or smaller changes nothing of what it learns: every metric and weight is the same to 1e-5."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
-from comparing import SGD, equal, fit
+from comparing import SGD, equal
+
+import run
 
 pytestmark = pytest.mark.slow
+
+
+def fit(folder: Path, *overrides: str) -> Path:
+    logger = [f"--trainer.logger.save_dir={folder}", "--trainer.logger.name=run"]
+    run.main(["fit", "--config=conf/debug.yaml", *logger, *SGD, *overrides])
+    return folder / "run"
 
 
 @pytest.fixture(scope="module")
 def usual(tmp_path_factory):
     """The debug run, packed into micro batches of 64 tokens."""
-    return fit(tmp_path_factory.mktemp("usual"), "usual", *SGD)
+    return fit(tmp_path_factory.mktemp("usual"))
 
 
 def without(callback: str) -> str:
@@ -28,11 +37,11 @@ def without(callback: str) -> str:
         "--model.micro_batch_tokens=1",  # each response in a pass of its own
         "--model.micro_batch_tokens=10000",  # all in one
         "--model.backbone.gradient_checkpointing=true",
-        "--model.backbone.compile=true",
+        pytest.param("--model.backbone.compile=true", marks=pytest.mark.nightly),
         "--model.engine.max_rows=12",
         without("LongestFirst"),
     ],
     ids=["a response a pass", "one pass", "checkpointing", "compiled", "rollouts at a time", "order"],
 )
 def test_nothing_changes(tmp_path, usual, override):
-    equal(usual, fit(tmp_path, "changed", *SGD, override))
+    equal(usual, fit(tmp_path, override))

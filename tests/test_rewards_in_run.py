@@ -20,6 +20,7 @@ def test_too_many_errors_stop_the_run_and_show_the_worst(debug_run, monkeypatch,
         debug_run(*few, "--model.rewards.timeout=0.5")
 
 
+@pytest.mark.slow
 def test_a_higher_limit_lets_the_run_go_on_without_the_failed(debug_run, monkeypatch):
     monkeypatch.setattr(math, "verify_quickly", lambda *args: None)
     monkeypatch.setattr(pool_module, "judge", bad_verifiers.raises)

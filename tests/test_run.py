@@ -9,10 +9,12 @@ from comparing import metrics, same_weights
 
 import run
 from acereason.curves import read_curves, read_events
+from acereason.verbs import KEPT
 
 NAMES = {
     *("reward/mean", "reward/std", "reward/correct", "reward/error_rate", "reward/zero_variance"),
     *("response/length_mean", "response/length_max", "response/truncated", "response/tokens"),
+    "response/entropy",
     *("policy/loss", "policy/entropy", "policy/entropy_first", "policy/entropy_last"),
     *("policy/temperature", "policy/grad_norm", "policy/lr"),
     *("sync/seconds", "sync/probe_gap", "sync/logprob_gap", "sync/logprob_gap_max", "sync/kl"),
@@ -62,6 +64,7 @@ def test_the_debug_run_leaves_what_it_promises(debug_run):
     assert sorted(path.name for path in (folder / "checkpoints").glob("*end-of*")) == ends
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(debug_run):
     first, again = debug_run(name="first"), debug_run(name="again")
     other = debug_run("--seed_everything=1", name="other")
@@ -70,24 +73,17 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(debug_run):
     same_weights(first / "export", again / "export")
 
 
-def test_micro_batches_do_not_change_the_run(debug_run):
-    small, large = (
-        debug_run("--model.micro_batch_tokens=1", name="s"),
-        debug_run("--model.micro_batch_tokens=9999", name="l"),
-    )
-    for tag in ("policy/loss", "policy/grad_norm", "policy/entropy", "response/tokens"):
-        assert dict(metrics(small)[tag]) == pytest.approx(dict(metrics(large)[tag]), rel=1e-4)
-    same_weights(small / "export", large / "export", tolerance=1e-3)  # eight steps of AdamW at 1e-2 amplify rounding
-
-
+@pytest.mark.slow
 def test_any_value_can_be_overridden(debug_run):
     folder = debug_run("--data.stages.long.steps=1", "--data.stages.rest.epochs=1", "--model.group_size=3")
     assert [value for _, value in read_curves(folder)["stage/index"]] == [0] * 4 + [1] + [2] * 2
     assert sum(1 for _ in (folder / "samples.jsonl").open()) == 7 * 2
-    (zero_variance, *_) = (value for _, value in read_curves(folder)["reward/zero_variance"])
-    assert zero_variance == 1.0
+    curves = read_curves(folder)
+    assert curves["reward/correct"][0] == (0, 0.0)  # random weights
+    assert curves["reward/zero_variance"][0][1] < 1  # but `soft` tells their lengths apart
 
 
+@pytest.mark.slow
 def test_evaluation_does_not_change_training(debug_run):
     stages = json.dumps({"only": {"sources": ["sums"], "steps": 3, "prompts_per_step": 4, "max_response_length": 8}})
     listed = [{"class_path": name} for name in ("Curriculum", "WeightSync", "Export")]
@@ -119,8 +115,9 @@ def test_without_weight_sync_the_first_rollout_refuses(debug_run):
 def test_validate_evaluates_without_training(debug_run, tmp_path):
     args = [f"--trainer.logger.save_dir={tmp_path}", "--trainer.logger.name=v"]
     run.main(["validate", "--config=conf/debug.yaml", *args])
-    (evaluation,) = json.loads((tmp_path / "v/summary.json").read_text())["evaluations"]
+    (evaluation,) = json.loads((tmp_path / "v-validate/summary.json").read_text())["evaluations"]
     assert (evaluation["benchmark"], evaluation["problems"]) == ("heldout", 8)
+    assert not (tmp_path / "v").exists()
 
 
 @pytest.mark.parametrize(
@@ -136,6 +133,11 @@ def test_validate_evaluates_without_training(debug_run, tmp_path):
         (["--trainer.reload_dataloaders_every_n_epochs=0"], "trainer.reload_dataloaders_every_n_epochs: must be 1"),
         (['--trainer.callbacks=[{"class_path": "Curriculum"}]'], "data.stages.short.overlong: needs Overlong in"),
         (["--config=nosuch.yaml"], "config: File does not exist"),
+        (["--data.template.end=<|im_ends|>"], "data.template.end: '<|im_ends|>' is no token of the tokenizer, which"),
+        (["--data.template.layout=hello"], "template.layout: has no {user}"),
+        (["--model.backbone.config.vocab_size=200"], "bytes has 260 tokens, the model embeddings for 200 (vocab_size)"),
+        (['--data.stages={"math/8k": {"sources": ["sums"], "steps": 1}}'], "data.stages: 'math/8k' can't be a name"),
+        (["--data.stages={8: {sources: [sums], steps: 1}}"], "data.stages: 8 can't be a name: YAML reads it as int"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(debug_run, capsys, overrides, message):
@@ -147,6 +149,25 @@ def test_a_mistake_is_one_line_and_status_2(debug_run, capsys, overrides, messag
     assert message in error[0]
 
 
+def test_help_tells_of_every_verb(capsys):
+    run.main(["--help"])
+    told = capsys.readouterr().out
+    assert [verb for verb in KEPT if f"\n {verb} " not in told] == []
+    assert " fit        Train a model, by SFT or by GRPO in stages." in told
+
+
+@pytest.mark.parametrize("words", [["nosuch", "--config=conf/debug.yaml"], []])
+def test_a_verb_that_is_not_there(capsys, words):
+    with pytest.raises(SystemExit) as exit_:
+        run.main(words)
+    assert exit_.value.code == 2
+    name = words[0] if words else "verb"
+    assert capsys.readouterr().err.startswith(
+        f"error: {name}: no such verb; there are calibrate, compare, curate, fit,"
+    )
+
+
+@pytest.mark.slow
 def test_a_mistake_shows_no_traceback():
     done = subprocess.run([sys.executable, "run.py", "fit", "--config=nosuch.yaml"], capture_output=True, text=True)
     assert done.returncode == 2
@@ -179,6 +200,7 @@ def test_bad_data_is_one_line_and_status_2(debug_run, tmp_path, capsys, rows, me
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_sft_learns_and_its_export_feeds_rl(tmp_path):
     """The quickstart in small: SFT lowers the loss, RL starts from its export."""
     logger = ["--trainer.logger.save_dir", str(tmp_path)]
@@ -199,6 +221,7 @@ def test_sft_learns_and_its_export_feeds_rl(tmp_path):
     assert len(json.loads((tmp_path / "rl/summary.json").read_text())["stages"]) == 6
 
 
+@pytest.mark.slow
 def test_stages_in_one_run_equal_two_runs_chained_through_a_checkpoint(debug_run, tmp_path):
     whole = debug_run(name="whole")
     short = {"sources": ["sums"], "steps": 4, "prompts_per_step": 8, "max_response_length": 8, "overlong": "soft"}
@@ -209,6 +232,7 @@ def test_stages_in_one_run_equal_two_runs_chained_through_a_checkpoint(debug_run
     assert metrics(second, since=4) == metrics(whole, since=4)
 
 
+@pytest.mark.slow
 def test_a_profiler_names_the_parts_of_a_step(debug_run, tmp_path):
     where = [f"--trainer.profiler.dirpath={tmp_path}", "--trainer.profiler.filename=split"]
     debug_run("--trainer.profiler=SimpleProfiler", *where)

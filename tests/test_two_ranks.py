@@ -18,7 +18,7 @@ TWO = [*FSDP, "--trainer.devices=2", "--trainer.strategy.data_parallel_size=2"]
     [
         ["--model.micro_batch_tokens=20"],  # a micro batch or two a response: many, and not as many on both ranks
         ["--model.micro_batch_tokens=10000"],
-        ["--model.normalize=batch"],
+        pytest.param(["--model.normalize=batch"], marks=pytest.mark.nightly),
         ["--data.stages.short.prompts_per_step=7"],  # four prompts on one rank, three on the other
     ],
     ids=["many micro batches", "one micro batch", "batch", "uneven ranks"],
@@ -48,7 +48,11 @@ def test_resume_on_as_many_ranks_and_on_others(tmp_path):
 @pytest.mark.vllm
 @pytest.mark.parametrize(
     "engine",
-    [[], ["--model.engine.placement=separate"], ["--model.engine.tensor_parallel_size=2"]],
+    [
+        [],
+        pytest.param(["--model.engine.placement=separate"], marks=pytest.mark.nightly),
+        ["--model.engine.tensor_parallel_size=2"],
+    ],
     ids=["an engine each", "an engine each in its own process", "an engine between them"],
 )
 def test_two_ranks_on_vllm_equal_one(tmp_path, engine):

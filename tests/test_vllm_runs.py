@@ -56,7 +56,11 @@ def test_after_each_update_the_engine_equals_a_fresh_one_of_that_steps_export(tm
             assert mine == pytest.approx(logprobs, abs=1e-6)
 
 
-@pytest.mark.parametrize("overrides", [VLLM, SEPARATE], ids=["colocated", "separate"])
+@pytest.mark.parametrize(
+    "overrides",
+    [VLLM, pytest.param(SEPARATE, marks=pytest.mark.nightly)],
+    ids=["colocated", "separate"],
+)
 def test_it_resumes_exactly(tmp_path, whole, overrides):
     """Killed twice; a separate engine gives what a colocated one gives."""
     folder = tmp_path / "killed"
@@ -108,6 +112,7 @@ def test_no_engine_outlives_its_trainer(tmp_path, sign):
     assert_gone(engines)
 
 
+@pytest.mark.nightly
 def test_the_quickstarts_rl_learns_on_vllm(tmp_path):
     """The whole curriculum from the quickstart's SFT model, as `recipe` runs it but for the engine."""
     logger = [f"--trainer.logger.save_dir={tmp_path}"]
@@ -145,6 +150,7 @@ def command_of(pid: int) -> str:
         return ""
 
 
+@pytest.mark.nightly
 def test_training_while_the_tail_is_generated_changes_nothing(tmp_path):
     """Three waves against one, with SGD, which does not amplify rounding."""
     runs = []

@@ -49,10 +49,11 @@ def write_card(folder: Path, manifest: dict[str, Any], table: pa.Table, prompts:
 
 
 _FILES = """Each row has `id` (of its prompt: source/identity), `sample`, `source`, `task`, `statement`, `starter`,
-`answer`, `tests`, `response`, `tokens` and `status` (the verdict on the response). `manifest.json` holds the full
-configuration, the seeds, the sources' fingerprints and the hashes of all files. `stages/` holds for each stage every
-dropped prompt with the reason (`dropped.parquet`), some of them in full (`examples.jsonl`), and the n-grams that hit
-(`ngrams.jsonl`)."""
+`answer`, `tests`, `response`, `tokens` and `status` (the verdict on the response). Of all responses to its prompt it
+has how many were judged (`judged`), which share of them is correct (`pass_rate`) or wrong (`difficulty`), and their
+mean length (`mean_tokens`). `manifest.json` holds the full configuration, the seeds, the sources' fingerprints and the
+hashes of all files. `stages/` holds for each stage every dropped prompt with the reason (`dropped.parquet`), some of
+them in full (`examples.jsonl`), and the n-grams that hit (`ngrams.jsonl`)."""
 
 
 def _header(folder: Path, manifest: dict[str, Any]) -> str:

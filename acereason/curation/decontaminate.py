@@ -7,24 +7,25 @@ Phrases that many problems share ("find the number of positive integers n such t
 `ngrams.jsonl` lists every n-gram that dropped something, the commonest first; `allow` takes phrases that don't count.
 """
 
-import json
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from acereason.curation.ngrams import Hit, Index
-from acereason.curation.parallel import in_order
 from acereason.curation.read import Opened, prompts_of
 from acereason.curation.sources import CuratedSource
 from acereason.curation.stages import Report
 from acereason.curation.tables import Dropped, Prompts, write_dropped, write_examples
 from acereason.curation.text import words
+from acereason.data.bad_rows import told_rows
 from acereason.errors import UserError
 from acereason.files import atomic_file
+from acereason.parallel import in_order
+from acereason.texts import to_json
 from acereason.types import Task
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -98,9 +99,13 @@ def decontaminate(
 
 
 def _items(entry: Opened) -> list[tuple[str, str]]:
-    """(id, text) of a benchmark's items."""
-    rows, _ = prompts_of(entry, 0, len(entry.rows))
-    return [(row["id"], row["statement"]) for row in rows]
+    """(id, text) of a benchmark's items. Nothing else is read of it: tests may be gigabytes."""
+    source = entry.source
+    bare = replace(source.mapping, answer=None, solution=None, tests=[], starter=None, date=None)
+    found = prompts_of(replace(entry, source=replace(source, fields=bare)), 0, len(entry.rows))
+    if found.bad:
+        print(f"decontaminate.benchmarks.{entry.name}: items that can't be used: {told_rows(found.bad)}", flush=True)
+    return [(row["id"], row["statement"]) for row in found.rows]
 
 
 def _scan(shared: _Shared, item: tuple[Path, int]) -> tuple[list[Dropped], Counter[str]]:
@@ -129,4 +134,4 @@ def _dropped(number: int, hit: Hit) -> Dropped:
 def _write_grams(path: Path, counts: list[tuple[str, int]]) -> None:
     with atomic_file(path) as file:
         for gram, count in counts:
-            file.write(json.dumps({"ngram": gram, "prompts": count}, ensure_ascii=False) + "\n")
+            file.write(to_json({"ngram": gram, "prompts": count}) + "\n")

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import xxhash
 
 from acereason.curation.digests import mixed
-from acereason.curation.parallel import in_order
 from acereason.curation.stages import Report
 from acereason.curation.tables import Dropped, Prompts, write_dropped, write_examples
 from acereason.curation.text import split
+from acereason.parallel import in_order
 
 _SHINGLE = 3
 _BANDS, _ROWS = 16, 4

@@ -1,5 +1,6 @@
 """What a verifier needs of a prompt of the table."""
 
+from acereason.data.values import answers_of
 from acereason.rewards.tests import parse_tests
 from acereason.types import Problem, Tests
 
@@ -7,7 +8,8 @@ from acereason.types import Problem, Tests
 def problem_of(row: dict[str, str]) -> Problem:
     """Of a row with id, task, answer and tests."""
     if row["task"] == "math":
-        return Problem(row["id"], "math", "", row["answer"])
+        answer, *others = answers_of(row["answer"]) or [""]
+        return Problem(row["id"], "math", "", answer, others)
     return Problem(row["id"], "code", "", "", tests=_tests(row["tests"]))
 
 

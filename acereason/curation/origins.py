@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from acereason.curation.read import Opened
 from acereason.curation.sources import batches
+from acereason.data.bad_rows import BadRow
 from acereason.data.problems import Source
 
 ALONE = -1
@@ -63,5 +64,10 @@ def _read_shard(path: Path, start: int, end: int) -> Iterator[tuple[int, list[st
 
 
 def worked(source: Source, row: dict[str, Any]) -> str:
-    """The response in a source's row; empty where it has none."""
-    return source.solution(row, source.problem(row, 0, "")) if source.mapping.solution else ""
+    """The response in a source's row; empty where it has none that can be used."""
+    if source.mapping.solution is None:
+        return ""
+    try:
+        return source.solution(row, source.problem(row, 0, ""))
+    except BadRow:
+        return ""

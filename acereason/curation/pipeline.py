@@ -13,8 +13,9 @@ from acereason.curation.deduplicate import Deduplication, deduplicate
 from acereason.curation.filters import Filters, filter_prompts
 from acereason.curation.manifest import described, manifest
 from acereason.curation.origins import Origins
+from acereason.curation.ratings import read_ratings
 from acereason.curation.read import Opened, open_sources, read
-from acereason.curation.responses import Responses, attach, no_responses, read_table
+from acereason.curation.responses import Responses, attach, no_responses, read_lost, read_table
 from acereason.curation.sources import CuratedSource, file_hash, resolve
 from acereason.curation.stages import Stages
 from acereason.curation.tables import Prompts, kept_after
@@ -22,7 +23,9 @@ from acereason.curation.verify import Verification, verify
 from acereason.curation.versions import Versions, check_versions, version
 from acereason.curation.write import write
 from acereason.errors import UserError
-from acereason.files import write_json
+from acereason.files import check_writable, write_json
+from acereason.locks import locked
+from acereason.names import check_names
 from acereason.rewards.pool import RewardPool, RewardSettings
 from acereason.types import Task
 
@@ -51,6 +54,11 @@ class Curation:
     def run(self) -> None:
         """Every stage, then manifest and data card."""
         self.check()
+        check_writable(self.output, "output")
+        with locked(self.output, "output"):
+            self._build()
+
+    def _build(self) -> None:
         opened = open_sources(resolve(self.sources, "sources"), "sources")
         benchmarks = open_sources(
             resolve(self.decontaminate.benchmarks, "decontaminate.benchmarks"), "decontaminate.benchmarks"
@@ -73,8 +81,6 @@ class Curation:
         """read, deduplicate, decontaminate, filter; which prompts are left."""
         inputs = [[entry.name, entry.source, described(entry)] for entry in opened]
         prompts = Prompts(stages.run("read", inputs, lambda to: read(to, opened, self.workers)))
-        if not len(prompts):
-            raise UserError("sources: none of their rows is a prompt")
         shown = (self.examples, self.seed)
 
         def kept() -> np.ndarray:
@@ -112,17 +118,28 @@ class Curation:
                 else no_responses(to, kept)
             ),
         )
-        judging = [self.verify, self.rewards.math, self.rewards.code]
+        judging = [self.verify, self.rewards.math, self.rewards.code, self.rewards.after_think]
         parts = stages.parts("verify", judging)
         verified = stages.run(
-            "verify", judging, lambda to: verify(to, read_table(table), prompts, origins, self.verify, pool, parts)
+            "verify",
+            judging,
+            lambda to: verify(
+                to,
+                read_table(table),
+                read_lost(table),
+                prompts,
+                origins,
+                self.verify,
+                self.responses.only_rate,
+                pool,
+                parts,
+            ),
         )
+        balances = self.balance if self.responses.written else {}
         balanced = stages.run(
             "balance",
-            [self.balance if self.responses.wanted else {}, self.seed],
-            lambda to: balance(
-                to, read_table(verified), prompts, self.balance if self.responses.wanted else {}, self.seed
-            ),
+            [balances, self.seed],
+            lambda to: balance(to, read_table(verified), prompts, balances, self.seed),
         )
         versioned = stages.run(
             "version",
@@ -132,19 +149,31 @@ class Curation:
         stages.run(
             "write",
             self.rows_per_file,
-            lambda to: write(to, read_table(versioned), prompts, origins, list(self.versions), self.rows_per_file),
+            lambda to: write(
+                to,
+                read_table(versioned),
+                prompts,
+                origins,
+                read_ratings(verified),
+                list(self.versions),
+                self.rows_per_file,
+            ),
             self.output / "data",
         )
 
     def _config(self) -> dict[str, Any]:
         """What decides the result."""
         config = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NOT_IN_THE_RESULT}
-        return config | {"rewards": {"math": self.rewards.math, "code": self.rewards.code}}
+        names = ("math", "code", "after_think")
+        return config | {"rewards": {name: getattr(self.rewards, name) for name in names}}
 
     def check(self) -> None:
         """Raise a UserError for values that can't work."""
         if not self.sources:
             raise UserError("sources: name at least one")
+        check_names(self.sources, "sources")
+        check_names(self.decontaminate.benchmarks, "decontaminate.benchmarks")
+        check_names(self.versions, "versions")
         for key in ("workers", "rows_per_file"):
             if getattr(self, key) < 1:
                 raise UserError(f"{key}: must be at least 1, not {getattr(self, key)}")

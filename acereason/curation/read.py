@@ -1,19 +1,26 @@
 """`read`: every source as one table of prompts, numbered through in the order of the sources and their rows."""
 
 import json
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from datasets import Dataset
 
-from acereason.curation.parallel import in_order
 from acereason.curation.sources import CuratedSource, batches
 from acereason.curation.stages import Report
 from acereason.curation.tables import ROW_GROUP
-from acereason.rewards.math import ground_truth, last_boxed
+from acereason.data.bad_rows import BadRow, told_rows
+from acereason.data.messages import NO_STATEMENT
+from acereason.data.values import answers_text, day_of, plain
+from acereason.errors import UserError
+from acereason.parallel import in_order
+from acereason.rewards.math import ground_truth
 
 CHUNK = 20_000
 """Rows of a source in one file. A constant: the files must not depend on the machine."""
@@ -30,6 +37,8 @@ SCHEMA = pa.schema(
         "tests": pa.string(),
     }
 )
+_SAME = ["id", "task", "statement", "answer", "starter", "tests"]
+"""What two rows of one id must have in common."""
 
 
 @dataclass
@@ -45,66 +54,144 @@ class Opened:
 
 def open_sources(sources: dict[str, CuratedSource], key: str) -> list[Opened]:
     """Open every source and check its columns. `key` names the mapping in errors."""
-    opened = [Opened(name, source, source.rows(f"{key}.{name}")) for name, source in sources.items()]
-    return [replace(entry, fingerprint=entry.source.fingerprint(entry.rows)) for entry in opened]
+    opened = []
+    for name, source in sources.items():
+        rows = source.rows(f"{key}.{name}")
+        opened.append(Opened(name, source, rows, source.fingerprint(rows, f"{key}.{name}.path")))
+    return opened
 
 
 def read(folder: Path, opened: list[Opened], workers: int) -> Report:
-    """Write the table, in files of at most `CHUNK` rows of one source; rows without text are left out."""
+    """Write the table, in files of at most `CHUNK` rows of one source; rows that can't be used are left out.
+
+    Raises:
+        UserError: two rows of one id are different problems.
+    """
     pieces = [(i, start) for i, entry in enumerate(opened) for start in range(0, len(entry.rows), CHUNK)]
     items = [(piece, start, folder / f"prompts-{n:05}.parquet") for n, (piece, start) in enumerate(pieces)]
     taken = {entry.name: 0 for entry in opened}
-    reasons = {"empty": 0, "not asked for": 0}
-    for (index, _), counts in zip(pieces, in_order(_read_chunk, opened, items, workers), strict=True):
-        taken[opened[index].name] += counts["taken"]
-        reasons = {reason: count + counts[reason] for reason, count in reasons.items()}
+    reasons: Counter[str] = Counter()
+    bad: dict[str, dict[str, str]] = {entry.name: {} for entry in opened}
+    for (index, _), prompts in zip(pieces, in_order(_read_chunk, opened, items, workers), strict=True):
+        name = opened[index].name
+        taken[name] += prompts.counts.pop("taken")
+        reasons.update(prompts.counts)
+        bad[name] |= prompts.bad
+    for name, rows in bad.items():
+        if rows:
+            print(f"sources.{name}: rows that can't be used: {told_rows(rows)}", flush=True)
+    refuse_different_twins(folder)
     total = sum(len(entry.rows) for entry in opened)
-    reasons = {reason: count for reason, count in reasons.items() if count}
-    return Report("prompts", total, sum(taken.values()), reasons, {"sources": taken})
+    return Report("prompts", total, sum(taken.values()), {r: n for r, n in reasons.items() if n}, {"sources": taken})
 
 
-def prompts_of(entry: Opened, start: int, end: int) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    """The prompts of some rows of a source, and how many rows were taken, left out for `where`, or empty."""
-    rows, counts = [], {"taken": 0, "empty": 0, "not asked for": 0}
+@dataclass
+class Read:
+    """The prompts of some rows of a source."""
+
+    rows: list[dict[str, Any]]
+    counts: dict[str, int]
+    """How many rows were taken, left out for `where`, have no statement, or can't be used."""
+    bad: dict[str, str]
+    """{row: why it can't be used}."""
+
+
+def prompts_of(entry: Opened, start: int, end: int) -> Read:
+    """The prompts of rows `start` to `end`."""
+    found = Read([], {"taken": 0, "empty": 0, "not asked for": 0}, {})
     index = start
     for batch in batches(entry.source, entry.rows, start, end):
         for row in batch:
-            prompt = prompt_of(entry, row, index) if entry.source.takes(row) else None
-            counts["not asked for" if prompt is None else "taken" if prompt["statement"].strip() else "empty"] += 1
-            if prompt is not None and prompt["statement"].strip():
-                rows.append(prompt)
+            outcome = _take(entry, row, index, found)
+            found.counts[outcome] = found.counts.get(outcome, 0) + 1
             index += 1
-    return rows, counts
+    return found
+
+
+def _take(entry: Opened, row: dict[str, Any], index: int, found: Read) -> str:
+    """Add a row's prompt; what became of the row."""
+    if not entry.source.takes(row):
+        return "not asked for"
+    try:
+        found.rows.append(prompt_of(entry, row, index))
+    except BadRow as error:
+        if error.reason == NO_STATEMENT:
+            return "empty"
+        found.bad[error.row] = error.reason
+        return "can't be used"
+    return "taken"
 
 
 def prompt_of(entry: Opened, row: dict[str, Any], index: int) -> dict[str, Any]:
-    """One row as a prompt of the table."""
+    """One row as a prompt of the table.
+
+    Raises:
+        BadRow: it can't be one; says why.
+    """
     fields, problem = entry.source.mapping, entry.source.problem(row, index, entry.name)
-    worked = fields.answer is not None and fields.answer == fields.solution and last_boxed(problem.answer) is None
+    answers = [ground_truth(answer) for answer in (problem.answer, *problem.alternatives)]
     return {
         "id": problem.id,
         "source": entry.name,
         "task": problem.task,
         "statement": problem.statement,
-        "answer": "" if worked and fields.answer_pattern is None else ground_truth(problem.answer),
+        "answer": answers_text(answers),
         "starter": problem.starter,
-        "date": None if fields.date is None or row[fields.date] is None else str(row[fields.date])[:10],
+        "date": None if fields.date is None else _day(row[fields.date]),
         "row": index,
         "tests": _tests(row, fields.tests),
     }
 
 
+def _day(value: Any) -> str | None:
+    """None for a date in words: prompts without a date stay."""
+    try:
+        return day_of(value)
+    except ValueError:
+        return None
+
+
 def _tests(row: dict[str, Any], columns: list[str]) -> str | None:
-    """As JSON that `parse_tests` reads; None where there are none."""
+    """As JSON that `parse_tests` reads; None where there are none, or none that JSON can hold."""
     value = row[columns[0]] if len(columns) == 1 else {name: row[name] for name in columns}
     if not value or isinstance(value, dict) and not any(value.values()):
         return None
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        return value if isinstance(value, str) else json.dumps(plain(value))
+    except (TypeError, ValueError, RecursionError):  # a date, or an integer of thousands of digits
+        return None
 
 
-def _read_chunk(opened: list[Opened], item: tuple[int, int, Path]) -> dict[str, int]:
+def refuse_different_twins(folder: Path) -> None:
+    """Raise a UserError for two prompts of one id that differ: several rows may be responses to one prompt."""
+    files = sorted(folder.glob("prompts-*.parquet"))
+    counts = pc.value_counts(pa.concat_tables(pq.read_table(path, columns=["id"]) for path in files)["id"])
+    twice = pc.struct_field(counts, "values").filter(pc.greater(pc.struct_field(counts, "counts"), 1))
+    if not len(twice):
+        return
+    refuse_differing(
+        row
+        for path in files
+        for row in pq.read_table(path, columns=_SAME, filters=pc.field("id").isin(twice)).to_pylist()
+    )
+
+
+def refuse_differing(rows: Iterable[dict[str, Any]]) -> None:
+    """Raise a UserError where two of these prompts have one id and differ."""
+    known: dict[str, tuple[Any, ...]] = {}
+    for row in rows:
+        said = tuple(row[name] for name in _SAME)
+        if known.setdefault(row["id"], said) != said:
+            raise UserError(
+                f"sources.{row['id'].partition('/')[0]}: two rows with the id {row['id']} are different problems; "
+                "name another column in fields.id, or none"
+            )
+
+
+def _read_chunk(opened: list[Opened], item: tuple[int, int, Path]) -> Read:
     index, start, path = item
     entry = opened[index]
-    rows, counts = prompts_of(entry, start, min(start + CHUNK, len(entry.rows)))
-    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), path, row_group_size=ROW_GROUP)
-    return counts
+    found = prompts_of(entry, start, min(start + CHUNK, len(entry.rows)))
+    pq.write_table(pa.Table.from_pylist(found.rows, SCHEMA), path, row_group_size=ROW_GROUP)
+    found.rows = []  # they are in the file
+    return found

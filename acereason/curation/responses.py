@@ -15,12 +15,14 @@ import pyarrow.parquet as pq
 
 from acereason.curation.counting import token_counts
 from acereason.curation.origins import ALONE, Origins, worked
-from acereason.curation.parallel import in_order
+from acereason.curation.ratings import LOST
 from acereason.curation.read import CHUNK, Opened
 from acereason.curation.sources import batches
 from acereason.curation.stages import Report
 from acereason.curation.tables import DROPPED, Dropped, Prompts, write_dropped
+from acereason.data.messages import flaw
 from acereason.errors import UserError
+from acereason.parallel import in_order
 
 TABLE = "responses.parquet"
 SCHEMA = pa.schema(
@@ -33,6 +35,7 @@ SCHEMA = pa.schema(
         "tokens": pa.int64(),
     }
 )
+_LOST = ["number", "status", "tokens"]
 COLUMNS = ["id", "sample", "response", "status", "tokens", "finish_reason"]
 
 
@@ -50,16 +53,26 @@ class Responses:
     """Counts the tokens of responses that don't say; a name or folder of Hugging Face's, or bytes."""
     characters_per_token: float = 3.0
     """Used where there is no tokenizer: tokens are then estimated."""
+    only_rate: bool = False
+    """Whether responses do no more than tell how hard their prompts are: the dataset then has prompts alone, rated, as
+    RL needs them, solved or not. `verify.keep` and `balance` don't count."""
 
     def check(self) -> None:
         """Raise a UserError for values that can't work together."""
         if self.path is not None and self.from_sources:
             raise UserError("responses: give path or from_sources, not both")
+        if self.only_rate and not self.wanted:
+            raise UserError("responses.only_rate: there are no responses; give path or from_sources")
 
     @property
     def wanted(self) -> bool:
-        """Whether the dataset has responses at all."""
+        """Whether there are responses at all."""
         return self.path is not None or self.from_sources
+
+    @property
+    def written(self) -> bool:
+        """Whether the dataset has them."""
+        return self.wanted and not self.only_rate
 
     def lengths(self, texts: Sequence[str | None], known: Sequence[int | None]) -> pa.Array:
         """[R] tokens of responses: those known, else counted or estimated; 0 for an empty text."""
@@ -84,9 +97,8 @@ class Responses:
 def no_responses(folder: Path, kept: np.ndarray) -> Report:
     """The table of a dataset without responses: one row for each prompt."""
     numbers = np.flatnonzero(kept)
-    zeros = np.zeros(len(numbers), np.int64)
-    columns = [numbers, zeros, np.full(len(numbers), ALONE, np.int32), zeros, pa.nulls(len(numbers)), zeros]
-    write_table(folder, pa.table([pa.array(c).cast(f.type) for c, f in zip(columns, SCHEMA, strict=True)], SCHEMA))
+    write_alone(folder, numbers)
+    pq.write_table(SCHEMA.empty_table().select(_LOST), folder / LOST)
     write_dropped(folder, [])
     return Report("prompts", len(numbers), len(numbers))
 
@@ -112,6 +124,9 @@ def attach(
     table = _drop(table, pc.is_null(table["number"]), "of no known prompt", reasons)
     gone = ~kept[table["number"].to_numpy()]
     table = _drop(table, pa.array(gone), "of a dropped prompt", reasons)
+    lost = table.filter(pc.less_equal(table["tokens"], 0))
+    lost = lost.set_column(5, "tokens", pc.abs(lost["tokens"])).select(_LOST)
+    pq.write_table(lost, folder / LOST)
     table = _drop(table, pc.less(table["tokens"], 0), "truncated", reasons)
     table = _drop(table, pc.equal(table["tokens"], 0), "empty", reasons)
     table = table.sort_by([(name, "ascending") for name in ("number", "sample", "origin", "row")])
@@ -119,6 +134,8 @@ def attach(
     write_table(folder, _numbered(table) if config.from_sources else table)
     bare = kept.copy()
     bare[table["number"].to_numpy()] = False
+    if config.only_rate:
+        bare[lost["number"].to_numpy()] = False  # they have a rating: none of their responses came to an end
     write_dropped(folder, [Dropped(int(n), "no response", {}) for n in np.flatnonzero(bare)])
     return Report("responses", total, len(table), reasons, {"prompts without": int(bare.sum())})
 
@@ -126,6 +143,18 @@ def attach(
 def read_table(folder: Path) -> pa.Table:
     """The responses that a stage left."""
     return pq.read_table(folder / TABLE)
+
+
+def read_lost(folder: Path) -> pa.Table:
+    """The responses of kept prompts that were cut or are empty."""
+    return pq.read_table(folder / LOST)
+
+
+def write_alone(folder: Path, numbers: np.ndarray) -> None:
+    """Prompts without responses: one row for each."""
+    zeros = np.zeros(len(numbers), np.int64)
+    columns = [numbers, zeros, np.full(len(numbers), ALONE, np.int32), zeros, pa.nulls(len(numbers)), zeros]
+    write_table(folder, pa.table([pa.array(c).cast(f.type) for c, f in zip(columns, SCHEMA, strict=True)], SCHEMA))
 
 
 def write_table(folder: Path, table: pa.Table) -> None:
@@ -161,13 +190,13 @@ def _repeated(table: pa.Table) -> np.ndarray:
 
 
 def _of_shard(path: Path, index: int, ids: pa.Array, config: Responses) -> pa.Table:
-    """A shard's rows; number is null for an unknown prompt, tokens is -1 for a truncated response, 0 for an empty
-    one."""
+    """A shard's rows; number is null for an unknown prompt, tokens is negative for a truncated response, 0 for an
+    empty one."""
     tables = []
     row = 0
     for batch in pq.ParquetFile(path).iter_batches(2000, columns=COLUMNS):
-        tokens = config.lengths(batch["response"].to_pylist(), batch["tokens"].to_pylist())
-        tokens = pc.if_else(pc.fill_null(pc.equal(batch["finish_reason"], "length"), False), -1, tokens)
+        tokens = _measured(batch["response"].to_pylist(), batch["tokens"].to_pylist(), config)
+        tokens = _cut(pc.fill_null(pc.equal(batch["finish_reason"], "length"), False), tokens)
         rows = np.arange(row, row + len(batch))
         row += len(batch)
         columns = [
@@ -228,4 +257,17 @@ def _measure(shared: tuple[list[Opened], Responses], item: tuple[int, int]) -> l
     entry, start = opened[item[0]], item[1]
     end = min(start + CHUNK, len(entry.rows))
     texts = [worked(entry.source, row) for rows in batches(entry.source, entry.rows, start, end) for row in rows]
-    return config.lengths(texts, [None] * len(texts)).to_pylist()
+    return _measured(texts, [None] * len(texts), config).to_pylist()
+
+
+def _measured(texts: Sequence[str | None], known: Sequence[int | None], config: Responses) -> pa.Array:
+    """[R] tokens; negative for a response that was cut, 0 for an empty one."""
+    cut = [bool(text and text.strip()) and flaw(text or "") is not None for text in texts]
+    return _cut(
+        pa.array(cut, pa.bool_()), config.lengths([text if text and text.strip() else "" for text in texts], known)
+    )
+
+
+def _cut(mask: pa.Array, tokens: pa.Array) -> pa.Array:
+    """[R] tokens, negative where the mask says that the response was cut, however short."""
+    return pc.if_else(mask, pc.negate(pc.max_element_wise(pc.abs(tokens), 1)), tokens)

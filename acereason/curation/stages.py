@@ -1,7 +1,6 @@
 """The stages of a curation: each has a folder that appears when it is complete, and is skipped as long as nothing that
 it depends on changes."""
 
-import json
 import shutil
 import time
 from collections.abc import Callable
@@ -10,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from acereason.curation.digests import digest
-from acereason.files import atomic_folder, write_json
+from acereason.errors import UserError
+from acereason.files import atomic_folder, read_json, write_json
 
 _REPORT = "stage.json"
-_CODE = 1
+_KEYS = {"read": "sources", "filter": "filters", "version": "versions"}
+"""The YAML keys of stages that have another name."""
+_CODE = 3
 """Raised whenever a stage would write other bytes for the same config, so that old folders are redone."""
 
 
@@ -69,6 +71,9 @@ class Stages:
         for left in self.folder.glob(f".parts-{name}-*"):
             shutil.rmtree(left)
         self.reports[name], self.folders[name] = report, folder
+        if not report.after:  # an empty dataset is nobody's wish: what follows would train on nothing
+            told = f"nothing is left: {report.line()}"
+            raise UserError(f"{_KEYS.get(name, name)}: {told}; {folder} has what was dropped, and its evidence")
         return folder
 
     def parts(self, name: str, config: Any) -> Path:
@@ -84,7 +89,7 @@ class Stages:
     def _took(self, name: str, seconds: float) -> float:
         """Note a stage's time, in a file of its own since it changes from run to run."""
         path = self.folder / "seconds.json"
-        known = json.loads(path.read_text()) if path.exists() else {}
+        known = read_json(path) if path.exists() else {}
         write_json(path, known | {name: round(seconds, 2)})
         return seconds
 
@@ -105,5 +110,5 @@ def _done(folder: Path, key: str) -> Report | None:
     path = folder / _REPORT
     if not path.exists():
         return None
-    found = json.loads(path.read_text())
+    found = read_json(path)
     return Report(**found) if found.pop("key") == key else None

@@ -1,6 +1,5 @@
 """The tables between the stages: prompts by number, what was dropped and why, and the text of some of them."""
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 
 from acereason.curation.digests import draws
 from acereason.files import atomic_file
+from acereason.texts import to_json
 
 DROPPED = "dropped.parquet"
 ROW_GROUP = 1_000
@@ -102,7 +102,7 @@ def _read(path: Path, columns: list[str]) -> pa.Table:
 def write_dropped(folder: Path, dropped: Iterable[Dropped]) -> dict[str, int]:
     """Write the stage's decisions, in the order of the prompts; {reason: count}."""
     ordered = sorted(dropped, key=lambda entry: entry.number)
-    evidence = [json.dumps(entry.evidence, ensure_ascii=False) for entry in ordered]
+    evidence = [to_json(entry.evidence) for entry in ordered]
     columns = [[entry.number for entry in ordered], [entry.reason for entry in ordered], evidence]
     pq.write_table(
         pa.table([pa.array(c, f.type) for c, f in zip(columns, _SCHEMA, strict=True)], _SCHEMA), folder / DROPPED
@@ -137,7 +137,7 @@ def write_examples(path: Path, dropped: list[Dropped], prompts: Prompts, limit: 
             row["statement"] = texts[entry.number]
             if (other := row.pop("number", None)) is not None:
                 row |= {"kept": ids[other], "kept_statement": texts[other]}
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            file.write(to_json(row) + "\n")
 
 
 def _chosen(dropped: list[Dropped], limit: int, seed: int) -> list[Dropped]:

@@ -1,6 +1,7 @@
 """`curate`: from sources to dataset versions."""
 
 from pathlib import Path
+from typing import Any
 
 from acereason.curation.balance import Balance
 from acereason.curation.decontaminate import Decontamination
@@ -55,20 +56,31 @@ def curate(
         rows_per_file: rows of a file of the dataset.
         seed: of the balance, the versions and the choice of examples.
     """
-    Curation(
-        Path(output),
-        sources,
-        deduplicate,
-        decontaminate,
-        filters,
-        responses,
-        verify,
-        balance or {},
-        versions or _EVERYTHING,
-        rewards,
-        workers,
-        examples,
-        rows_per_file,
-        seed,
+    curation_of(
+        output=output,
+        sources=sources,
+        deduplicate=deduplicate,
+        decontaminate=decontaminate,
+        filters=filters,
+        responses=responses,
+        verify=verify,
+        balance=balance,
+        versions=versions,
+        rewards=rewards,
+        workers=workers,
+        examples=examples,
+        rows_per_file=rows_per_file,
+        seed=seed,
     ).run()
     print(f"{output}/README.md tells what is in it")
+
+
+def curation_of(
+    *,
+    output: str,
+    balance: dict[Task, Balance] | None,
+    versions: dict[str, dict[Task, Size]] | None,
+    **others: Any,
+) -> Curation:
+    """The curation that the verb's arguments ask for."""
+    return Curation(output=Path(output), balance=balance or {}, versions=versions or _EVERYTHING, **others)

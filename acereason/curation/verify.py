@@ -13,11 +13,13 @@ import pyarrow.parquet as pq
 from acereason.curation.agreement import disagreeing
 from acereason.curation.grounds import has_ground_truth, problem_of
 from acereason.curation.origins import ALONE, Origins
-from acereason.curation.parallel import progress
-from acereason.curation.responses import write_table
+from acereason.curation.ratings import rate, write_ratings
+from acereason.curation.responses import write_alone, write_table
 from acereason.curation.stages import Report
 from acereason.curation.tables import Dropped, Prompts, count_reasons, write_dropped
 from acereason.errors import UserError
+from acereason.parallel import progress
+from acereason.ratings import Rating
 from acereason.rewards.pool import RewardPool
 from acereason.types import Problem
 
@@ -35,7 +37,8 @@ class Verification:
     """Responses with one of these verdicts stay. unverifiable: their prompt has no ground truth; error: the verifier
     failed."""
     pass_rate: tuple[float, float] | None = None
-    """Least and largest share of a prompt's responses that are correct; other prompts are dropped."""
+    """Least and largest share of a prompt's responses that are correct, of those that were judged and those that were
+    cut; other prompts are dropped."""
     agreeing: int = 0
     """Least number of correct responses of a prompt: an answer that several responses of the teacher agree on."""
     majority: bool = False
@@ -58,27 +61,37 @@ class Verification:
 def verify(
     folder: Path,
     table: pa.Table,
+    lost: pa.Table,
     prompts: Prompts,
     origins: Origins,
     config: Verification,
+    only_rate: bool,
     pool: RewardPool,
     parts: Path,
 ) -> Report:
-    """Write the responses that stay, and the prompts that go.
+    """Write the responses that stay, the prompts that go, and how hard the prompts are.
 
     Args:
+        lost: responses that were cut or are empty, which count in the ratings.
+        only_rate: prompts alone stay.
         parts: a folder for verdicts on the way, kept when the process is killed.
     """
-    if table.num_rows and table["origin"][0].as_py() == ALONE or not config.judges:
+    alone = bool(table.num_rows and table["origin"][0].as_py() == ALONE)
+    if alone or not (config.judges or only_rate):
         write_table(folder, table)
         write_dropped(folder, [])
+        write_ratings(folder, {} if alone else rate(table, lost, prompts))
         return Report("responses", len(table), len(table))
     table = table.set_column(4, "status", judged(table, prompts, origins, pool, parts))
+    ratings = rate(table, lost, prompts)
+    write_ratings(folder, ratings)
     verdicts = count_reasons(table["status"].to_pylist())
-    bad = unfit(table, config)
+    bad = unfit(ratings, config)
     if config.majority:
         known = {entry.number for entry in bad}
         bad += [entry for entry in disagreeing(table, prompts, origins) if entry.number not in known]
+    if only_rate:
+        return _prompts_alone(folder, ratings, bad, verdicts)
     kept = pc.is_in(table["status"], pa.array(config.keep)).to_numpy(zero_copy_only=False)
     reasons = count_reasons(status for status in table.filter(pa.array(~kept))["status"].to_pylist())
     number = table["number"].to_numpy()
@@ -92,21 +105,23 @@ def verify(
     return Report("responses", len(table), len(left), reasons, {"verdicts": verdicts})
 
 
-def unfit(table: pa.Table, config: Verification) -> list[Dropped]:
+def _prompts_alone(folder: Path, ratings: dict[int, Rating], bad: list[Dropped], verdicts: dict[str, int]) -> Report:
+    """Write the rated prompts without their responses."""
+    kept = np.sort(np.setdiff1d(list(ratings), [entry.number for entry in bad])).astype(np.int64)
+    write_alone(folder, kept)
+    return Report("prompts", len(ratings), len(kept), write_dropped(folder, bad), {"verdicts": verdicts})
+
+
+def unfit(ratings: dict[int, Rating], config: Verification) -> list[Dropped]:
     """The prompts whose share or number of correct responses is out of range."""
-    numbers, place, total = np.unique(table["number"].to_numpy(), return_inverse=True, return_counts=True)
-    right = pc.equal(table["status"], "correct").to_numpy(zero_copy_only=False)
-    correct = np.bincount(place, weights=right, minlength=len(numbers)).astype(int)
     low, high = config.pass_rate or (0.0, 1.0)
-    rate = correct / total
-    dropped = [(i, "pass rate") for i in np.flatnonzero((rate < low) | (rate > high))]
-    dropped += [
-        (i, "too few agree") for i in np.flatnonzero((rate >= low) & (rate <= high) & (correct < config.agreeing))
-    ]
-    return [
-        Dropped(int(numbers[i]), reason, {"correct": int(correct[i]), "responses": int(total[i])})
-        for i, reason in dropped
-    ]
+    dropped = []
+    for number, rating in sorted(ratings.items()):
+        out = not low <= (rating.pass_rate or 0.0) <= high
+        if out or rating.correct < config.agreeing:
+            evidence = {"correct": rating.correct, "responses": rating.judged}
+            dropped.append(Dropped(number, "pass rate" if out else "too few agree", evidence))
+    return dropped
 
 
 def judged(table: pa.Table, prompts: Prompts, origins: Origins, pool: RewardPool, parts: Path) -> pa.Array:

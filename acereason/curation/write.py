@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from acereason.curation.origins import ALONE, Origins
+from acereason.curation.ratings import SCHEMA as RATINGS
+from acereason.curation.ratings import UNRATED
 from acereason.curation.stages import Report
 from acereason.curation.tables import Prompts
 
@@ -29,6 +31,7 @@ SCHEMA = pa.schema(
         "response": pa.string(),
         "tokens": pa.int64(),
         "status": pa.string(),
+        **{each.name: each.type for each in RATINGS},
     }
 )
 _PROMPT = ["id", "source", "task", "statement", "starter", "answer"]
@@ -80,7 +83,13 @@ class _Files:
 
 
 def write(
-    folder: Path, table: pa.Table, prompts: Prompts, origins: Origins, versions: list[str], rows_per_file: int
+    folder: Path,
+    table: pa.Table,
+    prompts: Prompts,
+    origins: Origins,
+    ratings: dict[int, dict[str, Any]],
+    versions: list[str],
+    rows_per_file: int,
 ) -> Report:
     """Write `folder`/version/task-00000.parquet and so on, in the order of the origins."""
     files = _Files(folder, versions, rows_per_file)
@@ -90,7 +99,8 @@ def write(
         rows = prompts.take(part["number"].to_numpy(), _PROMPT if origins_hold(part) else [*_PROMPT, "tests"])
         for row, own, text in zip(rows, part.to_pylist(), texts, strict=True):
             own_values = {"sample": own["sample"], "tokens": own["tokens"], "status": own["status"]}
-            files.add(own["version"], {"tests": None, **row, **own_values, "response": text})
+            rating = ratings.get(own["number"], UNRATED)
+            files.add(own["version"], {"tests": None, **row, **own_values, **rating, "response": text})
     files.close()
     return Report("responses", len(table), len(table))
 

@@ -1,11 +1,12 @@
 """The curriculum as data: stages, and the plan of each epoch as a pure function of the plan before it."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from acereason.errors import UserError
 
 OverlongPolicy = Literal["mask", "penalize", "soft"]
+T = TypeVar("T")
 
 
 CALLBACKS_OF = {
@@ -15,6 +16,7 @@ CALLBACKS_OF = {
     "learning_rate": ["Curriculum"],
     "overlong": ["Overlong"],
     "easy_filter": ["EasyFilter"],
+    "keep_filtered": ["EasyFilter"],
     "screen": ["EasyFilter"],
     "monitor": ["Plateau", "Evaluation"],
 }
@@ -36,16 +38,20 @@ class Stage:
     """Lowest and highest difficulty of a problem, both included; null takes all."""
     max_response_length: int | None = None
     """Response budget, tokens."""
-    group_size: int | None = None
-    """Rollouts of a prompt (G)."""
+    group_size: int | list[int] | None = None
+    """Rollouts of a prompt (G); a list has one value for each epoch, the last for all that follow."""
     prompts_per_step: int = 128
     """Prompts of one update, over all ranks."""
-    temperature: float | None = None
-    """Sampling temperature; the paper chooses it so that the temperature-adjusted entropy is about 0.3 (4.5.2)."""
+    temperature: float | list[float] | None = None
+    """Sampling temperature; the paper chooses it so that the temperature-adjusted entropy is about 0.3 (4.5.2). A list
+    has one value for each epoch, the last for all that follow."""
     overlong: OverlongPolicy | None = None
     """What becomes of truncated responses; null leaves it to callbacks.Overlong."""
     easy_filter: bool = False
     """From its second epoch on, leave out problems whose every rollout was correct the epoch before (3.2.3)."""
+    keep_filtered: bool = False
+    """Leave out, too, what the filter and screen of the stage before have left out by its end: for a stage that is one
+    with it but for some settings."""
     screen: float | None = None
     """Before its first step, roll out every problem once with the policy that starts it, and leave out those with at
     least this share of correct rollouts; 1.0: those that every rollout solves (3.2.3, math stages 3 and 4)."""
@@ -74,11 +80,13 @@ class Stage:
             "steps: give steps or epochs, or the stage never ends": self.steps is None and self.epochs is None,
             "sources: name at least one of data.sources": not self.sources,
             f"group_size: must be at least 2, not {self.group_size}: a group of one has no baseline": (
-                self.group_size is not None and self.group_size < 2
+                any(size < 2 for size in values_of(self.group_size))
             ),
             f"temperature: must be above 0, not {self.temperature}": (
-                self.temperature is not None and self.temperature <= 0
+                any(temperature <= 0 for temperature in values_of(self.temperature))
             ),
+            "group_size: an empty list": self.group_size == [],
+            "temperature: an empty list": self.temperature == [],
             f"screen: must be above 0 and at most 1, not {self.screen}": (
                 self.screen is not None and not 0 < self.screen <= 1
             ),
@@ -91,12 +99,32 @@ class Stage:
             if not 0 < share <= 1:
                 raise UserError(f"{key}.sources.{source}: a share is above 0 and at most 1, not {share}")
 
-    def check_callbacks(self, key: str, listed: set[str]) -> None:
-        """Raise a UserError for a setting that no listed callback would put in force."""
+    def check_callbacks(self, key: str, present: set[str]) -> None:
+        """Raise a UserError for a setting that no callback of the trainer would put in force, or that two would."""
         for name, callbacks in CALLBACKS_OF.items():
             for callback in callbacks if getattr(self, name) else []:
-                if callback not in listed:
+                if callback not in present:
                     raise UserError(f"{key}.{name}: needs {callback} in trainer.callbacks")
+        if isinstance(self.temperature, list) and "TemperatureController" in present:
+            raise UserError(f"{key}.temperature: TemperatureController moves it already; give one value, or none")
+
+    def temperature_in(self, epoch: int) -> float | None:
+        """The stage's sampling temperature in its epoch of this number, from 0; None: the model's own."""
+        return _in_epoch(self.temperature, epoch)
+
+    def group_size_in(self, epoch: int) -> int | None:
+        """The stage's rollouts of a prompt in its epoch of this number, from 0; None: the model's own."""
+        return _in_epoch(self.group_size, epoch)
+
+
+def values_of(value: T | list[T] | None) -> list[T]:
+    """The values of a setting that may have one for each epoch."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _in_epoch(value: T | list[T] | None, epoch: int) -> T | None:
+    values = values_of(value)
+    return values[min(epoch, len(values) - 1)] if values else None
 
 
 @dataclass
@@ -114,10 +142,23 @@ class Plan:
     """global_step at which this epoch began."""
     stopped: bool = False
     """Whether the stage's stop rule has ended it before its steps and epochs are over."""
+    without: int | None = None
+    """Evaluations in a row without a better policy, which patience makes a stop; None: nobody counts."""
     best: str | None = None
     """Folder of the stage's best policy so far."""
     starts_from: str | None = None
     """Folder of the policy that the stage starts from; None: it goes on with the one at hand."""
+
+
+def restored(state: dict[str, Any], stages: dict[str, Stage]) -> Plan:
+    """The plan of a checkpoint, under the stages as they are configured now: a patience may have been changed."""
+    plan = Plan(**state)
+    if plan.stage not in stages:
+        raise UserError(f"data.stages: the checkpoint is in stage {plan.stage!r}, which is not among them")
+    if plan.without is not None:
+        patience = stages[plan.stage].patience
+        plan.stopped = patience is not None and plan.without >= patience
+    return plan
 
 
 def first_plan(stages: dict[str, Stage]) -> Plan:

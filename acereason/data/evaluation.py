@@ -1,17 +1,17 @@
 """The benchmarks of `test`: each a declarative entry, any subset of them, any n, any limit."""
 
-from collections import Counter
 from dataclasses import replace
 
 import lightning.pytorch as pl
 
+from acereason.data.bad_rows import BadRows, refuse_bad_rows, refuse_twins
 from acereason.data.benchmark import Measured
 from acereason.data.loader import Loader
 from acereason.data.loading import load_problems, longest_prompt, unusable
-from acereason.data.problems import BadRows, refuse_bad_rows
 from acereason.data.prompts import Template
 from acereason.distributed import world_size
 from acereason.errors import UserError
+from acereason.names import check_names
 from acereason.types import Problem, Sampling
 
 
@@ -25,8 +25,9 @@ class EvaluationData(pl.LightningDataModule):
         limit: first problems of each; null takes all.
         max_response_length: response budget of each, tokens; null takes each benchmark's own.
         template: the prompt's text.
-        bad_rows: what to do with rows without an answer, with an unparsable one, or with a prompt beyond the context:
-            `error` stops with their list; `exclude` prints the list and goes on.
+        bad_rows: what to do with rows without a statement or an answer, with one that is no text or can't be parsed, or
+            with a prompt beyond the context: `error` stops, `exclude` goes on without them; both tell how many they
+            are, and show some.
     """
 
     def __init__(
@@ -50,9 +51,15 @@ class EvaluationData(pl.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Load, template, tokenize and check every benchmark."""
+        self.template.check(self.trainer.lightning_module.tokenizer)
         for name in self.benchmarks:
-            if name not in self._problems:
-                self._problems[name] = self._load(name)
+            self.load(name)
+
+    def load(self, name: str) -> list[Problem]:
+        """Load, template, tokenize and check a benchmark, once."""
+        if name not in self._problems:
+            self._problems[name] = self._load(name)
+        return self._problems[name]
 
     def benchmark_problems(self, name: str) -> list[Problem]:
         """The problems of a benchmark."""
@@ -75,29 +82,24 @@ class EvaluationData(pl.LightningDataModule):
         module, entry, key = self.trainer.lightning_module, self.benchmarks[name], f"data.benchmarks.{name}.source"
         source = entry.source if self.limit is None else replace(entry.source, limit=self.limit)
         problems, bad = load_problems(source, name, self.template, module.tokenizer, key)
-        _refuse_twins(problems, key)
+        refuse_twins(problems, key)
+        total = len(problems) + len(bad)
         budgets = {f"data.benchmarks.{name}": entry.max_response_length}
         longest = longest_prompt(budgets, module.config.max_position_embeddings)
-        bad |= unusable([problem for problem in problems if problem.id not in bad], longest, module.rewards)
-        refuse_bad_rows(bad, len(problems), key, self.bad_rows)
+        bad |= unusable(problems, longest, module.rewards)
+        refuse_bad_rows(bad, total, key, self.bad_rows)
         return [problem for problem in problems if problem.id not in bad]
 
     def _check(self) -> None:
         if not self.benchmarks:
             raise UserError("data.benchmarks: name at least one")
+        check_names(self.benchmarks, "data.benchmarks")
         for name, entry in self.benchmarks.items():
             if entry.n < 1:
                 raise UserError(f"data.benchmarks.{name}.n: must be at least 1, not {entry.n}")
             entry.source.check(f"data.benchmarks.{name}.source")
         if self.limit is not None and self.limit < 1:
             raise UserError(f"data.limit: must be at least 1, not {self.limit}")
-
-
-def _refuse_twins(problems: list[Problem], key: str) -> None:
-    """Samples are kept by their problem's id."""
-    twins = [name for name, count in Counter(problem.id for problem in problems).items() if count > 1]
-    if twins:
-        raise UserError(f"{key}: two rows with the id {twins[0]}; name another column in fields.id, or none")
 
 
 def _changed(entry: Measured, n: int | None, max_response_length: int | None) -> Measured:

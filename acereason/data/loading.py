@@ -1,28 +1,65 @@
 """From a source to problems that are ready to roll out, and why some of them can't be."""
 
-from datasets import Dataset
+from typing import Any
+
 from transformers import PreTrainedTokenizerBase
 
+from acereason.data.bad_rows import BadRow
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
+from acereason.data.values import answers_text
 from acereason.errors import UserError, first_line
+from acereason.rewards.kept import kept
 from acereason.rewards.pool import RewardPool
-from acereason.types import Problem
+from acereason.types import KeptTests, Problem, Tests
 
 
 def load_problems(
     source: Source, name: str, template: Template, tokenizer: PreTrainedTokenizerBase, key: str
 ) -> tuple[list[Problem], dict[str, str]]:
-    """Every row of a source, templated and tokenized; and {problem id: why its row has no tests that can be used}.
+    """The rows of a source that can be used, templated and tokenized; and {row: why it can't be} of the others.
 
     `key` names the source in errors.
     """
-    rows = source.rows(key)
-    problems = [source.problem(row, index, name) for index, row in enumerate(rows)]
-    bad = attach_tests(source, rows, problems) if source.task == "code" else {}
+    problems, bad = read_problems(source, name, key, tests=source.task == "code" or bool(source.mapping.tests))
     for problem in problems:
         problem.prompt_ids = template.encode_prompt(problem, tokenizer)
     return problems, bad
+
+
+def read_problems(source: Source, name: str, key: str, tests: bool) -> tuple[list[Problem], dict[str, str]]:
+    """The rows of a source that can be used; and {row: why it can't be} of the others.
+
+    Args:
+        source: where the rows are.
+        name: of the source; ids begin with it.
+        key: names it in errors.
+        tests: whether code problems must have tests.
+    """
+    problems, bad = [], {}
+    for index, row in enumerate(source.rows(key)):
+        try:
+            problem = source.problem(row, index, name)
+            if tests and problem.task == "code":
+                problem.tests = _tests(source, row, problem)
+            problems.append(problem)
+        except BadRow as error:
+            bad[error.row] = error.reason
+    return problems, bad
+
+
+def described(problem: Problem) -> dict[str, Any]:
+    """A problem as a row that `rated` reads. Its tests stay in its source: `curate` puts them beside its rating."""
+    answers = [problem.answer, *problem.alternatives]
+    own = {"id": problem.id, "source": problem.source, "task": problem.task, "statement": problem.statement}
+    return own | {"starter": problem.starter, "answer": answers_text(answers), "tests": None}
+
+
+def _tests(source: Source, row: dict[str, Any], problem: Problem) -> Tests | KeptTests:
+    try:
+        return kept(source.tests(row))
+    except (ValueError, RecursionError) as error:
+        raise BadRow(problem.id, first_line(error)) from error
 
 
 def unusable(problems: list[Problem], longest: int, rewards: RewardPool) -> dict[str, str]:
@@ -44,14 +81,3 @@ def longest_prompt(budgets: dict[str, int], context: int) -> int:
                 f"{key}.max_response_length: the model's context of {context} tokens leaves no room for a prompt"
             )
     return context - max(budgets.values())
-
-
-def attach_tests(source: Source, rows: Dataset, problems: list[Problem]) -> dict[str, str]:
-    """Give code problems their rows' tests; {problem id: why its row has none that can be used}."""
-    bad = {}
-    for problem, row in zip(problems, rows, strict=True):
-        try:
-            problem.tests = source.tests(row)
-        except ValueError as error:
-            bad[problem.id] = first_line(error)
-    return bad

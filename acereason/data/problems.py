@@ -4,46 +4,27 @@ Every source becomes problems: a statement, and as ground truth an answer (math)
 """
 
 import re
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Any, Literal
+from typing import Any, TypeVar
 
 from datasets import Dataset
 
 from acereason.data.arithmetic import Arithmetic
+from acereason.data.bad_rows import BadRow
 from acereason.data.fields import ARITHMETIC, MAPPINGS, PROGRAMS, Fields
+from acereason.data.messages import NO_STATEMENT, response_of, statement_of
 from acereason.data.programs import Programs
 from acereason.data.reading import load
-from acereason.errors import UserError
-from acereason.rewards.math import last_boxed
+from acereason.data.values import answers_of, check_unicode, identity_of, number_of, plain, text_of
+from acereason.data.where import Asked, Range, holds
+from acereason.data.window import Window
+from acereason.errors import UserError, first_line
+from acereason.rewards.math import ground_truth, last_boxed
 from acereason.rewards.tests import parse_tests
 from acereason.types import Problem, Task, Tests
 
-
-@dataclass
-class Window:
-    """Rows of a span of time, such as those that no training data can hold."""
-
-    column: str
-    """Column of dates: ISO 8601 text, or timestamps."""
-    since: str
-    """First day, YYYY-MM-DD."""
-    until: str
-    """Day after the last, YYYY-MM-DD, so that two windows that meet share no row."""
-
-    def check(self, key: str) -> None:
-        """Raise a UserError for a window that can't work; `key` names it."""
-        for name in ("since", "until"):
-            try:
-                date.fromisoformat(getattr(self, name))
-            except ValueError as error:
-                raise UserError(f"{key}.{name}: {getattr(self, name)!r} is no day like 2025-02-01") from error
-        if self.since >= self.until:
-            raise UserError(f"{key}: since {self.since} is not before until {self.until}")
-
-    def holds(self, value: Any) -> bool:
-        """Whether a row's date lies in it."""
-        return self.since <= str(value)[:10] < self.until
+T = TypeVar("T")
 
 
 @dataclass
@@ -51,20 +32,25 @@ class Source:
     """One source of problems: a `path`, or a generator."""
 
     path: str | None = None
-    """A .jsonl, .jsonl.gz, .json or .parquet file; a folder of them, or a pattern such as `runs/teacher/*/*.parquet`;
-    the name of a dataset on the Hub, or files there: hf://datasets/OWNER/NAME/FILE, which may hold a *."""
+    """A .jsonl, .json (both also .gz), .parquet or .arrow file; a folder of them, or a pattern such as
+    `runs/teacher/*/*.parquet`, unless a file or folder has just this name; the name of a dataset on the Hub, or files
+    there: hf://datasets/OWNER/NAME/FILE, which may hold a *."""
     fields: str | Fields = "math"
     """Name of a known mapping (`MAPPINGS`: gsm8k, math, math500, matharena, aime, acereason-math, acereason-sft, sft,
-    curated, curated-code, taco, apps, livecodebench, acereason-code, humaneval, mbpp, mbppplus), or the columns."""
+    curated, curated-code, rated, taco, apps, livecodebench, acereason-code, deepcoder, deepcoder-lcbv5, humaneval,
+    mbpp, mbppplus), or the columns."""
     task: Task = "math"
     """Which verifier judges, and which instruction the template gives; where the mapping has a column of tasks, that
     tells instead."""
     split: str = "train"
-    """Split of a Hub dataset; a file has only train."""
+    """Split of a Hub dataset, or a part of it: train[2000:]. Files have only one, whatever its name, of which a part
+    may be taken in the same way."""
     config: str | None = None
     """Configuration (subset) of a Hub dataset, or of a folder that is laid out as one; null: its only one."""
-    where: dict[str, list[str]] = field(default_factory=dict)
-    """Take only rows whose columns hold one of these values: {status: [correct], finish_reason: [stop]}."""
+    where: dict[str, list[Asked] | Range] = field(default_factory=dict)
+    """Take only rows whose columns hold one of these values: {status: [correct], level: [4, 5]}. 5, 5.0 and "5" are the
+    same, and true and "true"; null finds rows without a value. Or a number in a range, its bounds included: {pass_rate:
+    {most: 0.375}, mean_tokens: {least: 2000, most: 4000}}."""
     window: Window | None = None
     """Take the rows of these dates only; null takes all."""
     limit: int | None = None
@@ -82,6 +68,9 @@ class Source:
             raise UserError(f"{key}.fields: {self.fields!r} is no known mapping; there are {sorted(MAPPINGS)}")
         if self.programs and self.task != "code":
             raise UserError(f"{key}.task: must be code for programs, not {self.task}")
+        for column, asked in self.where.items():
+            if isinstance(asked, Range):
+                asked.check(f"{key}.where.{column}")
         if self.window:
             self.window.check(f"{key}.window")
         if self.arithmetic:
@@ -96,25 +85,36 @@ class Source:
         rows = rows if self.limit is None else rows.select(range(min(self.limit, len(rows))))
         if not len(rows):
             raise UserError(f"{key}: {self.path} has no rows" + (f" where {self.where}" if self.where else ""))
-        if missing := self.columns() - set(rows.column_names):
-            has = sorted(rows.column_names)
-            raise UserError(f"{key}.fields: {self.path} has no column {sorted(missing)[0]!r}; its columns are {has}")
+        if missing := self.columns(rows.column_names) - set(rows.column_names):
+            has = ", ".join(map(repr, sorted(rows.column_names)[:30]))
+            raise UserError(f"{key}.fields: {self.path} has no column {sorted(missing)[0]!r}; its columns are [{has}]")
         return rows
 
     def problem(self, row: dict[str, Any], index: int, name: str) -> Problem:
-        """One row as a problem, without its tests; its answer is empty where the row has none."""
-        fields = self.mapping
-        answer = "" if fields.answer is None else _answer_of(row[fields.answer], fields.answer_pattern)
-        identity = index if fields.id is None else row[fields.id]
-        return Problem(
-            id=f"{name}/{identity}",
-            task=self.task if fields.task is None else _task_of(row[fields.task], f"{name}/{identity}"),
-            statement=self._statement(row),
-            answer=answer,
-            starter="" if fields.starter is None else str(row[fields.starter] or ""),
-            source=name,
-            difficulty=None if fields.difficulty is None else _number_in(row[fields.difficulty]),
-        )
+        """One row as a problem, without its tests; its answer is empty where the row has none.
+
+        Raises:
+            BadRow: the row can't be a problem; says why.
+        """
+        named = f"{name}/{index}"
+        try:
+            named = f"{name}/{self._identity(row, index)}"
+            answer, *others = self._answers(row) or [""]
+            problem = Problem(
+                id=named,
+                task=self._task(row),
+                statement=self._statement(row),
+                answer=answer,
+                alternatives=others,
+                starter=self._read(row, self.mapping.starter, text_of) or "",
+                source=name,
+                difficulty=self._read(row, self.mapping.difficulty, number_of),
+            )
+            for text in (problem.id, problem.statement, problem.answer, *problem.alternatives, problem.starter):
+                check_unicode(text)
+            return problem
+        except (ValueError, RecursionError) as error:
+            raise BadRow(named, first_line(error)) from error
 
     def tests(self, row: dict[str, Any]) -> Tests:
         """The tests of a code problem's row.
@@ -125,16 +125,26 @@ class Source:
         columns = self.mapping.tests
         if not columns:
             raise ValueError("no columns of tests are named (fields.tests)")
-        return parse_tests(row[columns[0]] if len(columns) == 1 else {name: row[name] for name in columns})
+        cells = {name: plain(row[name]) for name in columns}
+        return parse_tests(cells[columns[0]] if len(columns) == 1 else cells)
 
     def solution(self, row: dict[str, Any], problem: Problem) -> str:
-        """The response that SFT learns; a box is added where it has none, so that the verifier finds an answer."""
+        """The response that SFT learns. A worked solution without a box gets one, so that the verifier finds an answer.
+
+        Raises:
+            BadRow: the row holds no text in its place; says what.
+        """
         fields = self.mapping
-        text = "" if fields.solution is None else _text_of(row[fields.solution], "assistant")
-        if fields.remove_pattern:
-            text = re.sub(fields.remove_pattern, "", text)
-        boxed = last_boxed(text) is not None or not problem.answer
-        return text.strip() if boxed else f"{text.strip()}\n\\boxed{{{problem.answer}}}".strip()
+        if fields.solution is None:
+            return f"\\boxed{{{problem.answer}}}" if problem.answer else ""
+        try:
+            text = self._read(row, fields.solution, response_of) or ""
+            check_unicode(text)
+        except (ValueError, RecursionError) as error:
+            raise BadRow(problem.id, first_line(error)) from error
+        text = (re.sub(fields.remove_pattern, "", text) if fields.remove_pattern else text).strip()
+        needs_box = fields.worked and text and problem.answer and last_boxed(text) is None
+        return f"{text}\n\\boxed{{{problem.answer}}}" if needs_box else text
 
     @property
     def mapping(self) -> Fields:
@@ -143,11 +153,11 @@ class Source:
             return ARITHMETIC if self.arithmetic else PROGRAMS
         return MAPPINGS[self.fields] if isinstance(self.fields, str) else self.fields
 
-    def columns(self) -> set[str]:
-        """The columns that the mapping names."""
+    def columns(self, there: list[str] | None = None) -> set[str]:
+        """The columns that the mapping names; of several for one thing, that of those which are `there`."""
         fields = self.mapping
-        single = (fields.statement, fields.answer, fields.solution, fields.id, fields.difficulty, fields.date)
-        columns = (*single, fields.starter, fields.task, fields.example, *fields.tests)
+        single = (fields.statement, fields.answer, fields.solution, fields.difficulty, fields.date)
+        columns = (*single, _first(fields.id, there or []), fields.starter, fields.task, fields.example, *fields.tests)
         return {column for column in columns if column is not None}
 
     def _in_window(self, rows: Dataset, key: str) -> Dataset:
@@ -156,15 +166,54 @@ class Source:
         column = self.window.column
         if column not in rows.column_names:
             raise UserError(f"{key}.window.column: {self.path} has no column {column!r}; it has {rows.column_names}")
-        rows = rows.select([index for index, value in enumerate(rows[column]) if self.window.holds(value)])
+        try:
+            rows = rows.select([place for place, day in enumerate(_cells(rows, column)) if self.window.holds(day)])
+        except ValueError as error:
+            raise UserError(f"{key}.window.column: {self.path}, column {column!r}: {error}") from error
         if not len(rows):
             raise UserError(f"{key}.window: no row of {self.path} is from {self.window.since} to {self.window.until}")
         return rows
 
+    def _identity(self, row: dict[str, Any], index: int) -> str:
+        column = _first(self.mapping.id, row)
+        return str(index) if column is None else identity_of(row[column])
+
+    def _task(self, row: dict[str, Any]) -> Task:
+        value = self.task if self.mapping.task is None else row[self.mapping.task]
+        if value not in ("math", "code"):
+            raise ValueError(f"task must be math or code, not {value!r}")
+        return value
+
     def _statement(self, row: dict[str, Any]) -> str:
-        statement = _text_of(row[self.mapping.statement], "user")
-        shown = row[self.mapping.example] if self.mapping.example else None
-        return f"{statement}\n\nIt must pass this test:\n{shown[0]}" if shown else statement
+        fields = self.mapping
+        answered_elsewhere = fields.solution != fields.statement
+        statement = self._read(row, fields.statement, lambda cell: statement_of(cell, answered_elsewhere)) or ""
+        shown = row[fields.example] if fields.example else None
+        return f"{statement}\n\nIt must pass this test:\n{text_of(shown[0])}" if shown else statement
+
+    def _answers(self, row: dict[str, Any]) -> list[str]:
+        """The acceptable answers; of a solution, what it says at its end."""
+        fields = self.mapping
+        if fields.answer is None:
+            return []
+        if fields.answer_pattern is not None:
+            found = re.search(fields.answer_pattern, self._read(row, fields.answer, text_of) or "")
+            return [text] if found and (text := found.group(1).strip()) else []
+        if fields.answer != fields.solution:
+            return self._read(row, fields.answer, answers_of) or []
+        text = self._read(row, fields.answer, response_of) or ""
+        answer = ground_truth(text).strip()
+        return [answer] if answer and answer != text.strip() else []
+
+    def _read(self, row: dict[str, Any], column: str | None, read: Callable[[Any], T]) -> T | None:
+        """A cell, whose column is named where it can't be read; None where there is no such column."""
+        if column is None:
+            return None
+        try:
+            return read(row[column])
+        except ValueError as error:
+            reason = str(error)
+            raise ValueError(reason if reason == NO_STATEMENT else f"{column}: {reason}") from error
 
     def _all(self, key: str) -> Dataset:
         if generator := self.arithmetic or self.programs:
@@ -172,58 +221,27 @@ class Source:
         return load(str(self.path), self.config, self.split, f"{key}.path")
 
     def _chosen(self, rows: Dataset, key: str) -> Dataset:
-        for column, values in self.where.items():
-            if column not in rows.column_names:
-                raise UserError(f"{key}.where: no column {column!r}; there are {sorted(rows.column_names)}")
-            rows = rows.filter(lambda value, values=values: value in values, input_columns=column)
+        self.check_where(rows, key)
+        for column, asked in self.where.items():
+            rows = rows.select([place for place, cell in enumerate(_cells(rows, column)) if holds(cell, asked)])
         return rows
 
-
-BadRows = Literal["error", "exclude"]
-
-
-def refuse_bad_rows(bad: dict[str, str], total: int, key: str, bad_rows: BadRows) -> None:
-    """Report rows that can't be used ({row id: reason}): an error, or a printed list where the config excludes them."""
-    if not bad:
-        return
-    shown = ", ".join(f"{row} ({reason})" for row, reason in list(bad.items())[:10]) + (
-        f" and {len(bad) - 10} more" if len(bad) > 10 else ""
-    )
-    if bad_rows == "error":
-        raise UserError(
-            f"{key}: {len(bad)} of {total} rows can't be used: {shown}; mend them, or set bad_rows: exclude"
-        )
-    if len(bad) == total:
-        raise UserError(f"{key}: none of the {total} rows can be used: {shown}")
-    print(
-        f"{key}: {len(bad)} of {total} rows excluded", *(f"  {row}: {reason}" for row, reason in bad.items()), sep="\n"
-    )
+    def check_where(self, rows: Dataset, key: str) -> None:
+        """Raise a UserError for a column of `where` that isn't there."""
+        for column in self.where:
+            if column not in rows.column_names:
+                raise UserError(f"{key}.where: no column {column!r}; there are {sorted(rows.column_names)}")
 
 
-def _text_of(value: Any, role: str) -> str:
-    """A text; of a list of messages, the first of the role."""
-    if isinstance(value, list):
-        return next((str(message["content"]) for message in value if message["role"] == role), "")
-    return str(value or "")
+def _first(names: str | list[str] | None, there: Container[str]) -> str | None:
+    """Of several columns the first that is there."""
+    if isinstance(names, list):
+        return next((name for name in names if name in there), names[0] if names else None)
+    return names
 
 
-def _answer_of(value: Any, pattern: str | None) -> str:
-    """Ground truth as text; whole floats lose their point (AMC stores 142.0)."""
-    if value is None:
-        return ""
-    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-    if pattern is None:
-        return text.strip()
-    found = re.search(pattern, text)
-    return found.group(1).strip() if found else ""
-
-
-def _task_of(value: Any, row: str) -> Task:
-    if value not in ("math", "code"):
-        raise UserError(f"{row}: task must be math or code, not {value!r}")
-    return value
-
-
-def _number_in(value: Any) -> float | None:
-    found = re.search(r"-?\d+(\.\d+)?", str(value))
-    return float(found.group()) if found else None
+def _cells(rows: Dataset, column: str, size: int = 1000) -> Iterator[Any]:
+    """The cells of a column, some at a time."""
+    alone = rows.select_columns([column])
+    for start in range(0, len(alone), size):
+        yield from alone[start : start + size][column]

@@ -1,10 +1,16 @@
 """From a problem to the text that the model is given."""
 
+import re
 from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
+from acereason.data.responses import learnt
+from acereason.errors import UserError
 from acereason.types import Problem
+
+_NEEDED = {"layout": "{user}", "math": "{statement}", "code": "{statement}", "starter": "{statement}"}
+"""What each text would be of no use without."""
 
 
 @dataclass
@@ -32,26 +38,76 @@ class Template:
     )
     """The whole prompt; {system} and {user} (the instruction) are put in."""
     end: str = "<|im_end|>"
-    """Token that ends a response: SFT learns it; sampling stops at it, and at the tokenizer's own end-of-text token."""
+    """Token that ends a response: SFT learns it; sampling stops at it, and at the tokenizer's and the model's own."""
+
+    def __post_init__(self) -> None:
+        for name, needed in _NEEDED.items():
+            if needed not in getattr(self, name):
+                raise ValueError(f"template.{name}: has no {needed}")
+        if max(self.layout.count("{user}"), self.layout.count("{system}")) > 1:
+            raise ValueError("template.layout: names {user} or {system} twice; a chat template has one place for each")
+        if "{system}" in self.layout.partition("{user}")[2]:
+            raise ValueError("template.layout: {system} must stand before {user}")
+
+    @property
+    def opened(self) -> str | None:
+        """What stands in the prompt after the `<think>` that it ends with; None where it ends with none."""
+        found = re.search(r"<think>(\s*)$", self.layout)
+        return found and found[1]
+
+    def check(self, tokenizer: PreTrainedTokenizerBase, key: str = "data.template") -> None:
+        """Raise a UserError where responses can't end as the template says; `key` names it."""
+        if self.end_id(tokenizer) is None:
+            raise UserError(
+                f"{key}.end: {self.end!r} is no token of the tokenizer, which makes "
+                f"{len(_ids(self.end, tokenizer))} of it; name one that is, such as {tokenizer.eos_token}"
+            )
 
     def render(self, problem: Problem) -> str:
         """The prompt's text."""
-        return self.layout.replace("{system}", self.system).replace("{user}", self.instruction(problem))
+        return filled(self.layout, system=self.system, user=self.instruction(problem))
 
     def instruction(self, problem: Problem) -> str:
         """The user's part of it. Placeholders are replaced, not formatted: statements are full of braces."""
         instruction: str = self.starter if problem.starter else getattr(self, problem.task)
-        return instruction.replace("{starter}", problem.starter).replace("{statement}", problem.statement)
+        return filled(instruction, starter=problem.starter, statement=problem.statement)
 
     def encode_prompt(self, problem: Problem, tokenizer: PreTrainedTokenizerBase) -> list[int]:
         """[P] token ids of the prompt."""
-        return tokenizer(self.render(problem), add_special_tokens=False)["input_ids"]
+        return _ids(self.render(problem), tokenizer)
 
     def encode_response(self, response: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-        """[R] token ids of a response to learn, the end token included."""
-        return tokenizer(response.removeprefix("<think>\n") + self.end, add_special_tokens=False)["input_ids"]
+        """[R] token ids of a response to learn, the end token included.
+
+        Raises:
+            ValueError: it can't be learnt; says why in one line.
+        """
+        end = self.end_id(tokenizer)
+        ids = _ids(learnt(response, self.opened, {self.end, *tokenizer.all_special_tokens}), tokenizer)
+        if end is None or end in ids:
+            raise ValueError(f"{self.end} stands within it")
+        return [*ids, end]
+
+    def end_id(self, tokenizer: PreTrainedTokenizerBase) -> int | None:
+        """The token that ends a response; None where `end` is no single token."""
+        ids = _ids(self.end, tokenizer)
+        return ids[0] if len(ids) == 1 and tokenizer.decode(ids) == self.end else None
 
     def stop_ids(self, tokenizer: PreTrainedTokenizerBase) -> list[int]:
         """Tokens that end a response."""
-        ids = [tokenizer.convert_tokens_to_ids(self.end), tokenizer.eos_token_id]
+        ids = [self.end_id(tokenizer), tokenizer.eos_token_id]
         return [token for token in dict.fromkeys(ids) if token is not None]
+
+
+def filled(text: str, **values: str) -> str:
+    """The text with each `{name}` replaced by its value; what a value says of names stays.
+
+    Example:
+        >>> filled("{user}: {system}", user="a {system}", system="b")
+        'a {system}: b'
+    """
+    return re.sub("|".join(rf"\{{{name}\}}" for name in values), lambda found: values[found[0][1:-1]], text)
+
+
+def _ids(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    return tokenizer(text, add_special_tokens=False)["input_ids"]

@@ -1,16 +1,18 @@
-"""Rows of files, of folders of files, and of datasets on the Hub, through `datasets`."""
+"""Rows of files, of folders of files, and of datasets on the Hub."""
 
+import re
 from glob import escape, glob
 from pathlib import Path
 
-from datasets import Dataset, load_dataset
-from datasets.exceptions import DatasetNotFoundError
+from datasets import Dataset, DatasetDict, load_from_disk
 
+from acereason.data.hub import HUB, downloaded, load_hub, names_on_the_hub
+from acereason.data.tables import FORMATS, exact, part_of, table_of
 from acereason.errors import UserError, first_line
 
-_FORMATS = {".parquet": "parquet", ".jsonl": "json", ".jsonl.gz": "json", ".json": "json"}
-"""Endings of files, in the order in which a folder is searched for them, and what `datasets` calls them."""
-_ON_THE_HUB = "hf://"
+_SAVED = ("dataset_dict.json", "state.json")
+"""Files of a folder that `save_to_disk` wrote."""
+_PATTERN = re.compile(r"[*?[]")
 
 
 def load(path: str, config: str | None, split: str, key: str) -> Dataset:
@@ -19,55 +21,77 @@ def load(path: str, config: str | None, split: str, key: str) -> Dataset:
     Args:
         path: a file, a folder of files, a pattern, files on the Hub (hf://), or a dataset's name there.
         config: subset of a dataset on the Hub, or of a folder that is laid out as one; null: its only one.
-        split: of a dataset on the Hub; a file has only train.
+        split: of a dataset on the Hub; files have only train, of which a part may be taken: train[100:].
         key: names the path in errors.
     """
-    files = _files(path, key) if config is None else []
-    if not files:
-        return _load_hub(path, config, split, key)
-    kind = _format(files[0])
+    if config is None and any((Path(path) / name).is_file() for name in _SAVED):
+        return part_of(_saved(path, split, key), split, key)
+    names = files_of(path, key) if config is None else []
+    if not names:
+        return load_hub(path, config, split, key)
+    kind = str(_format(names[0]))
     try:
-        return load_dataset(kind, data_files=files, split="train")
-    except Exception as error:
-        cause = error.__cause__ or error
-        raise UserError(f"{key}: {path} can't be read as {kind}: {first_line(cause)}") from error
+        rows = table_of([*map(Path, names)] if not names[0].startswith(HUB) else downloaded(names), kind)
+    except Exception as error:  # whatever the readers say of a file is about the user's file
+        reason = first_line(error).removeprefix(f"{path}, ")
+        raise UserError(f"{key}: {path} can't be read as {kind}: {reason}") from error
+    return part_of(rows, split, key)
 
 
-def _files(path: str, key: str) -> list[str]:
-    """The files that a path names, in order; none: it is a name on the Hub."""
+def files_of(path: str, key: str) -> list[str]:
+    """The files that a path names, in order; none: it is a name on the Hub. A path that is there is meant as it stands,
+    and is a pattern only otherwise."""
     here = Path(path)
-    if _format(path) and (path.startswith(_ON_THE_HUB) or here.is_file()):
+    if path.startswith(HUB):
+        found = [name for name in names_on_the_hub(path, key) if _format(name)]
+        if not found:
+            raise UserError(f"{key}: no .parquet, .arrow, .jsonl or .json file {path}")
+        return found
+    if here.is_file():
+        if not _format(path):
+            raise UserError(f"{key}: {path} must end in one of {', '.join(FORMATS)}")
         return [path]
     if here.is_dir():
         found = _in_folder(path)
-    elif "*" in path or _format(path):
-        found = [name for name in sorted(glob(path)) if _format(name)]
+    elif _PATTERN.search(path) or _format(path):
+        found = [name for name in sorted(glob(_escaped(path))) if _format(name) and Path(name).is_file()]
     else:
         return []
     if not found:
-        raise UserError(f"{key}: no file {path}" + ("/*.parquet, nor .jsonl or .json" if here.is_dir() else ""))
+        raise UserError(f"{key}: no file {path}" + ("/*.parquet, nor .arrow, .jsonl or .json" if here.is_dir() else ""))
     if len({_format(name) for name in found}) > 1:
         raise UserError(f"{key}: {path} names files of several formats; let it end in *{Path(found[0]).suffix}")
     return found
 
 
+def _escaped(pattern: str) -> str:
+    """A pattern whose first folders, as far as there are any of just these names, stand for themselves."""
+    parts = Path(pattern).parts
+    count = next(n for n in range(len(parts) - 1, -1, -1) if Path(*parts[:n]).is_dir())
+    return str(Path(escape(str(Path(*parts[:count]))), *parts[count:]))
+
+
 def _format(name: str) -> str | None:
-    """What `datasets` calls a file of this name; None for others."""
-    return next((kind for ending, kind in _FORMATS.items() if name.endswith(ending)), None)
+    """What reads a file of this name; None for others."""
+    return next((kind for ending, kind in FORMATS.items() if name.endswith(ending)), None)
 
 
 def _in_folder(folder: str) -> list[str]:
     """A folder's own files, else those of the folders in it; .parquet before any others, which then are about them."""
-    for suffix in _FORMATS:
+    for suffix in FORMATS:
         for pattern in ("*", "*/*"):
-            if found := sorted(glob(f"{escape(folder)}/{pattern}{suffix}")):  # without hidden ones
+            found = [name for name in sorted(glob(f"{escape(folder)}/{pattern}{suffix}")) if Path(name).is_file()]
+            if found:  # without hidden ones
                 return found
     return []
 
 
-def _load_hub(name: str, config: str | None, split: str, key: str) -> Dataset:
-    try:
-        return load_dataset(name, config, split=split)
-    except (DatasetNotFoundError, ConnectionError, FileNotFoundError, ValueError, RuntimeError) as error:
-        reason = first_line(error)
-        raise UserError(f"{key}: {name!r} is no .json, .jsonl or .parquet file; the Hub: {reason}") from error
+def _saved(folder: str, split: str, key: str) -> Dataset:
+    """What `save_to_disk` wrote: one dataset, or one for each split."""
+    found = load_from_disk(folder)
+    if isinstance(found, DatasetDict):
+        name = split.partition("[")[0]
+        if name not in found:
+            raise UserError(f"{key}: {folder} has no split {name!r}; there are {sorted(found)}")
+        found = found[name]
+    return exact(found)

@@ -6,14 +6,16 @@ from typing import Any
 import lightning.pytorch as pl
 
 from acereason.calibration import Calibration
+from acereason.data.bad_rows import BadRows, refuse_bad_rows, refuse_twins
 from acereason.data.benchmark import Benchmark
-from acereason.data.curriculum import Plan, Stage, first_plan, next_plan, stage_over
+from acereason.data.curriculum import Plan, Stage, first_plan, next_plan, restored, stage_over
 from acereason.data.loader import Loader, batched
 from acereason.data.loading import load_problems, longest_prompt, unusable
-from acereason.data.problems import BadRows, Source, refuse_bad_rows
+from acereason.data.problems import Source
 from acereason.data.prompts import Template
 from acereason.distributed import world_size
 from acereason.errors import UserError
+from acereason.names import check_names
 from acereason.seeds import shuffled
 from acereason.types import Problem, Sampling
 
@@ -29,8 +31,9 @@ class RLData(pl.LightningDataModule):
         stages: the curriculum, in order.
         benchmarks: what Evaluation, `validate` and `test` measure, by name.
         template: the prompt's text.
-        bad_rows: what to do with rows without an answer, with an unparsable one, or with a prompt beyond the context:
-            `error` stops with their list; `exclude` prints the list and goes on.
+        bad_rows: what to do with rows without a statement or an answer, with one that is no text or can't be parsed, or
+            with a prompt beyond the context: `error` stops, `exclude` goes on without them; both tell how many they
+            are, and show some.
         seed: of the order of problems.
     """
 
@@ -88,12 +91,15 @@ class RLData(pl.LightningDataModule):
         """Load, template, tokenize and check every source in use."""
         if stage == "fit":
             self.check_trainer()
+        self.template.check(self.trainer.lightning_module.tokenizer)
         measured = [benchmark.source for benchmark in self.benchmarks.values()]
         trained = [name for entry in self.stages.values() for name in entry.sources]
         if stage == "predict":
             used = list(self.stages[self.calibration.stage].sources)
         else:
             used = trained + measured if stage == "fit" else measured
+        if not used:
+            raise UserError("data.benchmarks: name at least one, which is measured")
         for name in dict.fromkeys(used):
             if name not in self._problems:
                 self._problems[name] = self._load(name)
@@ -167,9 +173,7 @@ class RLData(pl.LightningDataModule):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the plan."""
-        self._plan = Plan(**state_dict["plan"]) if state_dict["plan"] else None
-        if self._plan and self._plan.stage not in self.stages:
-            raise UserError(f"data.stages: the checkpoint is in stage {self._plan.stage!r}, which is not among them")
+        self._plan = restored(state_dict["plan"], self.stages) if state_dict["plan"] else None
 
     def _plan_epoch(self, epoch: int, step: int) -> None:
         if self._plan is None:
@@ -194,9 +198,11 @@ class RLData(pl.LightningDataModule):
     def _load(self, name: str) -> list[Problem]:
         module, key = self.trainer.lightning_module, f"data.sources.{name}"
         problems, bad = load_problems(self.sources[name], name, self.template, module.tokenizer, key)
+        refuse_twins(problems, key)
+        total = len(problems) + len(bad)
         longest = longest_prompt(self.budgets(name, module.sampling), module.config.max_position_embeddings)
-        bad |= unusable([problem for problem in problems if problem.id not in bad], longest, module.rewards)
-        refuse_bad_rows(bad, len(problems), key, self.bad_rows)
+        bad |= unusable(problems, longest, module.rewards)
+        refuse_bad_rows(bad, total, key, self.bad_rows)
         return [problem for problem in problems if problem.id not in bad]
 
     def budgets(self, source: str, sampling: Sampling) -> dict[str, int]:
@@ -224,14 +230,21 @@ class RLData(pl.LightningDataModule):
             entry.check_callbacks(f"data.stages.{name}", listed)
 
     def _check(self) -> None:
+        check_names(self.sources, "data.sources")
+        check_names(self.stages, "data.stages")
+        check_names(self.benchmarks, "data.benchmarks")
         for name, entry in self.stages.items():
             entry.check(f"data.stages.{name}")
             self._require(f"stages.{name}.sources", list(entry.sources), "sources", self.sources)
             monitored = [entry.monitor] if entry.monitor else []
             self._require(f"stages.{name}.monitor", monitored, "benchmarks", self.benchmarks)
+            if monitored and f"best-of-{name}" in self.stages:
+                raise UserError(f"data.stages.best-of-{name}: the best policy of stage {name} is exported by this name")
         for name, benchmark in self.benchmarks.items():
             self._require(f"benchmarks.{name}.source", [benchmark.source], "sources", self.sources)
         for before, (name, entry) in zip([None, *self.stages.values()], self.stages.items(), strict=False):
+            if entry.keep_filtered and before is None:
+                raise UserError(f"data.stages.{name}.keep_filtered: it is the first stage, there is none before it")
             if entry.start_from == "best" and (before is None or before.monitor is None):
                 raise UserError(f"data.stages.{name}.start_from: best needs a monitor in the stage before it")
 

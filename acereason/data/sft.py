@@ -1,20 +1,30 @@
 """The (prompt, response) rows of supervised fine-tuning."""
 
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
+import pyarrow.compute as pc
 from datasets import Dataset, concatenate_datasets
 
+from acereason.data.bad_rows import BadRows, refuse_bad_rows
 from acereason.data.loader import Loader, batched
-from acereason.data.problems import BadRows, Source, refuse_bad_rows
+from acereason.data.problems import Source
 from acereason.data.prompts import Template
-from acereason.distributed import world_size
+from acereason.data.tokens import Tokenized, open_tokens
+from acereason.distributed import gather, rank, world_size
 from acereason.errors import UserError
+from acereason.names import check_names
 from acereason.seeds import shuffled
 
 
 class SFTData(pl.LightningDataModule):
     """Tokenized prompts and responses; the loss is on the response alone.
+
+    A response is learnt without the end tokens that it brings, and with `<think>` once, counting the prompt's. Where
+    the prompt opens thoughts and a response has none, they are closed at once.
 
     Rows are tokenized once into an Arrow file on disk, and read from there batch by batch.
 
@@ -30,8 +40,9 @@ class SFTData(pl.LightningDataModule):
         max_length: longest prompt + response, tokens.
         heldout: sources whose loss `validate` measures, by name.
         template: the prompt's text.
-        bad_rows: what to do with rows that are longer, or whose response is empty: `error` or `exclude`, with their
-            list.
+        bad_rows: what to do with rows that are longer, have no statement, or whose response is empty or was cut while
+            it was thinking: `error` stops, `exclude` goes on without them; both tell how many they are, and show some.
+            Rows may share an id: they are responses to one prompt.
         seed: of the order of rows.
         workers: processes that tokenize.
     """
@@ -49,30 +60,66 @@ class SFTData(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.sources, self.heldout = sources, heldout or {}
+        check_names(self.sources, "data.sources")
+        check_names(self.heldout, "data.heldout")
         self.batch_size, self.max_length = batch_size, max_length
         self.template, self.bad_rows, self.seed, self.workers = template, bad_rows, seed, workers
-        self._rows: Dataset | None = None
+        self._prepared: dict[tuple[str, str], Path] | Exception | None = None
+        """The folders of tokens by (kind, name), or why there are none; None where another process made them."""
         self._heldout: dict[str, Dataset] = {}
+        self._rows: Dataset
+        self._lengths: np.ndarray
+
+    def prepare_data(self) -> None:
+        """Tokenize what the run needs; in one process of each machine, for which Lightning lets the others wait.
+
+        What a user's mistake raises waits for `setup`, where all ranks raise it: they would wait for one that has left.
+        """
+        try:
+            self._prepared = self._tokenize(self.trainer.state.fn == "fit")
+        except (UserError, OSError) as error:
+            self._prepared = error
 
     def setup(self, stage: str) -> None:
-        """Load, template, tokenize and check the sources."""
-        if stage == "fit" and self.trainer.reload_dataloaders_every_n_epochs != 1:
+        """Open what has been tokenized on this machine, and leave out the rows that can't be learnt."""
+        prepared = gather([self._prepared])
+        for error in prepared:
+            if isinstance(error, Exception):
+                raise error
+        mine = prepared[: rank() + 1]  # the last that has any is this machine's first rank
+        folders = [each for each in mine if isinstance(each, dict)][-1]
+        rows = {
+            (kind, name): self.usable(folders[kind, name], f"data.{kind}.{name}")
+            for kind, name, _ in self._used(stage == "fit")
+        }
+        self._heldout = {name: rows["heldout", name] for name in self.heldout}
+        if stage == "fit":
+            self._rows = concatenate_datasets([rows["sources", name] for name in self.sources])
+            self._lengths = lengths_of(self._rows)
+
+    def _tokenize(self, training: bool) -> dict[tuple[str, str], Path]:
+        self.template.check(self.trainer.lightning_module.tokenizer)
+        if training:
+            self.check()
+        return {
+            (kind, name): self.tokenized(name, source).make(f"data.{kind}.{name}", self.workers)
+            for kind, name, source in self._used(training)
+        }
+
+    def check(self) -> None:
+        """Raise a UserError for values that can't work."""
+        if self.trainer.reload_dataloaders_every_n_epochs != 1:
             raise UserError("trainer.reload_dataloaders_every_n_epochs: must be 1, every epoch has an order of its own")
-        if stage == "fit" and self._rows is None:
-            self._rows = concatenate_datasets(
-                [self._load(f"data.sources.{name}", name, source) for name, source in self.sources.items()]
-            )
-        if not self._heldout:
-            self._heldout = {
-                name: self._load(f"data.heldout.{name}", name, source) for name, source in self.heldout.items()
-            }
+        if not self.sources:
+            raise UserError("data.sources: name at least one")
+        for name in ("batch_size", "max_length", "workers"):
+            if getattr(self, name) < 1:
+                raise UserError(f"data.{name}: must be at least 1, not {getattr(self, name)}")
 
     def train_dataloader(self) -> Loader[dict[str, Any]]:
         """This epoch's rows in an order that depends on (seed, epoch)."""
-        assert self._rows is not None
         order = shuffled(range(len(self._rows)), self.seed, "order", self.trainer.current_epoch)
-        lengths = self._rows["length"][:]
-        batches = [dealt(batch, lengths, world_size()) for batch in batched(order, self.batch_size)]
+        batches = [dealt(batch, self._lengths, world_size()) for batch in batched(order, self.batch_size)]
         return Loader(batches, self._rows.__getitem__)
 
     def val_dataloader(self) -> list[Loader[dict[str, Any]]]:
@@ -84,37 +131,36 @@ class SFTData(pl.LightningDataModule):
 
     test_dataloader = val_dataloader
 
-    def _load(self, key: str, name: str, source: Source) -> Dataset:
-        rows = source.rows(key)
-        tokenizer = self.trainer.lightning_module.tokenizer
+    def tokenized(self, name: str, source: Source) -> Tokenized:
+        """What makes tokens of a source's rows."""
+        return Tokenized(source, name, self.template, self.trainer.lightning_module.tokenizer)
 
-        def tokenize(row: dict[str, Any], index: int) -> dict[str, Any]:
-            problem = source.problem(row, index, name)
-            response = source.solution(row, problem)
-            prompt_ids = self.template.encode_prompt(problem, tokenizer)
-            response_ids = self.template.encode_response(response, tokenizer) if response else []
-            token_ids, prompt_length = prompt_ids + response_ids, len(prompt_ids)
-            return {"id": problem.id, "token_ids": token_ids, "prompt_length": prompt_length, "length": len(token_ids)}
+    def usable(self, folder: Path, key: str) -> Dataset:
+        """The tokenized rows of a folder that can be learnt. `key` names their source in errors."""
+        rows = open_tokens(folder)
+        reasons, lengths = rows.data.column("bad"), lengths_of(rows)
+        good = pc.is_null(reasons).to_numpy() & (lengths <= self.max_length)
+        bad = {}
+        for place in np.flatnonzero(~good).tolist():  # by place: several responses to a prompt share its id
+            long = f"{lengths[place]} tokens, data.max_length is {self.max_length}"
+            bad[f"row {place}, {rows[place]['id']}"] = reasons[place].as_py() or long
+        refuse_bad_rows(bad, len(rows), key, self.bad_rows)
+        rows = rows.remove_columns("bad")
+        return rows.select(np.flatnonzero(good)) if bad else rows
 
-        processes = self.workers if self.workers > 1 else None
-        tokenized = rows.map(tokenize, with_indices=True, remove_columns=rows.column_names, num_proc=processes)
-        return self._without_bad_rows(tokenized, key)
-
-    def _without_bad_rows(self, rows: Dataset, key: str) -> Dataset:
-        bad: dict[int, str] = {}  # by place: several responses to a prompt share its id
-        for place, (prompt_length, length) in enumerate(zip(rows["prompt_length"], rows["length"], strict=True)):
-            if length == prompt_length:
-                bad[place] = "no response"
-            elif length > self.max_length:
-                bad[place] = f"{length} tokens, data.max_length is {self.max_length}"
-        if not bad:
-            return rows
-        named = {f"row {place}, {rows[place]['id']}": reason for place, reason in bad.items()}
-        refuse_bad_rows(named, len(rows), key, self.bad_rows)
-        return rows.select([place for place in range(len(rows)) if place not in bad])
+    def _used(self, training: bool) -> Iterator[tuple[str, str, Source]]:
+        """(kind, name, source) of what is read."""
+        for kind, sources in {"sources": self.sources if training else {}, "heldout": self.heldout}.items():
+            for name, source in sources.items():
+                yield kind, name, source
 
 
-def dealt(batch: list[int], lengths: list[int], ranks: int) -> list[int]:
+def lengths_of(rows: Dataset) -> np.ndarray:
+    """[N] tokens of each row, prompt and response."""
+    return rows.with_format("numpy", columns=["length"])["length"][:]
+
+
+def dealt(batch: list[int], lengths: Sequence[int] | np.ndarray, ranks: int) -> list[int]:
     """The batch in an order of which every `ranks`-th row makes shares of about as many tokens: by length, to and fro.
 
     Example:

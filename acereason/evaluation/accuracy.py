@@ -1,9 +1,11 @@
 """avg@n while training: accuracy over n responses a problem, with its standard errors."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from math import nan
 
 from acereason.evaluation.estimators import avg_at_n, pass_at_k, stderr_over_problems, stderr_over_runs
+from acereason.rollouts.engine import numbered
 from acereason.types import Group
 
 
@@ -31,6 +33,17 @@ class Judged:
             sum(len(response.token_ids) for response in responses),
             sum(response.truncated for response in responses),
         )
+
+
+def together(parts: Iterable[Judged]) -> list[Judged]:
+    """The counts of each problem, of whose numbered responses (`alone`) each was judged by itself."""
+    found: dict[str, Judged] = {}
+    for part in parts:
+        name = numbered(part.problem)[0]
+        before = found.get(name, Judged(name, 0, 0, 0, 0, 0))
+        sums = (getattr(before, field.name) + getattr(part, field.name) for field in fields(Judged)[1:])
+        found[name] = Judged(name, *sums)
+    return list(found.values())
 
 
 @dataclass

@@ -12,7 +12,7 @@ from rich.console import Console
 from acereason.errors import UserError
 from acereason.evaluation.estimators import Difference, paired_difference
 from acereason.evaluation.results import Result, read_results
-from acereason.files import write_atomically, write_json
+from acereason.files import check_writable, save_figure, write_atomically, write_json
 
 Rates = dict[str, float]
 """Solve rate of each problem, by id."""
@@ -56,11 +56,12 @@ def compare(folders: list[str], output: str = "runs/compare", names: list[str] |
         for first, second in pairwise(policies)
     ]
     target = Path(output)
+    check_writable(target, "output")
     target.mkdir(parents=True, exist_ok=True)
     for benchmark in shared:
         results = {name: found[benchmark] for name, found in policies.items()}
-        draw_rates(benchmark, results).savefig(target / f"{benchmark}-rates.png", dpi=130)
-        draw_pass_at_k(benchmark, results).savefig(target / f"{benchmark}-pass.png", dpi=130)
+        save_figure(target / f"{benchmark}-rates.png", draw_rates(benchmark, results), dpi=130)
+        save_figure(target / f"{benchmark}-pass.png", draw_pass_at_k(benchmark, results), dpi=130)
     write_json(target / "compare.json", [asdict(pair) for pair in pairs])
     write_atomically(target / "compare.md", markdown(pairs))
     lines = [*map(_line, pairs), f"plots, compare.json, compare.md: {target}"]

@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from acereason.distributed import local, total
 from acereason.errors import UserError
-from acereason.files import flat, write_json
+from acereason.files import flat, read_json, write_json
+from acereason.rewards.kept import tests_of
 from acereason.types import Problem
 
 Weights = Iterable[tuple[str, Tensor]]
@@ -35,6 +37,16 @@ class WeightsDigest:
         return self._hash.hexdigest()[:16]
 
 
+def checksum(tensors: Iterable[Tensor]) -> str:
+    """Of float32 weights, the same however many ranks share them: each tensor's bits, and their squares, summed where
+    they are, which takes no longer than reading them."""
+    sums = []
+    for tensor in tensors:
+        bits = local(tensor.detach()).contiguous().view(torch.int32)
+        sums += [bits.sum(dtype=torch.int64), (bits * bits).sum(dtype=torch.int64)]
+    return digest(total(torch.stack(sums)).tolist())
+
+
 def digest(value: Any) -> str:
     """Of plain data."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
@@ -42,7 +54,7 @@ def digest(value: Any) -> str:
 
 def problem_digest(problem: Problem) -> str:
     """Of what a response answers and is judged by."""
-    tests = repr(problem.tests)
+    tests = repr(tests_of(problem) if problem.tests else None)
     return digest([problem.prompt_ids, problem.answer, problem.alternatives, tests])
 
 
@@ -53,7 +65,7 @@ def accept(path: Path, fingerprint: dict[str, Any], is_writer: bool) -> None:
         UserError: the folder's samples are of another model or setting; tells which.
     """
     if path.exists():
-        kept = json.loads(path.read_text())
+        kept = read_json(path)
         before = flat(kept)
         for key, value in flat(fingerprint).items():
             if key in before and before[key] != value:

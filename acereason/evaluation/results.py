@@ -10,21 +10,18 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from acereason.data.loading import described
 from acereason.errors import UserError
 from acereason.evaluation import estimators
+from acereason.evaluation.published import table1
 from acereason.evaluation.samples import Sample
 from acereason.files import write_atomically, write_json
+from acereason.ratings import COLUMNS, ratings_of
+from acereason.texts import to_json
+from acereason.types import Problem
 
-PAPER = {
-    "aime24": (62.0, 72.6),
-    "aime25": (48.4, 64.8),
-    "math500": (94.1, 95.3),
-    "hmmt_feb_2025": (31.1, 42.9),
-    "brumo_2025": (59.4, 69.8),
-    "livecodebench_v5": (48.8, 57.2),
-    "livecodebench_v6": (43.8, 52.1),
-    "evalplus": (83.4, 84.8),
-}
+_SFT, _RL = table1("SFT-7B"), table1("AceReason-Nemotron-1.1-7B")
+PAPER = {name: (_SFT[name], _RL[name]) for name in _RL}
 """Table 1: percent of SFT-7B and of AceReason-Nemotron-1.1-7B, by benchmark."""
 EVALPLUS = ("humaneval_plus", "mbpp_plus")
 """Its mean is the table's EvalPlus."""
@@ -41,7 +38,11 @@ class ProblemResult:
     judged: int
     """Correct and wrong ones; the others' verifier failed."""
     rate: float | None
-    """correct / judged."""
+    """correct / judged: the pass rate."""
+    difficulty: float | None = None
+    """Share of the judged ones that are wrong; null, too, in files of before it was written."""
+    mean_tokens: float | None = None
+    """Mean length of the samples, tokens; null in files of before it was written."""
 
 
 @dataclass
@@ -107,7 +108,17 @@ def write_results(folder: Path, fingerprint: dict[str, Any], results: dict[str, 
     """`results.json` and `results.md` in the folder: the same bytes for the same samples."""
     values = {name: asdict(result) for name, result in results.items()}
     write_json(folder / "results.json", {"fingerprint": fingerprint, "benchmarks": values})
-    write_atomically(folder / "results.md", markdown(results))
+    write_atomically(folder / "results.md", markdown(results, fingerprint["rewards"]["after_think"]))
+
+
+def write_problems(folder: Path, problems: dict[str, list[Problem]], results: dict[str, Result]) -> None:
+    """`problems.jsonl` in the folder: each benchmark's problems with their ground truth, and how hard they are."""
+    rows = [
+        {**described(problem), "source": name, **_rated(results[name].problems[problem.id])}
+        for name, listed in problems.items()
+        for problem in listed
+    ]
+    write_atomically(folder / "problems.jsonl", "".join(to_json(row) + "\n" for row in rows))
 
 
 def read_results(folder: Path) -> dict[str, Result]:
@@ -133,8 +144,8 @@ def table(results: dict[str, Result], title: str) -> Table:
     return shown
 
 
-def markdown(results: dict[str, Result]) -> str:
-    """The table beside the paper's Table 1, in percent."""
+def markdown(results: dict[str, Result], after_think: str) -> str:
+    """The table beside the paper's Table 1, in percent, and by which setting of `rewards.after_think`."""
     names = ["benchmark", *_COLUMNS]
     lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
     lines += [f"| {' | '.join([name, *_cells(name, result)])} |" for name, result in results.items()]
@@ -142,7 +153,7 @@ def markdown(results: dict[str, Result]) -> str:
         sft, rl = PAPER["evalplus"]
         empty = [""] * (len(_COLUMNS) - 5)
         lines.append(f"| EvalPlus: their mean | | {100 * mean:.1f} | {' | '.join(empty)} | | {sft:.1f} | {rl:.1f} |")
-    return "\n".join([*lines, "", _LEGEND, ""])
+    return "\n".join([*lines, "", f"{_LEGEND} {_AFTER_THINK[after_think]}", ""])
 
 
 def evalplus(results: dict[str, Result]) -> float | None:
@@ -163,6 +174,11 @@ _LEGEND = (
     "the same problems. The paper's columns are its Table 1 (arXiv 2506.13284)."
 )
 
+_AFTER_THINK = {
+    "require": "An answer counts only after `</think>` (`rewards.after_think: require`).",
+    "prefer": "A response without `</think>` is read as a whole (`rewards.after_think: prefer`).",
+}
+
 
 def _cells(name: str, result: Result) -> list[str]:
     known = [result.avg, result.stderr_problems, result.stderr_runs, result.pass_at_k[str(result.n)], result.majority]
@@ -177,9 +193,12 @@ def _percent(share: float | None) -> str:
 
 
 def _counted(samples: list[Sample]) -> ProblemResult:
-    correct = sum(sample.status == "correct" for sample in samples)
-    judged = sum(sample.status != "error" for sample in samples)
-    return ProblemResult(correct, judged, correct / judged if judged else None)
+    (rating,) = ratings_of(("", sample.status, sample.tokens) for sample in samples).values()
+    return ProblemResult(rating.correct, rating.judged, rating.pass_rate, rating.difficulty, rating.mean_tokens)
+
+
+def _rated(result: ProblemResult) -> dict[str, Any]:
+    return {name: getattr(result, "rate" if name == "pass_rate" else name) for name in COLUMNS}
 
 
 def _told(sample: Sample) -> str:

@@ -5,7 +5,6 @@ most its last line is torn, and that sample alone is drawn again. When a benchma
 `samples/BENCHMARK.parquet`.
 """
 
-import fcntl
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -16,7 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from acereason.errors import UserError
+from acereason.evaluation.accuracy import Judged
 from acereason.files import atomic_path
+from acereason.locks import hold
+from acereason.texts import without_halves
 
 Place = tuple[str, int]
 """A problem's id and the number of the sample."""
@@ -66,17 +68,14 @@ class Journal:
 
     def __enter__(self) -> "Journal":
         self.file = self.path.open("ab")
-        try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(f"{self.path}: another process evaluates into this folder; wait for it") from error
+        hold(self.file, f"{self.path}: another process evaluates into this folder; wait for it")
         self.file.truncate(_whole_lines(self.path))
         return self
 
     def __exit__(self, *_: object) -> None:
         self.file.close()
 
-    def append(self, sample: Sample) -> None:
+    def append(self, sample: "Sample | Judged") -> None:
         """Add one line and hand it to the system."""
         self.file.write(json.dumps(asdict(sample)).encode() + b"\n")
         self.file.flush()
@@ -105,18 +104,19 @@ def compact(folder: Path, benchmark: str, prompts: dict[str, str]) -> None:
         for _, sample in sorted(read_samples(folder, benchmark).items())
     ]
     with atomic_path(target) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows), temporary)
-    for journal in _journals(folder, benchmark):
+        pq.write_table(pa.Table.from_pylist(without_halves(rows)), temporary)
+    for journal in journals(folder, benchmark):
         journal.unlink()
 
 
-def _journals(folder: Path, benchmark: str) -> list[Path]:
+def journals(folder: Path, benchmark: str) -> list[Path]:
+    """Those of all ranks."""
     found = folder.glob(f"{benchmark}-*.jsonl")
     return sorted(path for path in found if path.stem.removeprefix(f"{benchmark}-").isdecimal())
 
 
 def _of_journals(folder: Path, benchmark: str) -> Iterator[Sample]:
-    for path in _journals(folder, benchmark):
+    for path in journals(folder, benchmark):
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if line.endswith(b"\n"):

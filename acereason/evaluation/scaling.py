@@ -1,6 +1,7 @@
 """Which scales better, prompts or responses per prompt: the regression of section 4.4.2."""
 
 import csv
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,7 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from acereason.errors import UserError
-from acereason.files import write_json
+from acereason.files import read_text, write_json
 
 
 @dataclass(frozen=True)
@@ -85,17 +86,23 @@ def _r_squared(z: np.ndarray, fitted: np.ndarray) -> float:
 def _rows(path: Path) -> list[dict]:
     if path.suffix not in (".csv", ".jsonl") or not path.is_file():
         raise UserError(f"input: no .csv or .jsonl file {path}")
-    with path.open(newline="") as file:
-        if path.suffix == ".csv":
-            return list(csv.DictReader(file))
-        try:
-            return [json.loads(line) for line in file if line.strip()]
-        except ValueError as error:
-            raise UserError(f"input: {path} is no JSON lines: {error}") from error
+    text = read_text(path, "input")
+    if path.suffix == ".csv":
+        return list(csv.DictReader(io.StringIO(text, newline="")))
+    try:
+        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+    except ValueError as error:
+        raise UserError(f"input: {path} is no JSON lines: {error}") from error
+    if not all(isinstance(row, dict) for row in rows):
+        raise UserError(f"input: {path} is no JSON lines: each has to be an object")
+    return rows
 
 
 def _number(row: dict, name: str, number: int, path: str) -> float:
     try:
         return float(row[name])
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}, row {number}: no number in column {name!r}; name the columns with x, y, z") from error
+        has = ", ".join(map(str, row))
+        raise UserError(
+            f"{path}, row {number}: no number in column {name!r}; the columns are {has}: name them with x, y, z"
+        ) from error

@@ -2,8 +2,8 @@
 
 | rule | fires when, over the last `window` steps of a stage |
 |---|---|
-| reward_zero, reward_one | mean reward is below `reward_margin`, or above 1 - `reward_margin` |
-| zero_variance | more than `zero_variance` of the groups have rewards that are all equal |
+| reward_zero, reward_one | the share of correct responses is below `reward_margin`, or above 1 - `reward_margin` |
+| zero_variance | more than `zero_variance` of the groups have no gradient |
 | truncated | more than `truncated` of the responses reach their budget |
 | errors | more than `errors` of the verdicts are errors |
 | logprob_gap | the gap is above `gap` nats and above `gap_growth` times that of the stage's first `window` steps |
@@ -13,7 +13,7 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from statistics import fmean, median
 
@@ -27,7 +27,7 @@ class Limits:
     window: int = 20
     """Steps that a rule looks at."""
     reward_margin: float = 0.01
-    """Distance of the mean reward from 0 and 1 below which there is next to nothing to learn."""
+    """Distance of the share of correct responses from 0 and 1 below which there is next to nothing to learn."""
     zero_variance: float = 0.8
     """Share of groups."""
     truncated: float = 0.66
@@ -47,25 +47,26 @@ class Limits:
 
     def watch(self) -> Watch:
         """The rules, ready to be applied to a run."""
-        return Watch(self.window, {name: partial(rule, self) for name, rule in RULES.items()})
+        return Watch(self.window, {name: partial(rule, self) for name, rule in RULES.items()}, asdict(self))
 
 
 def _reward_zero(limits: Limits, history: History) -> str | None:
-    values = history.recent("reward/mean")
+    values = history.recent("reward/correct")
     if values and fmean(values) < limits.reward_margin:
         return (
-            f"the mean reward is {fmean(values):.3f}: nothing is solved, so there is nothing to learn from. Read some "
-            "responses, judge them with `score --explain`, and try easier problems or a larger response budget"
+            f"{fmean(values):.1%} of the responses are correct: nothing is solved, so there is nothing to learn from. "
+            "Read some, judge them with `score --explain`, and try easier problems or a larger response budget"
         )
     return None
 
 
 def _reward_one(limits: Limits, history: History) -> str | None:
-    values = history.recent("reward/mean")
+    values = history.recent("reward/correct")
     if values and fmean(values) > 1 - limits.reward_margin:
         return (
-            f"the mean reward is {fmean(values):.3f}: nearly everything is solved, so there is nothing to learn from. "
-            "Try harder problems, `easy_filter` or `screen`, or end the stage; and see that nothing fools the verifier"
+            f"{fmean(values):.1%} of the responses are correct: nearly everything is solved, so there is nothing to "
+            "learn from. Try harder problems, `easy_filter` or `screen`, or end the stage; and see that nothing fools "
+            "the verifier"
         )
     return None
 
@@ -74,7 +75,7 @@ def _zero_variance(limits: Limits, history: History) -> str | None:
     values = history.recent("reward/zero_variance")
     if values and fmean(values) > limits.zero_variance:
         return (
-            f"in {fmean(values):.0%} of the groups all rewards are equal: their rollouts cost time and teach nothing. "
+            f"{fmean(values):.0%} of the groups have no gradient: their rollouts cost time and teach nothing. "
             "Try `easy_filter`, a range of `difficulty`, `screen`, or a larger `group_size`"
         )
     return None

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 
 METRICS = {
     *("policy/entropy", "policy/temperature", "policy/grad_norm"),
-    *("reward/mean", "reward/zero_variance", "reward/error_rate"),
+    *("reward/correct", "reward/zero_variance", "reward/error_rate"),
     *("response/truncated", "response/length_mean"),
     *("sync/logprob_gap", "throughput/tokens_per_second"),
 }
@@ -28,6 +28,12 @@ class History:
             if len(first := self.first.setdefault(name, [])) < self.window:
                 first.append(metrics[name])
             self.last[name] = [*self.last.get(name, []), metrics[name]][-self.window :]
+
+    def within(self, window: int) -> "History":
+        """The same with another window, as far as it is known."""
+        first = {name: values[:window] for name, values in self.first.items()}
+        last = {name: values[-window:] for name, values in self.last.items()}
+        return History(window, first, last, self.steps)
 
     def recent(self, name: str) -> list[float] | None:
         """The last `window` values; None while there are fewer."""
@@ -62,12 +68,13 @@ class Watch:
     Args:
         window: steps that a rule looks at.
         rules: by name.
+        limits: the numbers in them.
     """
 
-    def __init__(self, window: int, rules: dict[str, Rule]) -> None:
+    def __init__(self, window: int, rules: dict[str, Rule], limits: dict[str, float]) -> None:
         if window < 2:
             raise ValueError(f"window must be at least 2 steps, not {window}")
-        self.window, self.rules = window, rules
+        self.window, self.rules, self.limits = window, rules, limits
         self.stage, self.history = "", History(window)
         self.fired: list[str] = []
         """Rules that have spoken in this stage."""
@@ -87,11 +94,13 @@ class Watch:
 
     def state(self) -> dict:
         """Plain data for a checkpoint."""
-        return {"stage": self.stage, "history": asdict(self.history), "fired": self.fired}
+        state = {"stage": self.stage, "history": asdict(self.history), "fired": self.fired}
+        return state | {"limits": self.limits}
 
     def restore(self, state: dict) -> None:
-        """Go on from what `state` gave."""
-        self.stage, self.history, self.fired = state["stage"], History(**state["history"]), state["fired"]
+        """Go on from what `state` gave; under other limits every rule may speak again."""
+        self.stage, self.history = state["stage"], History(**state["history"]).within(self.window)
+        self.fired = state["fired"] if state.get("limits") == self.limits else []  # older ones have none
 
 
 def replay(

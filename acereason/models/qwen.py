@@ -4,27 +4,32 @@ Parameter names are Hugging Face's own throughout, so that a checkpoint, an expo
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from huggingface_hub import save_torch_state_dict
-from safetensors.torch import load_file
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from torch import Tensor
-from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
-from transformers.utils import is_flash_attn_2_available
 
-import acereason.models.attention  # noqa: F401  registers the "documents" attention
 from acereason.batching import MicroBatch
-from acereason.errors import UserError, first_line
+from acereason.errors import UserError
 from acereason.files import atomic_folder
+from acereason.models.attention import MISSING, attend_for, flash_attn
 from acereason.models.bytes import BYTES, byte_tokenizer
+from acereason.models.files import holders, weight_files, write_weights
 from acereason.models.head import chunked_logprobs, chunked_loss
+from acereason.models.served import Served
+from acereason.models.sharding import fill, materialize, read
+
+_DAMAGED = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError)
+"""What transformers raises for a folder in which something is missing, cut, or of another model."""
 
 
 @dataclass
@@ -39,8 +44,9 @@ class Backbone:
     """Base of the rotary embedding; null keeps the model's. The paper: 10,000 -> 1,000,000 (section 3.1.2)."""
     max_position_embeddings: int | None = None
     """Context in tokens; null keeps the model's."""
-    attention: Literal["auto", "flash_attention_2", "documents"] = "auto"
-    """auto: flash_attention_2 where flash-attn is installed, else SDPA document by document."""
+    attention: Literal["auto", "flash_attention_2", "varlen", "documents"] = "auto"
+    """Over packed documents. auto: on a GPU in bfloat16 all at once, by the package flash-attn where it can be loaded,
+    else by torch's own FlashAttention (varlen); on a CPU, or in float32, one by one (documents)."""
     gradient_checkpointing: bool = False
     """Recompute each layer in backward: less memory, about a third more time."""
     compile: bool = False
@@ -51,6 +57,9 @@ class Backbone:
 
 class Qwen(Qwen2ForCausalLM):
     """Qwen2 that answers with log-probs of a packed micro batch instead of logits."""
+
+    attention = "auto"
+    """See Backbone."""
 
     def token_logprobs(self, batch: MicroBatch, temperature: float, logits_mib: int) -> tuple[Tensor, Tensor]:
         """log pi(target) and entropy for each of the batch's M loss tokens, both [M] float32, at temperature T, without
@@ -73,15 +82,14 @@ class Qwen(Qwen2ForCausalLM):
 
     def _predicting(self, batch: MicroBatch) -> Tensor:
         """[M, H] final hidden states of the positions that predict."""
+        weight = self.lm_head.weight
         hidden = self.model(
             input_ids=batch.input_ids,
             position_ids=batch.position_ids,
             use_cache=False,
-            document_lengths=batch.document_lengths,
-            cu_seq_lens_q=batch.cu_seqlens,
-            cu_seq_lens_k=batch.cu_seqlens,
-            max_length_q=max(batch.document_lengths),
-            max_length_k=max(batch.document_lengths),
+            cu_seqlens=batch.cu_seqlens,  # why not the list: a layer would be compiled for each number of documents
+            longest=max(batch.document_lengths),
+            attend=attend_for(self.attention, weight.device, weight.dtype, head_size(self.config)),
         ).last_hidden_state[0]
         return hidden[batch.predictors]
 
@@ -91,7 +99,7 @@ def load_config(pretrained: str | None, backbone: Backbone, key: str = "model") 
     if (pretrained is None) == (backbone.config is None):
         raise UserError("model: give either pretrained (a Hub name or folder) or backbone.config (random weights)")
     named = pretrained is not None
-    config = _from_hub(AutoConfig, pretrained, f"{key}.pretrained") if named else Qwen2Config(**(backbone.config or {}))
+    config = _from_hub(AutoConfig, pretrained, f"{key}.pretrained") if named else _own_config(backbone.config or {})
     if config.model_type != "qwen2":
         raise UserError(
             f"{key}.pretrained: {pretrained} is a {config.model_type} model; Qwen2 and Qwen2.5 are supported"
@@ -100,35 +108,87 @@ def load_config(pretrained: str | None, backbone: Backbone, key: str = "model") 
         config.rope_parameters = {**(config.rope_parameters or {}), "rope_theta": backbone.rope_theta}
     if backbone.max_position_embeddings is not None:
         config.max_position_embeddings = backbone.max_position_embeddings
-    config._attn_implementation = _attention(backbone.attention)
+    if backbone.attention == "flash_attention_2" and flash_attn()[0] is None:
+        raise UserError(MISSING.format(flash_attn()[1]))
+    config._attn_implementation = "documents"
     return config
 
 
-def load_tokenizer(pretrained: str | None, backbone: Backbone) -> PreTrainedTokenizerBase:
-    """The tokenizer named by the backbone, else the one beside the weights."""
+def head_size(config: Qwen2Config) -> int:
+    """Of one head of attention."""
+    return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+
+
+def _own_config(values: dict[str, Any]) -> Qwen2Config:
+    try:
+        return Qwen2Config(**values)
+    except (StrictDataclassError, TypeError, ValueError) as error:
+        raise UserError(f"model.backbone.config: {' '.join(str(error).split())}") from error
+
+
+def load_tokenizer(
+    pretrained: str | None, backbone: Backbone, config: Qwen2Config | None = None, key: str = "model.backbone.tokenizer"
+) -> PreTrainedTokenizerBase:
+    """The tokenizer named by the backbone, else the one beside the weights; checked against the model's configuration,
+    where it is given. `key` is what names it, for errors."""
     name = backbone.tokenizer or pretrained
     if name is None:
         raise UserError(
             "model.backbone.tokenizer: name one (a Hub name, a folder, or `bytes`); random weights bring none"
         )
-    return byte_tokenizer() if name == BYTES else _from_hub(AutoTokenizer, name, "model.backbone.tokenizer")
-
-
-def build_model(config: Qwen2Config, pretrained: str | None, backbone: Backbone, seed: int) -> Qwen:
-    """The model on the CPU in float32: the named weights, or random ones that depend on the seed alone."""
-    if pretrained is not None:
-        model = _from_hub(
-            Qwen,
-            pretrained,
-            "model.pretrained",
-            config=config,
-            dtype=torch.float32,
-            attn_implementation=config._attn_implementation,
+    tokenizer = byte_tokenizer() if name == BYTES else _from_hub(AutoTokenizer, name, key)
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what transformers makes where there are no files
+        raise UserError(f"{key}: {name} has no tokenizer's files; name another folder that has them, or a Hub name")
+    size = max(tokenizer.get_vocab().values()) + 1  # len() counts tokens, and ids may have gaps
+    if config is not None and size > config.vocab_size:
+        raise UserError(
+            f"{key}: {name} has {size:,} tokens, the model embeddings for {config.vocab_size:,} (vocab_size); name the "
+            "tokenizer of this model"
         )
-    else:
+    return tokenizer
+
+
+def build_model(
+    config: Qwen2Config, pretrained: str | None, backbone: Backbone, seed: int, mesh: DeviceMesh | None = None
+) -> Qwen:
+    """The model in float32: the named weights, or random ones that depend on the seed alone.
+
+    Without a mesh it is whole, on the CPU. On a mesh each rank has its shards alone, on the mesh's device, and no rank
+    ever holds more than them and a tensor, but for the first one where it has to make the weights. Every rank of the
+    mesh must call it.
+    """
+    if mesh is None:
+        return _equipped(_whole(config, pretrained, seed), backbone)
+    with torch.device("meta"):
+        model = _equipped(Qwen(config), backbone)
+    materialize(shard(model, mesh, backbone.compute_dtype), torch.device(mesh.device_type))
+    with _telling(pretrained, "model.pretrained"):
+        if files := _readable(model, pretrained):
+            read(model, files)
+            return model
+    fill(model, lambda: _whole(config, pretrained, seed))
+    return model
+
+
+def _readable(model: Qwen, pretrained: str | None) -> dict[str, Path]:
+    """{name: file that holds it}; empty where there is none, or where transformers has to make the weights of what
+    there is: another format, other names."""
+    files = holders(weight_files(pretrained)) if pretrained is not None else {}
+    return files if all(name in files for name, _ in model.named_parameters()) else {}
+
+
+def _whole(config: Qwen2Config, pretrained: str | None, seed: int) -> Qwen:
+    if pretrained is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = Qwen(config)
+            return Qwen(config)
+    attention = config._attn_implementation
+    key = "model.pretrained"
+    return _from_hub(Qwen, pretrained, key, config=config, dtype=torch.float32, attn_implementation=attention)
+
+
+def _equipped(model: Qwen, backbone: Backbone) -> Qwen:
+    model.attention = backbone.attention
     if backbone.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     if backbone.compile:
@@ -137,9 +197,17 @@ def build_model(config: Qwen2Config, pretrained: str | None, backbone: Backbone,
     return model.train()  # from_pretrained gives eval mode, in which checkpointing is silently off
 
 
+def shapes_by(config: Qwen2Config) -> dict[str, list[int]]:
+    """{name: shape} of the weights of a model with this configuration, without building it."""
+    with torch.device("meta"):
+        return {name: list(tensor.shape) for name, tensor in Qwen2ForCausalLM(config).state_dict().items()}
+
+
 def shard(model: Qwen, mesh: DeviceMesh, compute_dtype: str) -> Qwen:
     """FSDP2 over the mesh: each layer on its own, then the rest; gradients are reduced in float32."""
-    policy = MixedPrecisionPolicy(param_dtype=getattr(torch, compute_dtype), reduce_dtype=torch.float32)
+    # why no casting of inputs: it would round a micro batch's weights and log-probs, which are float32; what a
+    # layer is given has the compute dtype from the embedding on
+    policy = MixedPrecisionPolicy(getattr(torch, compute_dtype), torch.float32, cast_forward_inputs=False)
     for layer in model.model.layers:
         fully_shard(layer, mesh=mesh, mp_policy=policy)
     fully_shard(model, mesh=mesh, mp_policy=policy)
@@ -161,48 +229,72 @@ def stream_weights(model: Qwen, dtype: torch.dtype = torch.float32) -> Iterator[
 
 def load_weights(model: Qwen, folder: Path) -> None:
     """Replace the weights of a model, sharded or not, by those of an exported folder. Every rank must call it."""
-    weights: dict[str, Any] = {
-        name: tensor for file in sorted(folder.glob("*.safetensors")) for name, tensor in load_file(file).items()
-    }
-    if not weights:
+    with _telling(str(folder), "export"):
+        files = holders(sorted(folder.glob("*.safetensors")))
+    if not files:
         raise UserError(f"{folder}: no exported policy there")
+    names = dict(model.named_parameters())
+    if other := sorted(files.keys() ^ names.keys()):
+        raise UserError(f"{folder}: exported from another model: {other[0]} is in one of them alone")
     if isinstance(model, FSDPModule):
         model.reshard()  # a forward pass without a backward leaves the outermost parameters gathered
-    options = StateDictOptions(full_state_dict=True, strict=False)  # tied weights are stored once
-    result = set_model_state_dict(model, weights, options=options)
-    if result.unexpected_keys:
-        raise UserError(f"{folder}: exported from another model, {result.unexpected_keys[0]} has no place in this one")
+    with _telling(str(folder), "export"):
+        read(model, files)
 
 
-def export(model: Qwen, tokenizer: PreTrainedTokenizerBase, folder: Path, is_writer: bool) -> None:
-    """Write a Hugging Face folder. Every rank gathers, `is_writer` alone keeps and writes; the folder appears whole or
-    not at all."""
-    weights = {name: tensor.cpu().contiguous() for name, tensor in stream_weights(model) if is_writer}
-    if not is_writer:
-        return
+def export(
+    model: Qwen,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    is_writer: bool,
+    served: Served | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Write a Hugging Face folder, with what `served` says of its use. Every rank gathers, a tensor at a time, which
+    `is_writer` alone writes; the folder appears whole or not at all."""
+    weights = stream_weights(model, dtype)
+    try:
+        if is_writer:
+            _write(model, tokenizer, folder, weights, served, dtype)
+    finally:
+        for _ in weights:  # the ranks gather in step, also where nobody writes, or can't go on with it
+            pass
+
+
+def _write(
+    model: Qwen,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    weights: Iterator[tuple[str, Tensor]],
+    served: Served | None,
+    dtype: torch.dtype,
+) -> None:
     with atomic_folder(folder) as target:
         config = Qwen2Config.from_dict(model.config.to_dict())
-        config.architectures, config.dtype = ["Qwen2ForCausalLM"], torch.float32
+        config.architectures, config.dtype = ["Qwen2ForCausalLM"], dtype
+        if served is not None:
+            tokenizer = served.tokenizer(tokenizer)
+            config.eos_token_id = served.stop_ids[0]
+            served.generation_config(tokenizer).save_pretrained(target)
         config.save_pretrained(target)
-        save_torch_state_dict(weights, target)
         tokenizer.save_pretrained(target)
-
-
-def _attention(wanted: str) -> str:
-    if wanted == "flash_attention_2" and not is_flash_attn_2_available():
-        raise UserError(
-            "model.backbone.attention: flash_attention_2 needs the package flash-attn; install it or set auto"
-        )
-    if wanted == "auto":
-        return "flash_attention_2" if is_flash_attn_2_available() else "documents"
-    return wanted
+        write_weights(target, weights, {name: p.shape for name, p in model.named_parameters()}, dtype)
 
 
 def _from_hub(loader: Any, name: str | None, key: str, **kwargs: Any) -> Any:
-    try:
+    with _telling(name, key):
         return loader.from_pretrained(name, **kwargs)
-    except OSError as error:
-        reason = first_line(error)
+
+
+@contextmanager
+def _telling(name: str | None, key: str) -> Iterator[None]:
+    """Make what is wrong with the files of a model, or with its name, a mistake of the key that names it."""
+    try:
+        yield
+    except _DAMAGED as error:
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        if Path(str(name)).is_dir():
+            raise UserError(f"{key}: the model in {name} can't be loaded: {reason}; copy or export it anew") from error
         raise UserError(
             f"{key}: {name!r} is neither a folder with a model nor a name that the Hub answers to ({reason})"
         ) from error

@@ -1,26 +1,41 @@
 """What SFT and GRPO share: the Qwen backbone, and one update as a weighted sum of log-probs."""
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
-from transformers import PreTrainedTokenizerBase, Qwen2Config
+from transformers import GenerationConfig, PreTrainedTokenizerBase, Qwen2Config
 
 from acereason.batching import MicroBatch, collate, pack, split_evenly
-from acereason.distributed import largest
-from acereason.errors import UserError
+from acereason.data.chat import chat_template
+from acereason.distributed import end_if_interrupted, largest
+from acereason.errors import UserError, first_line
 from acereason.hooks import RolloutCallback
-from acereason.models.qwen import Backbone, Qwen, build_model, load_config, load_tokenizer, load_weights, shard
+from acereason.models.attention import Attend, attend_for
+from acereason.models.qwen import (
+    Backbone,
+    Qwen,
+    build_model,
+    export,
+    head_size,
+    load_config,
+    load_tokenizer,
+    load_weights,
+)
+from acereason.models.served import Served, ends_of, generation_of
 from acereason.modules.measures import Measures
 from acereason.objective import policy_loss
 from acereason.types import Sequence
@@ -33,9 +48,30 @@ class Schedule:
     warmup_steps: int = 0
     """Updates over which the factor rises linearly to 1."""
     decay_steps: int | None = None
-    """Updates, warm-up included, at whose end the cosine reaches `final`; null keeps 1."""
-    final: float = 0.0
-    """Factor at the end of the decay."""
+    """Updates, warm-up included, after which the cosine is at `final`; null: where the run ends, so that its last
+    update has `final`."""
+    final: float | None = None
+    """Factor at the end of the decay; null: 0 where `decay_steps` is given, else nothing decays and the factor stays 1.
+    """
+
+    @property
+    def open_end(self) -> bool:
+        """Whether the decay ends where the run does."""
+        return self.final is not None and self.decay_steps is None
+
+    def over(self, updates: float) -> "Schedule":
+        """With an open end put in, for a run of so many updates.
+
+        Raises:
+            UserError: the run has no end that could be put in.
+        """
+        if not self.open_end:
+            return self
+        if math.isinf(updates):
+            raise UserError(
+                "model.schedule.decay_steps: give it, or trainer.max_epochs: this run has no end of its own"
+            )
+        return replace(self, decay_steps=int(updates) - 1)
 
     def factor(self, step: int) -> float:
         """Factor for the update after `step` updates."""
@@ -44,8 +80,8 @@ class Schedule:
         if self.decay_steps is None:
             return 1.0
         progress = min(1.0, (step - self.warmup_steps) / max(1, self.decay_steps - self.warmup_steps))
-        cosine = torch.tensor(progress * torch.pi).cos().item()
-        return self.final + (1 - self.final) * (1 + cosine) / 2
+        cosine, final = torch.tensor(progress * torch.pi).cos().item(), self.final or 0.0
+        return final + (1 - final) * (1 + cosine) / 2
 
 
 class QwenModule(pl.LightningModule):
@@ -77,9 +113,15 @@ class QwenModule(pl.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        for name, value in {"micro_batch_tokens": micro_batch_tokens, "logits_mib": logits_mib}.items():
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        if max_grad_norm is not None and max_grad_norm <= 0:
+            raise ValueError(f"max_grad_norm must be above 0, or null to clip nothing, not {max_grad_norm}")
         self.automatic_optimization = False
         self.pretrained, self.backbone = pretrained, backbone
         self.build_optimizer, self.schedule, self.max_grad_norm = optimizer, schedule, max_grad_norm
+        self._schedule = schedule
         self.micro_batch_tokens, self.logits_mib, self.seed = micro_batch_tokens, logits_mib, seed
         self.learning_rate = 0.0
         """Before the schedule's factor; the optimizer's, until a stage sets its own."""
@@ -94,32 +136,87 @@ class QwenModule(pl.LightningModule):
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The model's tokenizer."""
-        return load_tokenizer(self.pretrained, self.backbone)
+        return load_tokenizer(self.pretrained, self.backbone, self.config)
+
+    @cached_property
+    def generation(self) -> GenerationConfig:
+        """What the model that training begins with says of generation."""
+        return generation_of(self.pretrained if self.backbone.tokenizer is None else None)  # it speaks of token ids
+
+    @property
+    def stop_ids(self) -> list[int]:
+        """Tokens that end a response: the template's, the tokenizer's, and the model's own: RL on an export of SFT
+        stops where SFT's base did, too."""
+        template = self.trainer.datamodule.template
+        ids = [*template.stop_ids(self.tokenizer), *ends_of(self.generation)]
+        return [token for token in dict.fromkeys(ids) if token < self.config.vocab_size]
 
     def configure_model(self) -> None:
         """Build the model once; shard it where the strategy has a device mesh."""
         if hasattr(self, "model"):
             return
-        if self.device_mesh is None and self.trainer.world_size > 1:
+        self.check_sharding(self.device_mesh is not None, self.trainer.world_size)
+        self.attention_on(self.trainer.strategy.root_device)  # now, not after the first rollouts
+        mesh = None if self.device_mesh is None else self.device_mesh["data_parallel"]
+        self.model = build_model(self.config, self.pretrained, self.backbone, self.seed, mesh)
+
+    def check_sharding(self, has_mesh: bool, ranks: int) -> None:
+        """Raise a UserError for what only FSDP2 does, where there is no device mesh."""
+        if not has_mesh and ranks > 1:
             raise UserError("trainer.strategy: several processes need FSDP2, see conf/hardware/8gpu.yaml")
-        if self.device_mesh is None and self.backbone.compute_dtype != "float32":
+        if not has_mesh and self.backbone.compute_dtype != "float32":
             raise UserError("model.backbone.compute_dtype: bfloat16 needs FSDP2, see conf/hardware/1gpu.yaml")
-        self.model = build_model(self.config, self.pretrained, self.backbone, self.seed)
-        if self.device_mesh is not None:
-            shard(self.model, self.device_mesh["data_parallel"], self.backbone.compute_dtype)
+
+    def attention_on(self, device: torch.device) -> Attend:
+        """What computes attention there; a UserError where `backbone.attention` can't be had."""
+        dtype = getattr(torch, self.backbone.compute_dtype)
+        return attend_for(self.backbone.attention, device, dtype, head_size(self.config))
 
     def configure_optimizers(self) -> Optimizer:
         """The optimizer; its learning rate is set before every update."""
-        optimizer = self.build_optimizer(self.model.parameters())
+        optimizer = self.optimizer_of(self.model.parameters())
         self.learning_rate = optimizer.param_groups[0]["lr"]
+        self._settings = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
         return optimizer
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Lightning's EarlyStopping takes its patience from the checkpoint; it is the config's that counts."""
+        states = checkpoint.get("callbacks", {})  # a checkpoint of weights alone has none
+        for callback in self.trainer.callbacks:
+            if isinstance(callback, EarlyStopping) and callback.state_key in states:
+                states[callback.state_key]["patience"] = callback.patience
+
+    def on_train_start(self) -> None:
+        """Give the optimizer the settings of the config: with its state it has taken those of the checkpoint."""
+        if self.schedule.open_end:
+            self._schedule = self.schedule.over(self.planned_updates())
+        for group, settings in zip(self.optimizers().param_groups, self._settings, strict=True):
+            group.update(settings)
+
+    def planned_updates(self) -> float:
+        """Updates of the whole run, unless a callback ends it sooner; infinite where nothing else does."""
+        return self.trainer.estimated_stepping_batches
+
+    def optimizer_of(self, parameters: Iterable[torch.nn.Parameter]) -> Optimizer:
+        """The optimizer of these parameters; a UserError where it refuses a value, such as a negative rate."""
+        try:
+            return self.build_optimizer(parameters)
+        except ValueError as error:
+            raise UserError(f"model.optimizer: {first_line(error)}") from error
+
+    def optimizer_settings(self) -> set[str]:
+        """Names of the settings that the optimizer has."""
+        return set(self.optimizer_of([torch.nn.Parameter(torch.zeros(1))]).param_groups[0]) - {"params"}
 
     def accumulate(self, sequences: list[Sequence], measures: Measures, temperature: float = 1.0) -> None:
         """Add the gradient of minus the sum of weight x log-prob over this rank's response tokens.
 
         May run several times before `apply`: the sum is linear in the sequences. Every rank must call it as often.
+        Sequences of weight 0, such as those of a group whose rewards are all alike, are measured without a backward
+        pass, which is two thirds of the work: their gradient is 0.
         """
-        for batch in self._micro_batches(sequences):
+        self.observe([sequence for sequence in sequences if not sequence.weight], measures, temperature)
+        for batch in self._micro_batches([sequence for sequence in sequences if sequence.weight]):
             with self.section("forward"):
                 loss, logprobs, entropy = self.model.token_loss(batch, self.objective, temperature, self.logits_mib)
             with self.section("backward"):
@@ -150,13 +247,21 @@ class QwenModule(pl.LightningModule):
     def accept(self, metrics: dict[str, float]) -> None:
         """Raise where the weights must not change by a step with these metrics."""
 
-    @torch.no_grad()
     def measure(self, sequences: list[Sequence], temperature: float) -> dict[str, float]:
         """The metrics of `Measures` without an update."""
         measures = Measures(self.device)
-        for batch in self._micro_batches(sequences):
-            measures.add(batch, *self.model.token_logprobs(batch, temperature, self.logits_mib))
+        self.observe(sequences, measures, temperature)
         return measures.metrics()
+
+    @torch.no_grad()
+    def observe(self, sequences: list[Sequence], measures: Measures, temperature: float) -> None:
+        """Take the measures of this rank's sequences, without a gradient. Every rank must call it as often."""
+        if not largest(len(sequences)):
+            return
+        for batch in self._micro_batches(sequences):
+            with self.section("forward"):
+                observed = self.model.token_logprobs(batch, temperature, self.logits_mib)
+            measures.add(batch, *observed)
 
     def record(self, metrics: dict[str, float]) -> None:
         """Log metrics of the step just taken, at once.
@@ -164,19 +269,36 @@ class QwenModule(pl.LightningModule):
         `self.log` writes after the step's checkpoint, and a run that is killed between the two would lose them.
         """
         step = self.trainer.global_step - 1
+        self._offer(metrics)
         if step % self.trainer.log_every_n_steps == 0:
             self.log_now(metrics, step)
 
     def log_now(self, metrics: dict[str, float], step: int) -> None:
         """Give metrics to the loggers and to the callbacks."""
+        self._offer(metrics)
         for logger in self.trainer.loggers:
             logger.log_metrics(metrics, step=step)
         for callback in self.rollout_callbacks():
             callback.on_metrics(self.trainer, self, metrics, step)
 
+    def _offer(self, metrics: dict[str, float]) -> None:
+        """Let Lightning's own callbacks monitor them: EarlyStopping, ModelCheckpoint."""
+        self.trainer.callback_metrics.update({name: torch.tensor(value) for name, value in metrics.items()})
+
     def rollout_callbacks(self) -> list[RolloutCallback]:
         """The callbacks that know our hooks, in the YAML's order."""
         return [callback for callback in self.trainer.callbacks if isinstance(callback, RolloutCallback)]
+
+    def export(self, folder: Path) -> None:
+        """Write the policy as a Hugging Face folder, in the dtype that it computes in. Every rank must call it."""
+        served = Served(chat_template(self.trainer.datamodule.template), self.stop_ids, self.generation)
+        dtype = getattr(torch, self.backbone.compute_dtype)  # what FSDP2 rounds the weights to is the policy
+        export(self.model, self.tokenizer, folder, self.trainer.is_global_zero, served, dtype)
+
+    def end_if_interrupted(self) -> None:
+        """Between two parts of training, on every rank: end all of them where one has had a signal."""
+        if self.trainer.state.fn == "fit":
+            end_if_interrupted(self.device)
 
     def restart_from(self, folder: Path) -> None:
         """Take the weights of an exported folder, with a fresh optimizer."""
@@ -203,7 +325,7 @@ class QwenModule(pl.LightningModule):
 
     def _optimizer_step(self, denominator: float) -> tuple[float, float]:
         optimizer = self.optimizers()
-        rate = self.learning_rate * self.schedule.factor(self.trainer.global_step)
+        rate = self.learning_rate * self._schedule.factor(self.trainer.global_step)
         for group in optimizer.param_groups:
             group["lr"] = rate
         for parameter in self.model.parameters():

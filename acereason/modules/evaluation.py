@@ -12,10 +12,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from acereason.distributed import gather, rank, world_size
+from acereason.distributed import dealt, gather, rank, world_size
 from acereason.errors import UserError
 from acereason.evaluation.fingerprint import WeightsDigest, accept, digest, problem_digest
-from acereason.evaluation.results import Result, result_of, table, write_results
+from acereason.evaluation.results import Result, result_of, table, write_problems, write_results
 from acereason.evaluation.samples import Journal, Place, Sample, compact, read_samples
 from acereason.hooks import run_folder
 from acereason.models.qwen import Backbone, stream_weights
@@ -23,6 +23,7 @@ from acereason.modules.rollout import RolloutModule
 from acereason.rewards.pool import RewardSettings
 from acereason.rollouts.engine import RolloutEngine, alone, numbered
 from acereason.seeds import derive_seed
+from acereason.signals import Interrupted
 from acereason.types import Problem, Rollout, Verdict
 
 
@@ -49,15 +50,20 @@ class EvaluationModule(RolloutModule):
 
     def test_step(self, batch: list[None], batch_idx: int) -> None:
         """Each benchmark: draw and judge what the run's folder lacks, and write the results so far."""
-        folder = run_folder(self.trainer)
+        folder, data = run_folder(self.trainer), self.trainer.datamodule
         fingerprint = self.fingerprint(self.push_digested_weights())
         accept(folder / "samples" / "fingerprint.json", fingerprint, self.trainer.is_global_zero)
         results: dict[str, Result] = {}
-        for name in self.trainer.datamodule.benchmarks:
-            self.complete(name, folder / "samples")
+        for name in data.benchmarks:
+            try:
+                self.complete(name, folder / "samples")
+            except Interrupted as interrupted:
+                interrupted.kept = f"every sample that was judged is kept in {folder / 'samples'}"
+                raise
             if self.trainer.is_global_zero:
                 results[name] = self.result(name, folder / "samples")
                 write_results(folder, fingerprint, results)
+                write_problems(folder, {each: data.benchmark_problems(each) for each in results}, results)
         if self.trainer.is_global_zero:
             _show(results, folder)
 
@@ -74,15 +80,16 @@ class EvaluationModule(RolloutModule):
         return result_of((samples[place] for place in wanted), n, self.seed)
 
     def complete(self, name: str, folder: Path) -> None:
-        """Draw and judge this rank's samples of a benchmark that are not kept yet, and wait for the other ranks."""
+        """Draw and judge this rank's share of a benchmark's samples that are not kept yet, and wait for the others."""
         problems = self.trainer.datamodule.benchmark_problems(name)
         entry, seed = self.trainer.datamodule.benchmarks[name], derive_seed(self.seed, "evaluation", name)
         kept = read_samples(folder, name)
-        _refuse_changed(problems, kept, folder)
+        refuse_changed(problems, kept, folder)
         gather([])  # nobody writes while another reads
-        places = product(problems[rank() :: world_size()], range(entry.n))
-        missing = [alone(problem, number) for problem, number in places if (problem.id, number) not in kept]
-        total = len(problems[rank() :: world_size()]) * entry.n
+        places = list(product(problems, range(entry.n)))
+        lacking = [alone(problem, number) for problem, number in places if (problem.id, number) not in kept]
+        missing = dealt(lacking)
+        total = len(missing) + (len(places) - len(lacking)) // world_size()
         self._require_current_engine()
         with Journal(folder, name, rank()) as journal, self._progress() as progress:
             bar = progress.add_task(name, total=total, completed=total - len(missing))
@@ -108,7 +115,7 @@ class EvaluationModule(RolloutModule):
             "engine": self.engine.identity(),
             "seed": self.seed,
             "template": asdict(data.template),
-            "rewards": {name: rewards[name] for name in ("math", "code", "timeout", "memory_gib")},
+            "rewards": {name: rewards[name] for name in ("math", "code", "after_think", "timeout", "memory_gib")},
             "benchmarks": {name: asdict(entry.sampling) for name, entry in data.benchmarks.items()},
         }
 
@@ -172,7 +179,7 @@ def _sample(problem: Problem, rollout: Rollout, verdict: Verdict, seed: int) -> 
     )
 
 
-def _refuse_changed(problems: list[Problem], kept: dict[Place, Sample], folder: Path) -> None:
+def refuse_changed(problems: list[Problem], kept: dict[Place, Sample], folder: Path) -> None:
     """Raise where the samples of a problem answer another prompt, or were judged by another ground truth."""
     digests = {problem.id: problem_digest(problem) for problem in problems}
     for sample in kept.values():

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from acereason.data.curriculum import values_of
 from acereason.data.rl import RLData
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ class Arithmetic:
     prompts: int
     """Prompts of a step, over all ranks."""
     group_size: int
-    """Rollouts of a prompt."""
+    """Rollouts of a prompt, the largest of the stage's epochs."""
     budget: int
     """Response budget, tokens."""
     longest: int
@@ -65,7 +66,7 @@ def arithmetic(module: "GRPOModule", data: RLData, name: str, ranks: int) -> Ari
     return Arithmetic(
         problems=problems,
         prompts=min(stage.prompts_per_step, problems),
-        group_size=stage.group_size or module.group_size,
+        group_size=max(values_of(stage.group_size), default=module.group_size),
         budget=budget,
         longest=max(len(problem.prompt_ids) for problem in data.problems_of(name)) + budget,
         steps=min(steps for steps in (stage.steps, epochs) if steps),

@@ -10,9 +10,10 @@ from torch import Tensor
 from acereason.batching import MicroBatch
 from acereason.distributed import total
 from acereason.metrics import rollout_metrics
-from acereason.modules.explain import explain
+from acereason.modules.explain import arithmetic, explain
 from acereason.modules.measures import Measures
-from acereason.modules.rollout import RolloutModule, as_sequence
+from acereason.modules.rollout import RolloutModule
+from acereason.modules.sequences import as_sequence
 from acereason.objective import (
     Normalize,
     assign_advantages,
@@ -142,10 +143,17 @@ class GRPOModule(RolloutModule):
 
     def on_train_start(self) -> None:
         """Say what the curriculum amounts to; do nothing where it is already over."""
+        super().on_train_start()
         self._stop_when_finished()
         rank_zero_info(explain(self, self.trainer.datamodule, self.trainer.world_size))
         if self.trainer.datamodule.has_code:
             rank_zero_info(f"sandbox: {self.rewards.isolation()}")
+
+    def planned_updates(self) -> float:
+        """Those of all stages at most: filters and stop rules may make them fewer."""
+        data, ranks = self.trainer.datamodule, self.trainer.world_size
+        steps = sum(arithmetic(self, data, name, ranks).steps for name in data.stages)
+        return steps if self.trainer.max_steps < 0 else min(steps, self.trainer.max_steps)
 
     def on_train_batch_start(self, batch: list[Problem], batch_idx: int) -> int | None:
         """-1, by which Lightning ends an epoch, once a stop rule has ended the stage."""

@@ -1,22 +1,27 @@
 """A policy that an engine generates with, and that verifiers judge: what training, evaluation and calibration share."""
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
 from acereason.calibration import Trial
-from acereason.distributed import gather, rank, world_size
-from acereason.evaluation.accuracy import Accuracy, Judged, accuracy
-from acereason.metrics import rollout_metrics
+from acereason.distributed import dealt
+from acereason.evaluation.accuracy import Accuracy, Judged, accuracy, together
 from acereason.models.qwen import stream_weights
 from acereason.modules.base import QwenModule
+from acereason.modules.calibrating import trial
+from acereason.modules.counting import counts, forget
+from acereason.modules.sequences import as_sequence
 from acereason.rewards.pool import RewardPool, RewardSettings
-from acereason.rollouts.engine import RolloutEngine
+from acereason.rollouts.engine import RolloutEngine, alone
 from acereason.seeds import derive_seed
-from acereason.types import Group, Problem, Rollout, Sampling, Sequence, Verdict
+from acereason.signals import Interrupted, at_once
+from acereason.types import Group, Problem, Sampling, Verdict
 
 
 class RolloutModule(QwenModule):
@@ -49,9 +54,11 @@ class RolloutModule(QwenModule):
             )
         if max_logprob_gap <= 0:
             raise ValueError(f"max_logprob_gap must be above 0, not {max_logprob_gap}")
+        engine.follow(self.backbone.compute_dtype)
         self.engine, self.sampling, self.rewards = engine, sampling, RewardPool(rewards)
         self.strict_on_policy, self.max_logprob_gap = strict_on_policy, max_logprob_gap
         self._rolled_out_at: int | None = None
+        self._breaks_off = True
 
     def rollout(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> list[Group]:
         """Groups in the order of the problems, judged."""
@@ -69,13 +76,56 @@ class RolloutModule(QwenModule):
         generated = self.engine.generate(problems, sampling, num_rollouts, seed)
         for number in range(num_waves):
             size = len(problems) * (number + 1) // num_waves - len(problems) * number // num_waves
-            with self.section("rollout"):
-                last = number + 1 == num_waves  # which takes the generator to its end
-                wave = [(group, self._submit(group)) for group in islice(generated, None if last else size)]
-            with self.section("reward"):
-                for group, verdicts in wave:
-                    _judge(group, verdicts)
-            yield sorted((group for group, _ in wave), key=lambda group: order[group.problem.id])
+            last = number + 1 == num_waves  # which takes the generator to its end
+            with self.breaking_off():
+                wave = self._judged(islice(generated, None if last else size))
+            yield sorted(wave, key=lambda group: order[group.problem.id])
+
+    def _judged(self, generated: Iterator[Group]) -> list[Group]:
+        with self.section("rollout"):
+            wave = [(group, self._submit(group)) for group in generated]
+        with self.section("reward"):
+            for group, verdicts in wave:
+                _judge(group, verdicts)
+        return [group for group, _ in wave]
+
+    def stream(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
+        """Judged groups, each as soon as its verdicts and those of the groups before it are there."""
+        self._require_current_engine()
+        waiting: deque[tuple[Group, list[Future[Verdict]]]] = deque()
+        for group in self.engine.generate(problems, sampling, num_rollouts, seed):
+            waiting.append((group, self._submit(group)))
+            while waiting and all(verdict.done() for verdict in waiting[0][1]):
+                yield _judge(*waiting.popleft())
+        while waiting:
+            yield _judge(*waiting.popleft())
+
+    def counted(
+        self, name: str, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int
+    ) -> list[Judged]:
+        """Counts of each problem's judged responses, over all ranks; kept as they come, so that a work of this name
+        which is killed goes on where it was."""
+        return counts(self, name, problems, sampling, num_rollouts, seed)
+
+    @contextmanager
+    def unbroken(self) -> Iterator[None]:
+        """What is rolled out in this context is finished, whatever signal comes."""
+        self._breaks_off = False
+        try:
+            yield
+        finally:
+            self._breaks_off = True
+
+    @contextmanager
+    def breaking_off(self) -> Iterator[None]:
+        """While training, a signal to any rank ends what is in this context on all of them: what takes minutes is
+        dropped, since nothing has been learnt from it yet."""
+        if self.trainer.state.fn != "fit" or not self._breaks_off:
+            yield
+            return
+        with suppress(Interrupted), nullcontext() if self.engine.in_lockstep else at_once():
+            yield
+        self.end_if_interrupted()
 
     def _submit(self, group: Group) -> list[Future[Verdict]]:
         return [self.rewards.submit(group.problem, rollout.response.text) for rollout in group.rollouts]
@@ -96,7 +146,7 @@ class RolloutModule(QwenModule):
         Raises:
             RuntimeError: it is above `max_logprob_gap`: the engine does not hold the trainer's weights.
         """
-        problems = self.trainer.datamodule.problems[:prompts][rank() :: world_size()]
+        problems = dealt(self.trainer.datamodule.problems[:prompts])
         sampling = replace(self.sampling, max_response_length=min(tokens, self.sampling.max_response_length))
         groups = self.engine.generate(problems, sampling, 1, derive_seed(self.seed, "probe"))
         sequences = [as_sequence(group, group.rollouts[0], weight=0.0) for group in groups]
@@ -132,10 +182,10 @@ class RolloutModule(QwenModule):
         data = self.trainer.datamodule
         accuracies = {}
         for name in benchmarks or data.benchmarks:
-            benchmark, problems = data.benchmarks[name], data.benchmark_problems(name)[rank() :: world_size()]
-            seed = derive_seed(self.seed, "evaluation", name)
-            judged = [Judged.of(group) for group in self.rollout(problems, benchmark.sampling, benchmark.n, seed)]
-            accuracies[name] = accuracy(gather(judged))
+            benchmark, seed = data.benchmarks[name], derive_seed(self.seed, "evaluation", name)
+            samples = [alone(*place) for place in product(data.benchmark_problems(name), range(benchmark.n))]
+            judged = self.counted(f"evaluation-{name}", samples, benchmark.sampling, 1, seed)
+            accuracies[name] = accuracy(together(judged))
         self.log_accuracies(accuracies)
         for callback in self.rollout_callbacks():
             callback.on_evaluation(self.trainer, self, accuracies)
@@ -145,21 +195,14 @@ class RolloutModule(QwenModule):
         """`validate` and `test`: every benchmark in one step."""
         self.push_weights()
         self.evaluate()
+        forget(self.trainer)
 
     test_step = validation_step
 
     def predict_step(self, batch: list[float], batch_idx: int) -> Trial:
         """`calibrate`: what rollouts at one temperature look like."""
         self.push_weights()
-        data, temperature = self.trainer.datamodule, batch[0]
-        budget = data.stages[data.calibration.stage].max_response_length or self.sampling.max_response_length
-        sampling = Sampling(temperature, budget)
-        problems = data.calibration_problems()[rank() :: world_size()]
-        groups = self.rollout(problems, sampling, data.calibration.rollouts, derive_seed(self.seed, "calibrate"))
-        sequences = [as_sequence(group, rollout, weight=0.0) for group in groups for rollout in group.rollouts]
-        seen = rollout_metrics(groups)
-        measured = (seen[name] for name in ("reward/mean", "response/truncated", "response/length_mean"))
-        return Trial(temperature, self.measure(sequences, temperature)["policy/entropy"], *measured)
+        return trial(self, batch[0])
 
     def log_accuracies(self, accuracies: dict[str, Accuracy]) -> None:
         """Under eval/<benchmark>/, at the number of updates behind them."""
@@ -170,8 +213,12 @@ class RolloutModule(QwenModule):
     def setup(self, stage: str) -> None:
         """Give the engine the model's shape."""
         data, device = self.trainer.datamodule, self.trainer.strategy.root_device
-        stop_ids, longest = data.template.stop_ids(self.tokenizer), data.longest(self.sampling)
-        self.engine.start(self.config, self.tokenizer, stop_ids, device, longest, self.trainer.num_devices)
+        longest = data.longest(self.sampling)
+        self.engine.start(self.config, self.tokenizer, self.stop_ids, device, longest, self.trainer.num_devices)
+
+    def on_train_end(self) -> None:
+        """What was kept of unfinished work is finished."""
+        forget(self.trainer)
 
     def teardown(self, stage: str) -> None:
         """Stop the engine and the verifiers."""
@@ -186,18 +233,9 @@ class RolloutModule(QwenModule):
             )
 
 
-def _judge(group: Group, verdicts: list[Future[Verdict]]) -> None:
-    """Wait for the verdicts of a group."""
+def _judge(group: Group, verdicts: list[Future[Verdict]]) -> Group:
+    """The group, once its verdicts are there."""
     for rollout, verdict in zip(group.rollouts, verdicts, strict=True):
         rollout.verdict = verdict.result()
         rollout.reward = rollout.verdict.reward
-
-
-def as_sequence(group: Group, rollout: Rollout, weight: float) -> Sequence:
-    """A rollout as a row of a training batch."""
-    return Sequence(
-        token_ids=group.problem.prompt_ids + rollout.response.token_ids,
-        prompt_length=len(group.problem.prompt_ids),
-        weight=weight,
-        sampler_logprobs=rollout.response.sampler_logprobs,
-    )
+    return group

@@ -25,11 +25,12 @@ def check_sources(checks: Checks, module: GRPOModule, data: RLData) -> dict[str,
         with checks.catching(key):
             problems, bad = load_problems(data.sources[name], name, data.template, module.tokenizer, key)
             room = longest_prompt(data.budgets(name, module.sampling), module.config.max_position_embeddings)
-            check_lengths(checks, key, [len(problem.prompt_ids) for problem in problems], room)
+            total = len(problems) + len(bad)
+            if problems:
+                check_lengths(checks, key, [len(problem.prompt_ids) for problem in problems], room)
             check_unique(checks, key, problems)
-            usable = [problem for problem in problems if problem.id not in bad]
-            bad |= unusable(usable, room, module.rewards)
-            check_bad_rows(checks, key, bad, len(problems), excluded=data.bad_rows == "exclude")
+            bad |= unusable(problems, room, module.rewards)
+            check_bad_rows(checks, key, bad, total, excluded=data.bad_rows == "exclude")
             if good := [problem for problem in problems if problem.id not in bad]:
                 check_verifier(checks, key, good, module.rewards)
                 loaded[name] = good

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
+from rich.console import Console
 from rich.table import Table
 
 from acereason.files import write_json
@@ -25,6 +26,20 @@ def verdict(checks: Checks) -> str:
     if counts["failure"]:
         return f"{counts['failure']} findings would stop the run, {counts['warning']} warnings"
     return f"nothing would stop the run, {counts['warning']} warnings"
+
+
+def tell(checks: Checks, output: str | None = None) -> None:
+    """Print all findings, and write them to a file where one is named.
+
+    Raises:
+        SystemExit: with status 1, where anything would fail.
+    """
+    Console().print(table(checks))
+    print(verdict(checks))
+    if output:
+        write(checks, Path(output))
+    if checks.failed:
+        raise SystemExit(1)
 
 
 def write(checks: Checks, path: Path) -> None:

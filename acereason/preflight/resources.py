@@ -6,17 +6,34 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import lightning.pytorch as pl
+
 from acereason.data.rl import RLData
+from acereason.drivers import Driver, too_old
+from acereason.files import check_writable
+from acereason.modules.base import QwenModule
 from acereason.modules.explain import Arithmetic, arithmetic
 from acereason.modules.grpo import GRPOModule
+from acereason.modules.rollout import RolloutModule
 from acereason.preflight.checks import Checks
-from acereason.preflight.memory import DEVICES, SPARE, Parts, checkpoint_bytes, count_parameters, estimate, human
+from acereason.preflight.memory import (
+    DEVICES,
+    SPARE,
+    Parts,
+    checkpoint_bytes,
+    count_parameters,
+    estimate,
+    estimate_machine,
+    human,
+)
+from acereason.preflight.start import check_start
+from acereason.rollouts.engine import EngineMemory
 from acereason.types import Problem
 
 
 @dataclass
 class Planned:
-    """The machines that the config asks for; preflight itself runs on one CPU."""
+    """What the config asks for beyond preflight itself, which runs on one CPU and starts nothing."""
 
     accelerator: str
     devices: int | str
@@ -25,6 +42,8 @@ class Planned:
     """Its class name, or Lightning's word for it."""
     mesh: int | None
     """Ranks of its device mesh; None without one."""
+    ckpt_path: str | None = None
+    """Where the run would start."""
 
     @property
     def ranks(self) -> int:
@@ -43,6 +62,14 @@ def check_ranks(checks: Checks, planned: Planned) -> None:
     else:
         failure = f"{ranks} ranks need ModelParallelStrategy (FSDP2), see conf/hardware/8gpu.yaml"
         checks.require("trainer.strategy", ranks == 1, "one process", failure)
+
+
+def check_driver(checks: Checks, planned: Planned, found: Driver) -> None:
+    """Whether torch can use this machine's driver, where it has one and the run would."""
+    if planned.accelerator in ("cpu", "mps") or found.cuda is None:
+        return
+    why = too_old(found)
+    checks.require("trainer.accelerator", why is None, f"driver {found.version} serves torch", why or "")
 
 
 def check_batches(
@@ -82,11 +109,27 @@ def check_memory(
     check_cache(checks, module, data, stages, parameters)
     largest = max(stages.values(), key=lambda a: (a.longest, a.group_size))
     phases = estimate(module, parameters, planned.ranks, largest.longest, largest.group_size)
+    check_devices(checks, f"{parameters:,} parameters", phases, planned, device)
+
+
+def check_devices(checks: Checks, what: str, phases: dict[str, Parts], planned: Planned, device: str | None) -> None:
+    """The estimate of each phase against the device, or against two where the engine has its own."""
     has = DEVICES[device] if device else float(_machine_memory()) if planned.accelerator == "cpu" else None
     where = device or ("this machine" if has else "a device")
     if apart := phases.pop("apart", None):
         _check_device(checks, "model.engine", f"on {where} of its own", {"generating": apart}, has)
-    _check_device(checks, "memory", f"{parameters:,} parameters on {where}", phases, has)
+    _check_device(checks, "memory", f"{what} on {where}", phases, has)
+
+
+def check_machine(checks: Checks, module: QwenModule, planned: Planned) -> None:
+    """What a run on GPUs takes of the machine's own memory; on a CPU the device's is the machine's."""
+    if planned.accelerator == "cpu":
+        return
+    folder = Path(module.pretrained or "")
+    made = module.pretrained is None or (folder.is_dir() and not [*folder.glob("*.safetensors")])
+    ranks = planned.ranks // planned.num_nodes
+    parts = estimate_machine(module, count_parameters(module.config), ranks, made)
+    checks.add("memory of the machine", "ok", f"{_told('it', parts)}, and what the data holds, on {ranks} ranks")
 
 
 def check_cache(
@@ -94,18 +137,31 @@ def check_cache(
 ) -> None:
     """Whether the engine's cache has room for the longest response, and for a group of each stage."""
     key, longest = "model.engine.cache_gib", data.longest(module.sampling)
-    engine = module.engine.memory(module.config, parameters, longest, max(a.group_size for a in stages.values()))
-    whole = engine.token * longest
-    held = f"{human(engine.cache)} of cache hold {int(engine.cache / whole):,} responses of {longest:,} tokens"
-    if engine.cache < whole:
-        checks.add(key, "failure", f"{held}: set it to at least {math.ceil(10 * whole / 2**30) / 10:g}")
+    engine = check_held(checks, module, parameters, longest, max(a.group_size for a in stages.values()))
+    if engine is None:
         return
-    checks.add("model.engine", "ok", held)
     for name, a in stages.items():
         group = a.group_size * engine.token * a.longest
         if engine.cache < group:
             message = f"{human(engine.cache)}, but a group of {name} takes up to {human(group)}: responses will wait"
             checks.add(key, "warning", message)
+
+
+def check_held(
+    checks: Checks, module: RolloutModule, parameters: int, longest: int, group_size: int
+) -> EngineMemory | None:
+    """Whether the engine's cache has room for the longest response: its memory, or None where it hasn't."""
+    engine = module.engine.memory(module.config, parameters, longest, group_size)
+    whole = engine.token * longest
+    if not whole:
+        return engine  # it keeps no cache: ReplayEngine
+    held = f"{human(engine.cache)} of cache hold {int(engine.cache / whole):,} responses of {longest:,} tokens"
+    if engine.cache < whole:
+        least = math.ceil(10 * whole / 2**30) / 10
+        checks.add("model.engine.cache_gib", "failure", f"{held}: set it to at least {least:g}")
+        return None
+    checks.add("model.engine", "ok", held)
+    return engine
 
 
 def _check_device(checks: Checks, key: str, what: str, phases: dict[str, Parts], has: float | None) -> None:
@@ -129,14 +185,25 @@ def _told(phase: str, parts: Parts) -> str:
     return f"{phase} takes {human(sum(parts.values()))} ({each})"
 
 
-def check_disk(checks: Checks, module: GRPOModule, data: RLData, folder: Path, keep: int) -> float:
-    """Room for checkpoints and exports where the run is going to write: bytes needed."""
-    needed = checkpoint_bytes(count_parameters(module.config), keep, len(data.stages))
-    there = next(parent for parent in [folder.absolute(), *folder.absolute().parents] if parent.exists())
-    free = shutil.disk_usage(there).free
-    message = f"{human(needed)} of checkpoints and exports, {human(free)} free in {there}"
-    checks.require("trainer.logger.save_dir", needed <= free, message, message)
-    return needed
+def check_room(
+    checks: Checks, module: QwenModule, trainer: pl.Trainer, planned: Planned, ends: int, exports: int
+) -> None:
+    """Whether the run can start, and its folder has room for its checkpoints and exports."""
+    key = "trainer.logger.save_dir"
+    if trainer.fast_dev_run:
+        return  # in a temporary folder, without checkpoints
+    with checks.catching(key):
+        run = check_start(checks, trainer, planned.ckpt_path)
+        there = check_writable(run.folder, run.key)
+        needed = checkpoint_bytes(module, count_parameters(module.config), _kept(trainer), ends, exports)
+        free = shutil.disk_usage(there).free
+        message = f"{human(needed)} of checkpoints and exports, {human(free)} free in {there}"
+        checks.require(key, needed <= free, message, message)
+
+
+def _kept(trainer: pl.Trainer) -> int:
+    """Checkpoints that stay beside the ends of stages."""
+    return max((getattr(callback, "keep", 0) for callback in trainer.checkpoint_callbacks), default=0)
 
 
 def check_hours(checks: Checks, stages: dict[str, Arithmetic], tokens_per_second: float | None) -> None:

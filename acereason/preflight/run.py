@@ -1,48 +1,81 @@
-"""All checks, in order."""
-
-from pathlib import Path
+"""All checks of a config with a Trainer, in order."""
 
 import lightning.pytorch as pl
 
+from acereason.data.evaluation import EvaluationData
 from acereason.data.rl import RLData
+from acereason.data.sft import SFTData
+from acereason.drivers import driver
 from acereason.errors import UserError
-from acereason.hooks import planned_folder
+from acereason.modules.evaluation import EvaluationModule
 from acereason.modules.grpo import GRPOModule
+from acereason.modules.sft import SFTModule
 from acereason.preflight.checks import Checks
+from acereason.preflight.cost import check_cost
 from acereason.preflight.data import check_sources
+from acereason.preflight.evaluation import check_evaluation
 from acereason.preflight.memory import DEVICES
-from acereason.preflight.resources import Planned, check_batches, check_disk, check_hours, check_memory, check_ranks
+from acereason.preflight.model import check_model
+from acereason.preflight.resources import (
+    Planned,
+    check_batches,
+    check_driver,
+    check_hours,
+    check_machine,
+    check_memory,
+    check_ranks,
+    check_room,
+)
+from acereason.preflight.training import check_schedule, check_sft
+
+_PAIRS = {GRPOModule: RLData, SFTModule: SFTData, EvaluationModule: EvaluationData}
 
 
 def preflight(trainer: pl.Trainer, planned: Planned, device: str | None, tokens_per_second: float | None) -> Checks:
-    """Check a config on which a trainer, a GRPOModule and an RLData have been instantiated.
+    """Check a config on which a trainer, a module and its data have been instantiated.
 
     Raises:
-        UserError: it is no RL config, or the device is unknown.
+        UserError: module and data don't go together, or the device is unknown.
     """
     module, data = trainer.lightning_module, trainer.datamodule
-    if not (isinstance(module, GRPOModule) and isinstance(data, RLData)):
-        raise UserError("preflight: wants a config of GRPOModule and RLData")
     if device is not None and device not in DEVICES:
         raise UserError(f"device: no {device!r}; there are {', '.join(DEVICES)}")
+    if not any(isinstance(module, task) and isinstance(data, served) for task, served in _PAIRS.items()):
+        pairs = ", ".join(f"{task.__name__} with {served.__name__}" for task, served in _PAIRS.items())
+        raise UserError(f"model, data: {type(module).__name__} with {type(data).__name__}; there are {pairs}")
     checks = Checks()
-    with checks.catching("trainer"):
-        data.check_trainer()
-        for callback in trainer.callbacks:
-            callback.setup(trainer, module, "preflight")
     check_ranks(checks, planned)
-    with checks.catching("model"):
-        context = module.config.max_position_embeddings
-        checks.add("model", "ok", f"context of {context:,} tokens, vocabulary of {len(module.tokenizer):,}")
-        _check_stages(checks, module, data, trainer, planned, device, tokens_per_second)
+    check_driver(checks, planned, driver())
+    for callback in trainer.callbacks:
+        with checks.catching(f"trainer.callbacks.{type(callback).__name__}"):
+            callback.setup(trainer, module, "preflight")
+    if check_model(checks, module, planned):
+        check_machine(checks, module, planned)
+        with checks.catching("data"):
+            _check_task(checks, trainer, planned, device, tokens_per_second)
     return checks
+
+
+def _check_task(
+    checks: Checks, trainer: pl.Trainer, planned: Planned, device: str | None, tokens_per_second: float | None
+) -> None:
+    """What the module is to do with its data."""
+    module, data = trainer.lightning_module, trainer.datamodule
+    if isinstance(module, GRPOModule):
+        with checks.catching("trainer"):
+            data.check_trainer()
+        _check_stages(checks, trainer, module, data, planned, device, tokens_per_second)
+    elif isinstance(module, SFTModule):
+        check_sft(checks, trainer, module, data, planned, device)
+    else:
+        check_evaluation(checks, trainer, module, data, planned, device)
 
 
 def _check_stages(
     checks: Checks,
+    trainer: pl.Trainer,
     module: GRPOModule,
     data: RLData,
-    trainer: pl.Trainer,
     planned: Planned,
     device: str | None,
     tokens_per_second: float | None,
@@ -53,9 +86,8 @@ def _check_stages(
     if stages:
         check_memory(checks, module, data, stages, planned, device)
         check_hours(checks, stages, tokens_per_second)
-    check_disk(checks, module, data, Path(planned_folder(trainer)), _kept(trainer))
-
-
-def _kept(trainer: pl.Trainer) -> int:
-    """Checkpoints that stay beside the ends of stages."""
-    return max((getattr(callback, "keep", 0) for callback in trainer.checkpoint_callbacks), default=0)
+        if device:
+            check_cost(checks, module, stages, planned.ranks, device)
+    if len(stages) == len(data.stages):
+        check_schedule(checks, trainer, module, int(module.planned_updates()))
+    check_room(checks, module, trainer, planned, ends=len(data.stages), exports=len(data.stages))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from acereason.files import save_figure, write_atomically
 from acereason.report.content import (
     Block,
     Heading,
@@ -23,8 +24,8 @@ def write_markdown(report: Report, folder: Path) -> None:
     for section in report.sections:
         plots = [plot for block in section.blocks if isinstance(block, Plots) for plot in block.plots]
         if plots:
-            picture(plots).savefig(folder / f"{section.id}.png", dpi=110, metadata={"Software": None})
-    (folder / "report.md").write_text(markdown(report))
+            save_figure(folder / f"{section.id}.png", picture(plots), dpi=110, metadata={"Software": None})
+    write_atomically(folder / "report.md", markdown(report))
 
 
 def markdown(report: Report) -> str:

@@ -28,8 +28,8 @@ def render(report: Report) -> str:
     return environment.get_template("page.html").render(
         report=report,
         kind=_kind,
-        css=(_ASSETS / "page.css").read_text(),
-        script=(_ASSETS / "page.js").read_text(),
+        css=(_ASSETS / "page.css").read_text("utf-8"),
+        script=(_ASSETS / "page.js").read_text("utf-8"),
         plotly=get_plotlyjs(),
         figures=_json([figure(plot) for block in blocks if isinstance(block, Plots) for plot in block.plots]),
     )

@@ -14,7 +14,7 @@ _CURVES = [
     Plot("temperature", "Sampling temperature", []),
     Plot("length", "Response length", [], "tokens"),
     Plot("truncated", "Truncated responses", [], percent=True),
-    Plot("zero_variance", "Groups whose rewards are all equal", [], percent=True),
+    Plot("zero_variance", "Groups without a gradient", [], percent=True),
     Plot("loss", "Loss", []),
     Plot("lr", "Learning rate", []),
     Plot("grad_norm", "Gradient norm", [], log=True),

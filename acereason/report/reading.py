@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from acereason.configs import check_config
 from acereason.curves import Curve, read_curves
 from acereason.errors import UserError
 from acereason.files import read_rows
@@ -105,9 +106,10 @@ def read_run(folder: Path, name: str) -> Run:
     config = folder / "config.yaml"
     if not config.exists():
         raise UserError(f"runs: {folder} has no config.yaml: name the folder of a run")
+    check_config(config)
     rows = {kind: list(read_rows(folder / f"{kind}.jsonl")) for kind in ("samples", "filtered", "groups")}
     health = list(read_rows(folder / "health.jsonl")) if (folder / "health.jsonl").exists() else None
-    return Run(name, folder, yaml.safe_load(config.read_text()), read_curves(folder), **rows, health=health)
+    return Run(name, folder, yaml.safe_load(config.read_text("utf-8")), read_curves(folder), **rows, health=health)
 
 
 def read_runs(folders: list[str]) -> list[Run]:

@@ -44,7 +44,7 @@ def _prompts(run: Run) -> Setting:
 
 
 def _group_size(run: Run) -> Setting:
-    values = {stage["group_size"] or run.model["group_size"] for stage in run.stages.values()}
+    values = _in_all_epochs(run, "group_size", run.model["group_size"])
     return Setting("rollouts of a prompt (G)", "8 or 16", "3.2.1", _several(values), values <= {8, 16})
 
 
@@ -59,10 +59,13 @@ def _overlong(run: Run) -> Setting:
 
 
 def _temperature(run: Run) -> Setting:
-    values = {stage["temperature"] or run.model["sampling"]["temperature"] for stage in run.stages.values()}
-    held = run.callback("TemperatureController")
+    default = run.model["sampling"]["temperature"]
+    held, values = run.callback("TemperatureController"), _in_all_epochs(run, "temperature", default)
     ours = f"{_several(values)}, then moved to hold entropy {held['target']:g}" if held else _several(values)
-    return Setting("sampling temperature", "0.85: entropy about 0.3", "4.5.2", ours, values == {0.85} and not held)
+    stages = [(name, t) for name in run.stages for t in _in_epochs(run, name, "temperature", default)]
+    published = all(t == 0.85 or ("code" in name and 0.6 <= t <= 1.0) for name, t in stages)
+    paper = "0.85: entropy about 0.3; 1.0 had 0.6 to 1.0 in code stages"
+    return Setting("sampling temperature", paper, "4.5.2", ours, published and not held)
 
 
 def _learning_rate(run: Run) -> Setting:
@@ -194,6 +197,16 @@ def _name(part: Any, place: int) -> str:
 
 def _stage_value(run: Run, stage: str, name: str) -> Any:
     return run.stages[stage][name] or run.model["sampling"][name]
+
+
+def _in_all_epochs(run: Run, name: str, default: Any) -> set:
+    """The values of a setting that a stage may have for each epoch."""
+    return {each for stage in run.stages for each in _in_epochs(run, stage, name, default)}
+
+
+def _in_epochs(run: Run, stage: str, name: str, default: Any) -> list:
+    value = run.stages[stage][name] or default
+    return value if isinstance(value, list) else [value]
 
 
 def _several(values: set) -> str:

@@ -130,7 +130,7 @@ _RL_COLUMNS = {
     "entropy": _change("policy/entropy", decimals),
     "length": _change("response/length_mean"),
     "truncated": _change("response/truncated", percent),
-    "equal rewards": _change("reward/zero_variance", percent),
+    "without gradient": _change("reward/zero_variance", percent),
     "problems": _left,
 }
 _SFT_COLUMNS = {"loss": _change("policy/loss", decimals), "entropy": _change("policy/entropy", decimals)}

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from acereason.errors import UserError
-from acereason.files import write_atomically
+from acereason.files import check_writable, write_atomically
 from acereason.report.markdown import write_markdown
 from acereason.report.page import render
 from acereason.report.reading import read_runs
@@ -20,8 +20,9 @@ def report(runs: list[str], output: str | None = None) -> None:
     """
     if not runs:
         raise UserError("runs: name the folder of at least one run")
-    content = report_of(read_runs(runs))
     folder = Path(output) if output else Path(runs[0]) / "report"
+    content = report_of(read_runs(runs))
+    check_writable(folder, "output")
     write_atomically(folder / "report.html", render(content))
     write_markdown(content, folder)
     print(f"the report is {folder / 'report.html'}")

@@ -1,7 +1,6 @@
 """Turns `assert f(x) == y` into a call of the program and a comparison that the program has no part in."""
 
 import ast
-import builtins
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,34 +47,6 @@ def turn(source: str) -> TurnedAssert | None:
         expected = ast.literal_eval(left)
         return TurnedAssert(root(right), ast.unparse(right), lambda value: bool(compare(expected, value)))
     return None
-
-
-def crossing(source: str) -> str | None:
-    """Why this code can't be run outside the program's process as far as its text tells, or None.
-
-    Raises:
-        SyntaxError: it is no Python.
-    """
-    tree = ast.parse(source)
-    own = {node.name for node in ast.walk(tree) if isinstance(node, _DEFINITIONS)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and any(root(base) not in _KNOWN_BASES for base in node.bases):
-            return f"class {node.name} builds on a class of the program's or another module's"
-        if isinstance(node, ast.Call):
-            passed = [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg != "key")]
-            own_function = any(isinstance(value, ast.Lambda) or _name(value) in own for value in passed)
-            if own_function and root(node.func) not in _TAKE_FUNCTIONS | own:
-                return f"`{ast.unparse(node)[:80]}` may pass a function to the program"
-    return None
-
-
-def _name(node: ast.expr) -> str:
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-_KNOWN_BASES = {*vars(builtins), "TestCase", "unittest", "Enum", "NamedTuple"}
-_TAKE_FUNCTIONS = {*vars(builtins), "functools", "reduce", "itertools", "pytest", "assertRaises"}
 
 
 def _is_call_of_program(node: ast.expr) -> bool:

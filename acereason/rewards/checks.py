@@ -23,6 +23,7 @@ class Checked:
     outcome: Outcome
     note: str = ""
     seconds: float = 0.0
+    """Processor time of the program's."""
 
 
 def check(slot: Slot, program: str, tests: Tests, index: int, comparator: Comparator) -> Checked:
@@ -41,8 +42,8 @@ def check(slot: Slot, program: str, tests: Tests, index: int, comparator: Compar
 def check_inside(slot: Slot, program: str, tests: Tests, index: int) -> Checked:
     """A test that can only run in the program's own process, which may forge its outcome."""
     nonce = secrets.token_hex(16)
-    source = "\n".join([tests.setup, program, tests.inputs[index], f"print('\\n{nonce}')"])
-    run = slot.program.run({"mode": "script", "program": source})
+    job = {"mode": "inside", "program": program, "setup": tests.setup, "tests": tests.inputs[index]}
+    run = slot.examiner.run({**job, "pytest": tests.pytest, "last": f"\n{nonce}"})  # it has what tests import
     passed = run.failure is None and run.exit_code == 0 and run.stdout.rstrip().endswith(nonce.encode())
     return _checked(run, passed)
 
@@ -50,11 +51,11 @@ def check_inside(slot: Slot, program: str, tests: Tests, index: int) -> Checked:
 def _check_text(slot: Slot, program: str, tests: Tests, index: int, comparator: Comparator) -> Checked:
     run = slot.program.run({"mode": "script", "program": program}, tests.inputs[index].encode())
     if comparator == "strict" and not run.failure and run.exit_code:
-        return Checked("runtime error", f"exit code {run.exit_code}", run.seconds)
+        return Checked("runtime error", f"exit code {run.exit_code}", run.cpu_seconds)
     try:
         text = run.stdout.decode()
     except UnicodeDecodeError:
-        return Checked(run.failure or "wrong", "the output is no UTF-8", run.seconds)
+        return Checked(run.failure or "wrong", "the output is no UTF-8", run.cpu_seconds)
     return _checked(run, not run.failure and same_text(comparator, tests.outputs[index], text), text)
 
 
@@ -67,7 +68,7 @@ def _check_call(slot: Slot, program: str, tests: Tests, index: int, comparator: 
     try:
         value = _value(run, wire.dumps(expected))
     except ValueError as error:
-        return Checked(run.failure or "runtime error", run.stderr or str(error), run.seconds)
+        return Checked(run.failure or "runtime error", run.stderr or str(error), run.cpu_seconds)
     return _checked(run, any(same_value(comparator, item, value) for item in accepted), repr(value)[:500])
 
 
@@ -82,11 +83,11 @@ def _check_assertion(slot: Slot, program: str, tests: Tests, index: int) -> Chec
     try:
         value = _value(run, source)
     except ValueError as error:
-        return Checked(run.failure or "runtime error", run.stderr or str(error), run.seconds)
+        return Checked(run.failure or "runtime error", run.stderr or str(error), run.cpu_seconds)
     try:
         holds = turned.holds(value)
     except TypeError as error:  # the value can't be ordered against the constant
-        return Checked("wrong", f"{error} at {source.strip()}", run.seconds)
+        return Checked("wrong", f"{error} at {source.strip()}", run.cpu_seconds)
     return _checked(run, holds, f"{value!r:.500} at {source.strip()}")
 
 
@@ -109,10 +110,10 @@ def _examined(answering: Run, asking: Run) -> Checked:
     outcome: Outcome = told.get("outcome", asking.failure or "runtime error")
     note = told.get("note") or asking.stderr
     if outcome in ("passed", "error"):
-        return Checked(outcome, note, asking.seconds)
+        return Checked(outcome, note, answering.cpu_seconds)
     if answering.failure and not answering.stopped:
-        return Checked(answering.failure, answering.stderr or note, answering.seconds)
-    return Checked(outcome, note, asking.seconds)
+        return Checked(answering.failure, answering.stderr or note, answering.cpu_seconds)
+    return Checked(outcome, note, answering.cpu_seconds)
 
 
 def _value(run: Run, expected: str) -> Any:
@@ -133,5 +134,5 @@ def _value(run: Run, expected: str) -> Any:
 
 def _checked(run: Run, passed: bool, shown: str = "") -> Checked:
     if run.failure:
-        return Checked(run.failure, run.stderr, run.seconds)
-    return Checked("passed" if passed else "wrong", "" if passed else shown[:500], run.seconds)
+        return Checked(run.failure, run.stderr, run.cpu_seconds)
+    return Checked("passed" if passed else "wrong", "" if passed else shown[:500], run.cpu_seconds)

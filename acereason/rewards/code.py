@@ -5,7 +5,9 @@ tests that can't run) is an error, which a program can't bring about. Expected o
 process.
 """
 
-from dataclasses import dataclass, field
+import hashlib
+import importlib.util
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from acereason.rewards.checks import Checked, check, check_inside
@@ -13,12 +15,15 @@ from acereason.rewards.compare import Comparator
 from acereason.rewards.extract import last_code
 from acereason.rewards.sandbox import Layer, Limits, SandboxError
 from acereason.rewards.slots import Slot, slot
+from acereason.rewards.void import is_void
 from acereason.types import Tests, Verdict
 
 _LONGEST_PROGRAM = 2**16
 """Bytes; nobody writes more, and tables of answers fill more."""
 _START_SECONDS = 200.0
 _OVERHEAD_SECONDS = 0.5
+_STUBS = 4
+"""Programs that solve nothing, which a problem's tests are tried on."""
 
 
 @dataclass
@@ -26,7 +31,7 @@ class CodeSettings:
     """How programs are run and judged."""
 
     seconds: float = 6.0
-    """Seconds for each test, not counting what a program waits for a core (at most half as much again)."""
+    """Processor seconds for each test, however busy the machine is; a program may sleep for as long besides."""
     memory_mib: int = 1024
     """Memory of each process of a program, MiB, beyond the interpreter's own."""
     processes: int = 8
@@ -39,8 +44,18 @@ class CodeSettings:
     """strict: for training. livecodebench: its own rules, for scores that compare with published ones."""
     forgeable: Literal["refuse", "allow"] = "refuse"
     """Tests that can only run in the program's own process, where it may forge a pass: refuse makes them bad rows."""
+    packages: list[str] = field(default_factory=list)
+    """Packages, by the names that one imports, which programs may use besides the standard library, read only: [numpy]
+    as where LiveCodeBench runs them. They must be installed here; tests find all that is installed."""
     min_isolation: list[Layer] = field(default_factory=lambda: ["limits", "processes", "files", "network", "syscalls"])
     """Layers of the sandbox that must be there: a missing one is an error. Others that are missing are warned of."""
+
+    def __post_init__(self) -> None:
+        for name in self.packages:
+            if not name.isidentifier() or importlib.util.find_spec(name) is None:
+                raise ValueError(
+                    f"rewards.code.packages: {name} is not installed here; pip install it, or leave it out"
+                )
 
     @property
     def limits(self) -> Limits:
@@ -63,24 +78,59 @@ def verify(text: str, tests: Tests, settings: CodeSettings) -> Verdict:
     if tests.forgeable and settings.forgeable == "refuse":
         return Verdict("error", {**detail, "error": gold_problem(tests, settings)})
     try:
-        checked = _check_all(program, tests, settings)
+        verdict = _verdict(_check_all(program, tests, settings), detail)
+        judged_by_code = verdict.status == "correct" and tests.kind == "check"  # where printed text is right, it is
+        problem = _problem_found(tests, settings) if judged_by_code else None
     except SandboxError as error:
         return Verdict("error", {**detail, "error": f"sandbox: {error}"})
-    return _verdict(checked, detail)
+    return Verdict("error", {**verdict.detail, "error": problem}) if problem else verdict
 
 
 def gold_problem(tests: Tests, settings: CodeSettings) -> str | None:
-    """Why these tests can't serve, or None."""
+    """Why these tests can't serve, or None.
+
+    Raises:
+        SandboxError: that can't be told.
+    """
     if tests.forgeable and settings.forgeable == "refuse":
         return f"forgeable tests: {tests.forgeable}; rewards.code.forgeable: allow takes them"
     if not tests.inputs or tests.kind == "check" and not any(source.strip() for source in tests.inputs):
         return "no tests"
-    return None
+    return _problem_found(tests, settings)
+
+
+def _problem_found(tests: Tests, settings: CodeSettings) -> str | None:
+    """What trying the tests on programs that solve nothing has found; each worker does it once for a problem."""
+    key = hashlib.sha256(repr((tests, settings)).encode(errors="replace")).digest()
+    if key not in _found:
+        if len(_found) >= _KEPT:
+            _found.clear()
+        try:
+            void = is_void(tests, lambda program: _passes(program, tests, settings))
+            _found[key] = "programs that solve nothing pass these tests" if void else None
+        except _UnusableTests as error:
+            _found[key] = str(error)
+    return _found[key]
+
+
+_found: dict[bytes, str | None] = {}
+_KEPT = 10_000
+
+
+class _UnusableTests(Exception):
+    """Tests that can't be run here."""
+
+
+def _passes(program: str, tests: Tests, settings: CodeSettings) -> bool:
+    outcomes = _check_all(program, tests, replace(settings, stop_at_first_failure=True))
+    if error := next((one for one in outcomes if one.outcome == "error"), None):
+        raise _UnusableTests(error.note)
+    return all(one.outcome == "passed" for one in outcomes)
 
 
 def deadline(tests: Tests, settings: CodeSettings) -> float:
     """Seconds that `verify` may take at most, whatever the program does and a sandbox's restart included."""
-    return _START_SECONDS + len(tests.inputs) * (settings.limits.longest_seconds + _OVERHEAD_SECONDS)
+    return _START_SECONDS + (1 + _STUBS) * len(tests.inputs) * (settings.limits.longest_seconds + _OVERHEAD_SECONDS)
 
 
 def _check_all(program: str, tests: Tests, settings: CodeSettings) -> list[Checked]:
@@ -89,7 +139,7 @@ def _check_all(program: str, tests: Tests, settings: CodeSettings) -> list[Check
         bad = Checked("syntax error", f"a NUL character, or more than {_LONGEST_PROGRAM} bytes")
         return [bad, *[Checked("not run")] * (len(tests.inputs) - 1)]
     checked: list[Checked] = []
-    used = slot(settings.limits, tuple(settings.min_isolation))
+    used = slot(settings.limits, tuple(settings.min_isolation), tuple(settings.packages))
     with used.lock:
         for index in range(len(tests.inputs)):
             checked.append(_check_surely(used, program, tests, index, settings))

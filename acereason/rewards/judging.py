@@ -7,8 +7,9 @@ from typing import Literal
 from acereason.rewards import code, math
 from acereason.rewards.answers.strictness import MathSettings
 from acereason.rewards.code import CodeSettings
+from acereason.rewards.kept import tests_of
 from acereason.rewards.slots import slot
-from acereason.types import Problem, Tests, Verdict
+from acereason.types import Problem, Verdict
 
 
 @dataclass
@@ -18,14 +19,17 @@ class RewardSettings:
     workers: int = 2
     """Verifier processes of each rank."""
     timeout: float = 10.0
-    """Seconds for one math response; a verifier that takes longer is killed and its verdict is error. For code they
-    follow from the number of tests and code.seconds."""
+    """Processor seconds for one math response, however busy the machine is; a verifier that takes longer, or sleeps as
+    long, is killed and its verdict is error. For code they follow from the number of tests and code.seconds."""
     memory_gib: float = 4.0
     """Address space of a worker, GiB; beyond it the verdict is error."""
     max_waiting: int = 1024
     """Responses that may wait for a worker; submitting another one waits."""
     max_error_rate: float = 0.05
     """Share of a step's verdicts that may be errors; above it the run stops and shows them."""
+    after_think: Literal["require", "prefer"] = "prefer"
+    """Where an answer counts: `require`: after `</think>` alone, so that a response without it is wrong ("answer
+    appearing after the </think> token", 1.0); `prefer`: after it where it is there, else anywhere."""
     executor: Literal["local", "ray"] = "local"
     """Where the workers are: `local` is this machine, `ray` wherever the Ray cluster has free cores (extra `ray`)."""
     math: MathSettings = field(default_factory=MathSettings)
@@ -40,10 +44,21 @@ class RewardSettings:
             raise ValueError(f"rewards.max_error_rate must be in [0, 1], not {self.max_error_rate}")
 
 
+UNFINISHED = {"extracted": None, "path": "no </think>"}
+"""Detail of the verdict on a response whose thoughts don't end, where that is required."""
+
+
+def unfinished(text: str, settings: RewardSettings) -> bool:
+    """Whether a response is wrong for want of `</think>`."""
+    return settings.after_think == "require" and "</think>" not in text
+
+
 def judge(problem: Problem, text: str, settings: RewardSettings) -> Verdict:
     """Run in a worker: the verifier of the task."""
     started = time.perf_counter()
-    if problem.task == "math":
+    if unfinished(text, settings):
+        verdict = Verdict("wrong", dict(UNFINISHED))
+    elif problem.task == "math":
         verdict = math.verify(text, answers(problem), settings.math)
     else:
         verdict = code.verify(text, tests_of(problem), settings.code)
@@ -53,7 +68,7 @@ def judge(problem: Problem, text: str, settings: RewardSettings) -> Verdict:
 
 def judge_in_steps(problem: Problem, text: str, settings: RewardSettings) -> Verdict:
     """Run in a worker: as judge, with what was compared on the way, or every test's outcome."""
-    if problem.task == "code":
+    if problem.task == "code" or unfinished(text, settings):
         return judge(problem, text, replace(settings, code=replace(settings.code, stop_at_first_failure=False)))
     steps: list[str] = []
     verdict = math.verify(text, answers(problem), settings.math, trace=steps)
@@ -66,21 +81,14 @@ def check_gold(problem: Problem, text: str, settings: RewardSettings) -> Verdict
     if problem.task == "math":
         reason = math.gold_problem(answers(problem), settings.math)
     else:
-        reason = code.gold_problem(problem.tests, settings.code) if problem.tests else "no tests"
+        reason = code.gold_problem(tests_of(problem), settings.code) if problem.tests else "no tests"
     return Verdict("error", {"error": reason}) if reason else Verdict("correct")
 
 
 def isolation(settings: RewardSettings) -> str:
     """Run in a worker: the sandbox's layers in force and those that are missing, in one line."""
     limits, required = settings.code.limits, tuple(settings.code.min_isolation)
-    return slot(limits, required).program.isolation.describe()
-
-
-def tests_of(problem: Problem) -> Tests:
-    """The tests of a code problem."""
-    if problem.tests is None:
-        raise ValueError(f"{problem.id}: a code problem needs tests")
-    return problem.tests
+    return slot(limits, required, tuple(settings.code.packages)).program.isolation.describe()
 
 
 def answers(problem: Problem) -> list[str]:

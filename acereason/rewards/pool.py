@@ -11,14 +11,16 @@ from acereason.distributed import gather
 from acereason.errors import UserError
 from acereason.rewards import code, math
 from acereason.rewards.judging import (
+    UNFINISHED,
     RewardSettings,
     answers,
     check_gold,
     isolation,
     judge,
     judge_in_steps,
-    tests_of,
+    unfinished,
 )
+from acereason.rewards.kept import outline_of
 from acereason.rewards.workers import Executor, LocalExecutor
 from acereason.types import Group, Problem, Verdict
 
@@ -41,6 +43,8 @@ class RewardPool:
 
     def submit(self, problem: Problem, text: str) -> "Future[Verdict]":
         """Start judging a response; the future never raises: failures are verdicts with status error."""
+        if unfinished(text, self.settings):
+            return _done(Verdict("wrong", dict(UNFINISHED)))
         if problem.task == "math":
             quick = math.verify_quickly(text, answers(problem), self.settings.math)
             if quick is not None:
@@ -97,7 +101,7 @@ class RewardPool:
     def _deadline(self, problem: Problem) -> float:
         if problem.task == "math":
             return self.settings.timeout
-        return code.deadline(tests_of(problem), self.settings.code)
+        return code.deadline(outline_of(problem), self.settings.code)
 
 
 def check_error_rate(groups: list[Group], limit: float) -> None:

@@ -8,26 +8,20 @@
 | `[{"input", "output", "testtype"?, "metadata"?, "fn_name"?}]`, or its JSON | LiveCodeBench, DeepCoder, codeforces |
 | base64 of zlib of a pickle of the latter's JSON | LiveCodeBench's private tests |
 | `{"public_test_cases", "private_test_cases", "metadata"}` | a LiveCodeBench row |
+| `{"tests", "metadata"}` | a row of DeepCoder's lcbv5 |
 | `{"test", "entry_point", "prompt"?}` | HumanEval, HumanEval+ |
 | `{"test_list" or "test", "test_setup_code"? or "test_imports"?}` | MBPP, MBPP+ |
 | `["assert ...", ...]` | lists of assertions |
 """
 
 import ast
-import base64
-import binascii
-import io
 import json
-import pickle
-import zlib
 from collections.abc import Callable
 from typing import Any
 
-from acereason.rewards.asserts import crossing
+from acereason.rewards.crossing import crossing
+from acereason.rewards.packed import unpacked
 from acereason.types import Tests
-
-_LARGEST = 512 * 2**20
-"""Bytes of decompressed private tests; the largest of LiveCodeBench's are a tenth of it."""
 
 
 def parse_tests(value: Any) -> Tests:
@@ -38,7 +32,7 @@ def parse_tests(value: Any) -> Tests:
     """
     if value is None or isinstance(value, str) and not value.strip():
         raise ValueError("no tests")
-    value = _unpacked(value) if isinstance(value, str) else value
+    value = unpacked(value) if isinstance(value, str) else value
     if isinstance(value, dict):
         tests = _from_mapping(value)
     elif isinstance(value, list):
@@ -52,7 +46,7 @@ def _from_mapping(value: dict[str, Any]) -> Tests:
     readers: dict[str, Callable[[dict[str, Any]], Tests]] = {
         "type": _typed, "public_test_cases": _livecodebench, "private_test_cases": _livecodebench,
         "inputs": _input_output, "input_output": lambda row: parse_tests(row["input_output"]),
-        "entry_point": _humaneval, "test_list": _mbpp, "test": _mbpp, "tests": lambda row: parse_tests(row["tests"]),
+        "entry_point": _humaneval, "test_list": _mbpp, "test": _mbpp, "tests": _tests_and_metadata,
     }  # fmt: skip
     for key, read in readers.items():
         if value.get(key) is not None:
@@ -102,11 +96,30 @@ def _input_output(value: dict[str, Any]) -> Tests:
 def _livecodebench(row: dict[str, Any]) -> Tests:
     cases: list[Any] = []
     for key in ("public_test_cases", "private_test_cases"):
-        found = row.get(key) or []
-        cases += _unpacked(found) if isinstance(found, str) else found
-    metadata = row.get("metadata") or {}
-    metadata = json.loads(metadata) if isinstance(metadata, str) else metadata
-    return _cases(cases, metadata.get("func_name") or "")
+        cases += _list(row.get(key) or [])
+    return _cases(cases, _function_in(row.get("metadata")))
+
+
+def _tests_and_metadata(row: dict[str, Any]) -> Tests:
+    """The function of functional tests may stand in the row's metadata."""
+    function = _function_in(row.get("metadata"))
+    tests = row["tests"]
+    if not function:
+        return parse_tests(tests)
+    return _cases(_list(tests), function)
+
+
+def _list(value: Any) -> list[Any]:
+    value = unpacked(value) if isinstance(value, str) else value
+    if not isinstance(value, list):
+        raise ValueError(f"tests must be a list, not {type(value).__name__}")
+    return value
+
+
+def _function_in(metadata: Any) -> str:
+    """The function that metadata, or its JSON, names; empty: none."""
+    metadata = json.loads(metadata) if isinstance(metadata, str) and metadata.strip() else metadata
+    return (metadata.get("func_name") or "") if isinstance(metadata, dict) else ""
 
 
 def _cases(cases: list[Any], function: str = "") -> Tests:
@@ -124,12 +137,13 @@ def _cases(cases: list[Any], function: str = "") -> Tests:
     if not names:
         raise ValueError("functional tests need the function's name (metadata.func_name or fn_name)")
     outputs = [_json_value(case["output"]) if kinds == {"functional"} else case["output"] for case in cases]
-    return Tests("call", [_arguments(case["input"]) for case in cases], outputs, names.pop())
+    # DeepCoder's primeintellect rows come from APPS and TACO, whose values stand in a list of their own
+    wrapped = kinds == {"function_call"} and all(isinstance(output, list) and len(output) == 1 for output in outputs)
+    return Tests("call", [_arguments(case["input"]) for case in cases], outputs, names.pop(), wrapped=wrapped)
 
 
 def _function_of(case: dict[str, Any]) -> str:
-    metadata = case.get("metadata") or {}
-    return case.get("fn_name") or (metadata.get("func_name") if isinstance(metadata, dict) else "") or ""
+    return case.get("fn_name") or _function_in(case.get("metadata"))
 
 
 def _humaneval(row: dict[str, Any]) -> Tests:
@@ -153,11 +167,33 @@ def _check(sources: list[Any], setup: Any = "", pytest: bool = False) -> Tests:
     setup = str(setup or "")
     try:
         ast.parse(setup)
+        sources = _one_after_another(sources)
         reasons = [crossing(source) for source in sources]
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"the tests are no Python: {error}") from error
     forgeable = next((reason for reason in reasons if reason), "")
     return Tests("check", sources, setup=setup, pytest=pytest, forgeable=forgeable)
+
+
+def _one_after_another(sources: list[str]) -> list[str]:
+    """Statements that build on earlier ones of the list are one test; others each have a process of their own."""
+    bound: set[str] = set()
+    for source in sources:
+        names = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)]
+        if bound & {node.id for node in names if isinstance(node.ctx, ast.Load)}:
+            return ["\n".join(sources)]
+        bound |= {name for statement in ast.parse(source).body for name in _bound(statement)}
+    return sources
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    """Names that a statement at the top defines."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return {statement.name}
+    if isinstance(statement, (ast.Import, ast.ImportFrom)):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
+    nodes = [] if isinstance(statement, (ast.Assert, ast.Expr)) else ast.walk(statement)
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
 def _text(value: Any) -> str:
@@ -186,23 +222,3 @@ def _json_value(value: Any) -> Any:
         return json.loads(value)
     except ValueError as error:
         raise ValueError(f"a functional test's value is no JSON: {value[:80]!r}") from error
-
-
-def _unpacked(text: str) -> Any:
-    """JSON, or LiveCodeBench's base64 of zlib of a pickled JSON text."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        packed = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), _LARGEST)
-        return json.loads(_TextUnpickler(io.BytesIO(packed)).load())
-    except (binascii.Error, zlib.error, pickle.UnpicklingError, ValueError, TypeError, EOFError) as error:
-        raise ValueError(f"tests are neither JSON nor LiveCodeBench's packed form: {text[:40]!r}") from error
-
-
-class _TextUnpickler(pickle.Unpickler):
-    """Loads plain data; a pickle that names any class or function is refused before it runs."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"a pickle of tests must not name {module}.{name}")

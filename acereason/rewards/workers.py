@@ -21,9 +21,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Protocol
 
-_CONTEXT = multiprocessing.get_context("forkserver")  # no copy of the trainer's threads, memory and accelerator
-_PRELOADED = ["acereason.rewards.judging", "acereason.rewards.warm"]  # once, in the server that workers are forked from
-_START_SECONDS = 60.0
+from acereason.forkserver import CONTEXT, start_server
+from acereason.rewards.clock import Clock, used, waited
+
+_START_SECONDS = 300.0
 _CALLS_OF_A_WORKER = 2000
 _CLOSED = "the reward pool was closed"
 
@@ -36,8 +37,8 @@ class Executor(Protocol):
     """Runs calls elsewhere."""
 
     def submit(self, function: Callable[..., Any], args: tuple, seconds: float) -> "Future[Any]":
-        """Start `function(*args)`. The future holds its result or, at the latest `seconds` after the call began, a
-        WorkerFailure. Blocks while too many calls wait. Callable from any thread.
+        """Start `function(*args)`. The future holds its result or, when the call has taken `seconds` of its process's
+        time or slept as long, a WorkerFailure. Blocks while too many calls wait. Callable from any thread.
         """
         ...
 
@@ -108,7 +109,7 @@ class LocalExecutor:
             if self._closed:
                 raise WorkerFailure(_CLOSED)
             if not self._workers[0].is_alive():
-                _CONTEXT.set_forkserver_preload(_PRELOADED)
+                start_server()
                 for worker in self._workers:
                     worker.start()
 
@@ -147,8 +148,7 @@ class _Worker(threading.Thread):
     def _run(self, call: _Call) -> Any:
         pipe = self._ready()
         try:
-            pipe.send_bytes(call.pickled)
-            if not pipe.poll(call.seconds):
+            if not self._answers(pipe, call):
                 self._end_process()
                 raise WorkerFailure(f"timeout after {call.seconds:g} s")
             failure, result, memory = pipe.recv()
@@ -162,6 +162,17 @@ class _Worker(threading.Thread):
             raise WorkerFailure(failure)
         return result
 
+    def _answers(self, pipe: Connection, call: _Call) -> bool:
+        """Whether the process has an answer before the call's time is up: its own time, however busy the machine is."""
+        family, clock = [self._process.pid], Clock(call.seconds)
+        used_before, waited_before = used(family), waited(family)
+        pipe.send_bytes(call.pickled)
+        while not pipe.poll(max(0.0, clock.next_look - time.monotonic())):
+            taken = used(family) - used_before
+            if clock.is_over(taken, taken + waited(family) - waited_before):
+                return pipe.poll()
+        return True
+
     def _ready(self) -> Connection:
         """The pipe to a process that waits for a call."""
         if self._pipe is not None and self.pid() is not None:
@@ -170,10 +181,10 @@ class _Worker(threading.Thread):
         if self._stopping:
             raise WorkerFailure(_CLOSED)
         try:
-            self._pipe, theirs = _CONTEXT.Pipe()
-            self._process = _CONTEXT.Process(target=_serve, args=(theirs, self._memory), daemon=True)
+            self._pipe, theirs = CONTEXT.Pipe()
+            self._process = CONTEXT.Process(target=_serve, args=(theirs, self._memory), daemon=True)
             self._process.start()
-        except OSError as error:  # no more files or processes: a failure of this call, not the end of this thread
+        except (EOFError, OSError) as error:  # no more files or processes: a failure of this call, not of this thread
             self._process = None
             self._end_process()
             raise WorkerFailure(f"a verifier's process did not start: {error}") from error
@@ -215,6 +226,7 @@ def _end_with_parent() -> None:
 def _serve(pipe: Connection, memory: int) -> None:
     """A worker's life: its own process group, no longer than its parent's, within its memory, call after call."""
     os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which multiprocessing ends it, where nobody has closed the pool
     threading.Thread(target=_end_with_parent, daemon=True).start()
     resource.setrlimit(resource.RLIMIT_AS, (memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
     importlib.import_module("acereason.rewards.warm")  # where the server could not

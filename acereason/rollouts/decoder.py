@@ -202,7 +202,8 @@ def _rotated(heads: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
 def _attend_once(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
     """scaled_dot_product_attention, whose CPU kernel is slow for a single token: it is made for long queries."""
     scores = query @ keys.transpose(2, 3) * query.shape[-1] ** -0.5
-    return (scores if mask is None else scores + mask).softmax(-1) @ values
+    weights = (scores if mask is None else scores + mask).softmax(-1, dtype=torch.float32)
+    return weights.to(values.dtype) @ values
 
 
 def _left_padded(prompts: list[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -20,6 +21,10 @@ class EngineMemory:
     """Of the keys and values of all responses that are generated at a time."""
     token: float
     """Of the keys and values of one token."""
+    responses: int = 0
+    """That it generates at a time at most; 0: it generates none."""
+    ranks: int = 1
+    """That share it."""
     sleeps: bool = False
     """Whether all of it is free during the trainer's update."""
     separate: bool = False
@@ -38,8 +43,13 @@ class RolloutEngine(ABC):
 
     concurrent: bool = False
     """Whether it generates while the trainer computes, on a device of its own."""
+    in_lockstep: bool = False
+    """Whether ranks generate together, so that none may break off alone."""
     weights_dtype: torch.dtype = torch.float32
     """What its weights are, and are sent as."""
+
+    def follow(self, dtype: Literal["float32", "bfloat16"]) -> None:  # noqa: B027  most engines have one dtype
+        """Take the trainer's compute dtype, where the engine's own is left open."""
 
     @abstractmethod
     def start(
@@ -61,6 +71,9 @@ class RolloutEngine(ABC):
             longest: prompt and response at most, tokens.
             ranks: processes of the trainer on this machine.
         """
+
+    def check(self, places: list[tuple[str, int]]) -> None:  # noqa: B027  most engines can respond to anything
+        """Raise a UserError where it could not give the response to a (problem id, sample); may run before `start`."""
 
     @abstractmethod
     def generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +16,10 @@ from acereason.rollouts.engine import EngineMemory, RolloutEngine, numbered, unj
 from acereason.rollouts.weights import checked, shapes_of
 from acereason.types import Group, Problem, Response, Rollout, Sampling
 
+Place = tuple[str, int]
+"""A problem's id and the number of the sample."""
+
+_KEY = "model.engine.responses"
 _FORMATS = (".jsonl", ".parquet")
 _SHOWN_MISSING = 10
 
@@ -49,6 +54,10 @@ class ReplayEngine(RolloutEngine):
         self.responses = _read(self.path)
 
     @override
+    def check(self, places: list[Place]) -> None:
+        self._require(places, _read(self.path))
+
+    @override
     def generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
         """As they are in the file, whatever the sampling.
 
@@ -56,11 +65,7 @@ class ReplayEngine(RolloutEngine):
             UserError: the file lacks some; names them.
         """
         wanted = {problem.id: _places(problem, num_rollouts) for problem in problems}
-        missing = [place for places in wanted.values() for place in places if place not in self.responses]
-        if missing:
-            shown = ", ".join(f"{name} sample {sample}" for name, sample in missing[:_SHOWN_MISSING])
-            more = f" and {len(missing) - _SHOWN_MISSING} more" if len(missing) > _SHOWN_MISSING else ""
-            raise UserError(f"model.engine.responses: {self.path} has no response to {shown}{more}; add them")
+        self._require([place for places in wanted.values() for place in places], self.responses)
         for problem in problems:
             yield Group(problem, [self._rollout(self.responses[place]) for place in wanted[problem.id]])
 
@@ -74,19 +79,52 @@ class ReplayEngine(RolloutEngine):
     def memory(self, config: Qwen2Config, parameters: int, longest: int, group_size: int) -> EngineMemory:
         return EngineMemory(weights=0.0, cache=0.0, token=0.0)
 
+    def _require(self, places: list[Place], responses: dict[Place, str]) -> None:
+        """Raise a UserError that names the responses that are not there."""
+        missing = [place for place in places if place not in responses]
+        if missing:
+            shown = ", ".join(f"{name} sample {sample}" for name, sample in missing[:_SHOWN_MISSING])
+            more = f" and {len(missing) - _SHOWN_MISSING} more" if len(missing) > _SHOWN_MISSING else ""
+            raise UserError(f"{_KEY}: {self.path} has no response to {shown}{more}; add them")
+
     def _rollout(self, text: str) -> Rollout:
         tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return unjudged(Response(tokens, [0.0] * len(tokens), "stop", text))
 
 
-def _places(problem: Problem, num_rollouts: int) -> list[tuple[str, int]]:
+def _places(problem: Problem, num_rollouts: int) -> list[Place]:
     name, first = numbered(problem.id)
     return [(name, first + index) for index in range(num_rollouts)]
 
 
-def _read(path: Path) -> dict[tuple[str, int], str]:
-    rows = load(str(path), None, "train", "model.engine.responses")
+def _read(path: Path) -> dict[Place, str]:
+    rows = load(str(path), None, "train", _KEY)
     for column in ("id", "sample", "response"):
         if column not in rows.column_names:
-            raise UserError(f"model.engine.responses: {path} has no column {column!r}; it has {rows.column_names}")
-    return {(str(row["id"]), int(row["sample"])): str(row["response"]) for row in rows}
+            raise UserError(f"{_KEY}: {path} has no column {column!r}; it has {rows.column_names}")
+    responses: dict[Place, str] = {}
+    for number, row in enumerate(rows, 1):
+        place = _place(row, f"{_KEY}: {path}, row {number}")
+        if place in responses:
+            raise UserError(
+                f"{_KEY}: {path}, row {number}: a second response to {place[0]}, sample {place[1]}; leave one, or "
+                "count the samples of a problem from 0 on"
+            )
+        responses[place] = row["response"]
+    return responses
+
+
+def _place(row: dict[str, Any], where: str) -> Place:
+    """The place of a row's response; nothing is made of what is no text or no number."""
+    name, sample, response = row["id"], row["sample"], row["response"]
+    if not isinstance(name, str | int) or isinstance(name, bool):
+        raise UserError(f"{where}: id must be a problem's, as text, not {name!r}")
+    if isinstance(sample, float) and sample.is_integer():
+        sample = int(sample)  # a column with a gap elsewhere is read as floats
+    if not isinstance(sample, int) or isinstance(sample, bool) or sample < 0:
+        raise UserError(f"{where}: sample must be a number, counted from 0, not {sample!r}")
+    if not isinstance(response, str):
+        raise UserError(
+            f"{where}: response must be a text, not {response!r}; leave the row out, or write an empty text"
+        )
+    return str(name), sample

@@ -6,7 +6,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from acereason.rewards.judging import tests_of
+from acereason.rewards.kept import tests_of
 from acereason.rewards.pool import RewardPool
 from acereason.scoring.rows import Row
 from acereason.scoring.summary import reason_of

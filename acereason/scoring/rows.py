@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from acereason.data.values import Spelled, answers_of, identity_of, plain, whole
 from acereason.errors import UserError, first_line
 from acereason.rewards.tests import parse_tests
 from acereason.types import Problem
@@ -31,27 +32,29 @@ def read_rows(path: Path) -> Iterator[Row]:
     """
     if not path.is_file():
         raise UserError(f"input: no file {path}")
-    with path.open(encoding="utf-8", errors="surrogateescape") as lines:
+    names: dict[str, int] = {}
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
-                yield _row(line, number, f"{path}, line {number}")
+                row = _row(line, number, place := f"{path}, line {number}")
+                if (before := names.setdefault(row.problem.id, number)) != number:
+                    raise UserError(f"{place}: has the id {row.problem.id} of line {before}; give each row its own")
+                yield row
 
 
 def _row(line: str, number: int, place: str) -> Row:
     try:
-        value = json.loads(line)
+        value = json.loads(line, parse_int=whole, parse_float=Spelled)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{place}: no JSON object: {first_line(error)}") from error
     if not isinstance(value, dict):
         raise UserError(f"{place}: no JSON object, but a {type(value).__name__}")
-    name = value.get("id", number)
-    if not isinstance(name, str | int):
-        raise UserError(f"{place}: id must be a text or a number, not {name!r}")
+    name = _named(value.get("id", number), place)
     place += f" (id {name})"
     try:
-        problem = _problem(value, str(name))
+        problem = _problem(value, name)
         return Row(problem, _response(value), _EXPECTED.get(_hashable(value.get("expected"))))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{place}: {first_line(error)}") from error
 
 
@@ -61,17 +64,28 @@ def _problem(value: dict[str, Any], name: str) -> Problem:
         first, *others = _answers(value)
         return Problem(id=name, task="math", statement="", answer=first, alternatives=others)
     if task == "code":
-        return Problem(id=name, task="code", statement="", answer="", tests=parse_tests(value.get("tests") or value))
+        tests = parse_tests(plain(value.get("tests") or value))
+        return Problem(id=name, task="code", statement="", answer="", tests=tests)
     raise ValueError(f"task must be math or code, not {task!r}")
+
+
+def _named(value: Any, place: str) -> str:
+    try:
+        return identity_of(value)
+    except ValueError as error:
+        raise UserError(f"{place}: id must be a text or a number, not {value!r}") from error
 
 
 def _answers(value: dict[str, Any]) -> list[str]:
     if "answer" not in value:
         raise ValueError("a math row needs an answer")
-    answers = value["answer"] if isinstance(value["answer"], list) else [value["answer"]]
-    if not answers or not all(isinstance(answer, str | int | float) for answer in answers):
-        raise ValueError(f"answer must be a text, a number, or a list of them, not {value['answer']!r}")
-    return [str(answer) for answer in answers]
+    try:
+        answers = answers_of(answer := value["answer"])
+    except ValueError:
+        answers = []
+    if not answers and not isinstance(answer, str):
+        raise ValueError(f"answer must be a text, a number, or a list of them, not {answer!r}")
+    return answers or [""]
 
 
 def _response(value: dict[str, Any]) -> str:

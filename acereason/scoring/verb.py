@@ -1,6 +1,5 @@
 """`score`: what to look at before a reward costs GPU hours."""
 
-import json
 import sys
 from collections.abc import Iterator
 from itertools import tee
@@ -15,6 +14,7 @@ from acereason.rewards.pool import RewardPool, RewardSettings
 from acereason.scoring.explanation import explain as print_explanation
 from acereason.scoring.rows import Row, read_rows
 from acereason.scoring.summary import Summary
+from acereason.texts import to_json
 from acereason.types import Verdict
 
 
@@ -59,7 +59,7 @@ def _score(source: Path, target: Path, pool: RewardPool) -> Summary:
         bar = progress.add_task("judging", total=total)
         for row, verdict in _judged(source, pool):
             summary.add(row, verdict)
-            file.write(json.dumps(as_row(row, verdict), ensure_ascii=False) + "\n")
+            file.write(to_json(as_row(row, verdict)) + "\n")
             progress.advance(bar)
     if "code" in summary.statuses:
         summary.isolation = pool.isolation()

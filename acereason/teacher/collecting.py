@@ -4,6 +4,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 from acereason.rewards.pool import RewardPool
+from acereason.signals import Interrupted
 from acereason.teacher.progress import Told
 from acereason.teacher.requests import Failed, Request, Teacher
 from acereason.teacher.shards import Store, judgeable
@@ -31,7 +32,12 @@ def collect(store: Store, requests: list[Request], teacher: Callable[[], Teacher
         judging.finish()
         if len(unfinished) > len(failures) or store.shard_rows() != len(requests) - len(failures):
             store.write_shards(requests)
+        store.write_problems(requests)
         return failures
+    except Interrupted as interrupted:
+        kept = len(requests) - len(store.unfinished(requests))
+        interrupted.kept = f"{kept:,} of {len(requests):,} responses are kept in {store.journal.path}"
+        raise
     finally:
         pool.close()
         store.close()

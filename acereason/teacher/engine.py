@@ -11,8 +11,10 @@ from safetensors import safe_open
 from torch import Tensor
 
 from acereason.data.prompts import Template
+from acereason.drivers import driver, hidden, too_old
 from acereason.errors import UserError
 from acereason.models.qwen import Backbone, load_config, load_tokenizer
+from acereason.models.served import ends_of, generation_of
 from acereason.rollouts.engine import RolloutEngine, alone
 from acereason.teacher.requests import Failed, Finished, Request
 from acereason.types import Problem, Sampling
@@ -48,7 +50,8 @@ class EngineTeacher:
     def __init__(self, local: Local, template: Template, sampling: Sampling, seed: int) -> None:
         self.local, self.template, self.sampling, self.seed = local, template, sampling, seed
         self.config = load_config(local.pretrained, Backbone(attention="documents"), "engine")
-        self.tokenizer = load_tokenizer(local.pretrained, Backbone())
+        self.tokenizer = load_tokenizer(local.pretrained, Backbone(), self.config, "engine.pretrained")
+        template.check(self.tokenizer, "template")
 
     def sample(self, requests: list[Request]) -> Iterator[Finished | Failed]:
         """See Teacher. A prompt that does not fit the context beside the response budget fails."""
@@ -84,8 +87,11 @@ class EngineTeacher:
 
     def _start(self, longest: int) -> None:
         engine = self.local.engine
+        if not hidden() and (why := too_old(driver())):
+            raise UserError(f"engine: {why}; or set CUDA_VISIBLE_DEVICES= for the CPU")
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        engine.start(self.config, self.tokenizer, self.template.stop_ids(self.tokenizer), device, longest)
+        ends = [*self.template.stop_ids(self.tokenizer), *ends_of(generation_of(self.local.pretrained))]
+        engine.start(self.config, self.tokenizer, list(dict.fromkeys(ends)), device, longest)
         weights = saved_weights(self.local.pretrained, engine.weights_dtype)
         tied = {"lm_head.weight"} if self.config.tie_word_embeddings else set()
         engine.update_weights(((name, tensor) for name, tensor in weights if name not in tied), version=0)

@@ -1,6 +1,5 @@
 """What is finished, safe from a kill at any moment: one file that only grows."""
 
-import fcntl
 import json
 import os
 import time
@@ -8,7 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from acereason.errors import UserError, first_line
+from acereason.locks import hold
 from acereason.teacher.requests import Key
+from acereason.texts import to_json
 
 _SYNC_SECONDS = 1.0
 """What a machine that loses power may forget; a killed process forgets nothing."""
@@ -31,12 +32,7 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path, self._synced = path, time.monotonic()
         self._file, self._reader = path.open("ab"), path.open("rb")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                f"output: another process writes {path}; wait for its end, or give another shard"
-            ) from error
+        hold(self._file, f"output: another process writes {path}; wait for its end, or give another shard")
         self._places: dict[Kind, dict[Key, tuple[int, str]]] = {"response": {}, "verdict": {}}
         self._end = 0
         self._read_all()
@@ -52,7 +48,7 @@ class Journal:
     def append(self, kind: Kind, key: Key, mark: str, values: dict[str, Any]) -> None:
         """Write one line; the mark tells later what it is about."""
         fields = {"kind": kind, "id": key[0], "sample": key[1], "mark": mark}
-        line = json.dumps(fields | values, ensure_ascii=False) + "\n"
+        line = to_json(fields | values) + "\n"
         data = line.encode()
         self._file.write(data)
         self._file.flush()

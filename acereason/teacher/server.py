@@ -1,29 +1,33 @@
 """A teacher behind an OpenAI-compatible server: vLLM, SGLang, a hosted one."""
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal
 
 import openai
-from openai.types import CompletionUsage
-from openai.types.chat import ChatCompletionMessage
 
 from acereason.data.prompts import Template
-from acereason.errors import UserError, first_line
+from acereason.errors import UserError
+from acereason.teacher.answers import outcome_of
 from acereason.teacher.requests import Failed, Finished, Request
+from acereason.teacher.wire import Bounded, Secrets
+from acereason.texts import without_halves
 from acereason.types import Sampling
 
 _CONNECT_SECONDS = 10.0
 _GREETING_SECONDS = 60.0
 _MOST_CONNECTIONS = 1000
 """What the client opens at most."""
-_REFUSED = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
-"""Whatever is asked, the answer stays the same."""
-_ITS_OWN_FAULT = (openai.BadRequestError, openai.UnprocessableEntityError)
-"""Says nothing of other requests: a prompt that is too long."""
+_BYTES_PER_TOKEN = 512
+"""Of an answer, at most: the longest tokens, escaped, and told twice."""
+_BYTES_BESIDE = 2**20
+_NO_KEY = (openai.AuthenticationError, openai.PermissionDeniedError)
+_REFUSED = (openai.AuthenticationError, openai.NotFoundError)
+"""Whatever is asked, the answer stays the same; 403 may be about a prompt."""
+_OURS = ("messages", "prompt", "model", "stream", "n")
+"""Keys of a request that are ours alone."""
 
 
 @dataclass
@@ -47,17 +51,22 @@ class Server:
     timeout: float = 3600.0
     """Seconds for one response."""
     give_up_after: int = 100
-    """Requests that fail in a row, retries included, before the run stops."""
+    """Requests in a row, in the order in which they are asked, that fail, retries included, before the run stops."""
+    body: dict[str, Any] = field(default_factory=dict)
+    """What requests say beside our keys (temperature, top_p, max_tokens, seed), or in place of one; null leaves it out.
+    For OpenAI's reasoning models {max_tokens: null, max_completion_tokens: 32768, temperature: null, top_p: null}."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.concurrency <= _MOST_CONNECTIONS:
             raise ValueError(f"server.concurrency must be 1 to {_MOST_CONNECTIONS}, not {self.concurrency}")
         if self.retries < 0 or self.timeout <= 0 or self.give_up_after < 1:
             raise ValueError("server: retries must be 0 or more, timeout above 0, give_up_after 1 or more")
+        if ours := [name for name in _OURS if name in self.body]:
+            raise ValueError(f"server.body: {', '.join(ours)} can't be set there")
 
     def identity(self) -> dict[str, Any]:
         """What its responses depend on."""
-        return {"model": self.model, "endpoint": self.endpoint}
+        return {"model": self.model, "endpoint": self.endpoint, "body": self.body}
 
 
 class ServerTeacher:
@@ -72,31 +81,47 @@ class ServerTeacher:
 
     def __init__(self, server: Server, template: Template, sampling: Sampling, seed: int) -> None:
         self.server, self.template, self.sampling, self.seed = server, template, sampling, seed
+        self._secrets = Secrets(server.url, server.api_key_env)
         self._loop = asyncio.new_event_loop()
-        self._failed_in_a_row = 0
+        self._failures = _Failures()
+        self._successes = 0
         self._trouble: str | None = None
 
     def sample(self, requests: list[Request]) -> Iterator[Finished | Failed]:
         """See Teacher."""
-        outcomes = self._outcomes(requests)
+        outcomes, waiting = self._outcomes(requests), None
         try:
-            while (outcome := self._loop.run_until_complete(_next(outcomes))) is not None:
+            while True:
+                waiting = self._loop.create_task(_next(outcomes))
+                if (outcome := self._loop.run_until_complete(waiting)) is None:
+                    return
                 yield outcome
         finally:
+            if waiting is not None and waiting.cancel():  # a signal has broken the wait off
+                self._loop.run_until_complete(asyncio.wait([waiting]))
             self._loop.run_until_complete(outcomes.aclose())
+
+    def greet(self) -> None:
+        """Raise a UserError where the server can't be reached, or refuses the key; one small request."""
+
+        async def ask() -> None:
+            async with self._client() as client:
+                await self._greet(client)
+
+        self._loop.run_until_complete(ask())
 
     def close(self) -> None:
         """See Teacher."""
         self._loop.close()
 
     async def _outcomes(self, requests: list[Request]) -> AsyncGenerator[Finished | Failed]:
-        waiting, under_way = iter(requests), set[asyncio.Task[Finished | Failed]]()
+        waiting, under_way = enumerate(requests), set[asyncio.Task[Finished | Failed]]()
         async with self._client() as client:
             await self._greet(client)
             try:
                 while True:
                     free = self.server.concurrency - len(under_way)
-                    under_way |= {asyncio.create_task(self._ask(client, request)) for request in islice(waiting, free)}
+                    under_way |= {asyncio.create_task(self._ask(client, *entry)) for entry in islice(waiting, free)}
                     if not under_way:
                         return
                     done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
@@ -112,95 +137,92 @@ class ServerTeacher:
     async def _greet(self, client: openai.AsyncOpenAI) -> None:
         """Raise a UserError where nothing can be asked, before anything is."""
         try:
-            await client.with_options(max_retries=0, timeout=_GREETING_SECONDS).models.list()
-        except openai.NotFoundError:
-            return  # a server without a list of models
+            await client.with_options(max_retries=0, timeout=_GREETING_SECONDS).models.with_raw_response.list()
         except openai.APIConnectionError as error:
-            reason = first_line(error.__cause__ or error)
-            raise UserError(f"server.url: {self.server.url} can't be reached: {reason}") from error
-        except openai.APIError as error:
+            reason = self._secrets.told(error)
+            raise UserError(f"server.url: {self._secrets.url} can't be reached: {reason}") from error
+        except _NO_KEY as error:
             raise UserError(self._refusal(error)) from error
+        except openai.APIStatusError:
+            return  # a server without a list of models; whether it answers requests is seen by asking
 
-    async def _ask(self, client: openai.AsyncOpenAI, request: Request) -> Finished | Failed:
+    async def _ask(self, client: openai.AsyncOpenAI, number: int, request: Request) -> Finished | Failed:
         try:
-            outcome = await self._respond(client, request)
-        except _ITS_OWN_FAULT as error:
-            return Failed(request, first_line(error))
-        except openai.APIError as error:
-            outcome = Failed(request, first_line(error))
-            if isinstance(error, _REFUSED):
+            content = await self._answer(client, request)
+            found = outcome_of(request, self.server.endpoint, content)
+        except Exception as error:  # whatever a server makes the client raise is this request's failure alone
+            found = Failed(request, self._secrets.told(error))
+            if isinstance(error, _REFUSED) and not self._successes:
                 self._trouble = self._refusal(error)
-        self._failed_in_a_row = self._failed_in_a_row + 1 if isinstance(outcome, Failed) else 0
-        if self._failed_in_a_row >= self.server.give_up_after and isinstance(outcome, Failed):
-            self._trouble = (
-                f"server.url: {self._failed_in_a_row} requests to {self.server.url} failed in a row, the last with: "
-                f"{outcome.reason}; what is finished is kept, the same command goes on"
+        if isinstance(found, Finished):
+            self._successes += 1
+            return found
+        found = Failed(request, self._secrets.without(found.reason))
+        if (in_a_row := self._failures.add(number)) >= self.server.give_up_after:
+            self._trouble = self._trouble or (
+                f"server.url: {in_a_row} requests to {self._secrets.url} failed in a row, the last with: "
+                f"{found.reason}; what is finished is kept, the same command goes on"
             )
-        return outcome
+        return found
 
-    async def _respond(self, client: openai.AsyncOpenAI, request: Request) -> Finished | Failed:
-        common: dict[str, Any] = {
-            "model": self.server.model,
+    async def _answer(self, client: openai.AsyncOpenAI, request: Request) -> bytes:
+        """The bytes of a server's answer, whatever they are."""
+        body: dict[str, Any] = {
             "temperature": self.sampling.temperature,
             "top_p": self.sampling.top_p,
             "max_tokens": self.sampling.max_response_length,
             "seed": request.seed(self.seed),
         }
+        if self.server.endpoint == "completions":
+            body |= {"stop": [self.template.end]}
+        body = {name: value for name, value in (body | self.server.body).items() if value is not None}
         if self.server.endpoint == "chat":
-            answer: Any = await client.chat.completions.create(messages=self._messages(request), **common)
-        else:
-            prompt = self.template.render(request.problem)
-            answer = await client.completions.create(prompt=prompt, stop=[self.template.end], **common)
-        choices = getattr(answer, "choices", None)  # the client passes on whatever the server sent
-        if not choices:
-            return Failed(request, "no response in the answer")
-        text = _text_of(choices[0].message) if self.server.endpoint == "chat" else choices[0].text
-        return _outcome(request, choices[0].finish_reason, text, answer.usage)
-
-    def _key(self) -> str:
-        name = self.server.api_key_env
-        if name is not None and not os.environ.get(name):
-            raise UserError(f"server.api_key_env: the environment variable {name} is not set")
-        return os.environ[name] if name is not None else "none"  # the client insists on one
+            chat = client.chat.completions.with_raw_response
+            return (
+                await chat.create(model=self.server.model, messages=self._messages(request), extra_body=body)
+            ).content
+        completions = client.completions.with_raw_response
+        prompt = without_halves(self.template.render(request.problem))
+        return (await completions.create(model=self.server.model, prompt=prompt, extra_body=body)).content
 
     def _messages(self, request: Request) -> list[Any]:
         system = [{"role": "system", "content": self.template.system}] if self.template.system else []
-        return [*system, {"role": "user", "content": self.template.instruction(request.problem)}]
+        return [*system, {"role": "user", "content": without_halves(self.template.instruction(request.problem))}]
 
-    def _refusal(self, error: openai.APIError) -> str:
-        key = "api_key_env" if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError) else "url"
-        return f"server.{key}: {self.server.url} refuses: {first_line(error)}"
+    def _refusal(self, error: Exception) -> str:
+        key = "api_key_env" if isinstance(error, _NO_KEY) else "url"
+        return f"server.{key}: {self._secrets.url} refuses: {self._secrets.told(error)}"
 
     def _client(self) -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(
-            base_url=self.server.url,
-            api_key=self._key(),
-            max_retries=self.server.retries,
-            timeout=openai.Timeout(self.server.timeout, connect=_CONNECT_SECONDS),
-        )
+        try:
+            return openai.AsyncOpenAI(
+                base_url=self.server.url,
+                api_key=self._secrets.key or "none",  # the client insists on one
+                max_retries=self.server.retries,
+                timeout=openai.Timeout(self.server.timeout, connect=_CONNECT_SECONDS),
+                http_client=Bounded(_BYTES_BESIDE + _BYTES_PER_TOKEN * self.sampling.max_response_length),
+            )
+        except Exception as error:  # of the library below it, on an address that is none
+            raise UserError(f"server.url: is no address: {self._secrets.told(error)}") from error
+
+
+class _Failures:
+    """Counts requests that failed in a row, in the order in which they were asked.
+
+    In that order, since refusals come at once: of many requests under way those that are refused, such as prompts that
+    are too long, all end before the first response.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[int, int] = {}
+
+    def add(self, number: int) -> int:
+        """Take in one; how many are in its row. Only the ends of a row know its length."""
+        before, after = self._rows.get(number - 1, 0), self._rows.get(number + 1, 0)
+        length = before + 1 + after
+        self._rows[number - before] = self._rows[number] = self._rows[number + after] = length
+        return length
 
 
 async def _next(outcomes: AsyncGenerator[Finished | Failed]) -> Finished | Failed | None:
     return await anext(outcomes, None)
-
-
-def _outcome(
-    request: Request, finish_reason: str | None, text: str, usage: CompletionUsage | None
-) -> Finished | Failed:
-    if finish_reason not in ("stop", "length"):
-        return Failed(request, f"ended by {finish_reason!r}, not by stop or length")
-    if not text.strip():
-        return Failed(request, "an empty response")
-    if usage is None:
-        return Failed(request, "no count of tokens (usage) beside the response")
-    text = text.encode(errors="replace").decode()  # JSON may hold half a surrogate pair, parquet may not
-    return Finished(request, text, usage.completion_tokens, "stop" if finish_reason == "stop" else "length")
-
-
-def _text_of(message: ChatCompletionMessage) -> str:
-    """The response as the teacher wrote it: servers with a reasoning parser hand its thoughts over apart."""
-    text = message.content or ""
-    thoughts = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None)
-    if not thoughts:
-        return text
-    return f"<think>\n{thoughts.strip()}\n</think>\n\n{text}" if text else f"<think>\n{thoughts}"

@@ -11,10 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from acereason.data.loading import described
 from acereason.errors import UserError
-from acereason.files import atomic_folder, flat, write_atomically, write_json
+from acereason.files import atomic_folder, flat, read_json, write_atomically, write_json
+from acereason.ratings import Rating, ratings_of
+from acereason.rewards.kept import tests_of
 from acereason.teacher.journal import Journal
 from acereason.teacher.requests import Failed, Finished, Request
+from acereason.texts import to_json, without_halves
 from acereason.types import Problem, Verdict
 
 SCHEMA = pa.schema(
@@ -52,11 +56,14 @@ class Store:
     def __init__(
         self, folder: Path, part: tuple[int, int], identity: dict[str, Any], seed: int, rows_per_shard: int
     ) -> None:
-        _check_identity(folder / "config.json", identity)
+        refuse_other(folder / "config.json", identity)
+        if not (folder / "config.json").exists():
+            write_json(folder / "config.json", identity)
         name = f"{part[0]:05}-of-{part[1]:05}"
         self.seed, self.rows_per_shard = seed, rows_per_shard
         self._digests: dict[str, str] = {}
         self.shards, self.failures = folder / name, folder / f"{name}.failed.jsonl"
+        self.problems = folder / f"{name}.problems.jsonl"
         self.journal = Journal(folder / f"{name}.journal.jsonl")
         for half in folder.glob(f".{name}.*"):  # of a call that was killed while it wrote shards
             shutil.rmtree(half, ignore_errors=True)
@@ -86,7 +93,7 @@ class Store:
     def add_verdict(self, request: Request, verdict: Verdict) -> None:
         """Keep the verdict on a response."""
         detail = {name: value for name, value in verdict.detail.items() if name not in _CLOCKS}
-        values = {"status": verdict.status, "detail": json.dumps(detail, ensure_ascii=False)}
+        values = {"status": verdict.status, "detail": to_json(detail)}
         self.journal.append("verdict", request.key, self._of(request.problem), values)
 
     def response(self, request: Request) -> str:
@@ -99,9 +106,21 @@ class Store:
         rows = sorted((r for r in requests if self.journal.has("response", r.key)), key=lambda request: request.key)
         with atomic_folder(self.shards) as folder:
             for number, start in enumerate(range(0, len(rows), self.rows_per_shard)):
+                file = folder / f"{number:05}.parquet"
                 table = [self._row(request) for request in rows[start : start + self.rows_per_shard]]
-                pq.write_table(pa.Table.from_pylist(table, SCHEMA), folder / f"{number:05}.parquet", compression="zstd")
+                pq.write_table(pa.Table.from_pylist(without_halves(table), SCHEMA), file, compression="zstd")
         return len(rows)
+
+    def write_problems(self, requests: list[Request]) -> None:
+        """Write the problems of the shards, each with its ground truth and how hard it is by its responses."""
+        files = sorted(self.shards.glob("*.parquet"))
+        tables = [pq.read_table(file, columns=["id", "status", "tokens"]) for file in files]
+        found: dict[str, Rating] = ratings_of(
+            row for table in tables for row in zip(*table.to_pydict().values(), strict=True)
+        )
+        problems = {request.problem.id: request.problem for request in requests}
+        rows = [described(problems[name]) | rating.columns() for name, rating in found.items() if name in problems]
+        write_atomically(self.problems, "".join(to_json(row) + "\n" for row in rows))
 
     def shard_rows(self) -> int:
         """Rows of the shards that are there."""
@@ -122,7 +141,7 @@ class Store:
             self.failures.unlink(missing_ok=True)
             return
         rows = [{"id": f.request.problem.id, "sample": f.request.sample, "reason": f.reason} for f in failures]
-        write_atomically(self.failures, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        write_atomically(self.failures, "".join(to_json(row) + "\n" for row in rows))
 
     def close(self) -> None:
         """Let other processes have this part."""
@@ -131,7 +150,8 @@ class Store:
     def _of(self, problem: Problem) -> str:
         """A short digest of what a response is about; made once a problem: tests may be megabytes."""
         if problem.id not in self._digests:
-            parts = [problem.task, problem.statement, problem.starter, problem.answer, repr(problem.tests)]
+            tests = repr(tests_of(problem) if problem.tests else None)
+            parts = [problem.task, problem.statement, problem.starter, problem.answer, tests]
             digest = blake2b("\0".join(parts).encode(errors="replace"), digest_size=8)
             self._digests[problem.id] = digest.hexdigest()
         return self._digests[problem.id]
@@ -150,13 +170,11 @@ def judgeable(request: Request) -> bool:
     return bool(request.problem.answer) or request.problem.tests is not None
 
 
-def _check_identity(path: Path, identity: dict[str, Any]) -> None:
-    now = json.loads(json.dumps(identity))
+def refuse_other(path: Path, identity: dict[str, Any]) -> None:
+    """Raise a UserError where the folder of a config.json was begun with another identity; tells what differs."""
     if not path.exists():
-        write_json(path, now)
         return
-    before = flat(json.loads(path.read_text()))
-    now = flat(now)
+    before, now = flat(read_json(path)), flat(json.loads(json.dumps(identity)))
     changed = [name for name in before | now if before.get(name) != now.get(name)]
     if changed:
         differences = "; ".join(f"{name} was {before.get(name)!r}, now {now.get(name)!r}" for name in changed)

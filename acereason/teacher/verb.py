@@ -2,15 +2,17 @@
 
 import re
 import sys
-from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from acereason.data.loading import attach_tests
-from acereason.data.problems import BadRows, Source, refuse_bad_rows
+from acereason.data.bad_rows import BadRows, refuse_bad_rows, refuse_twins
+from acereason.data.loading import read_problems
+from acereason.data.problems import Source
 from acereason.data.prompts import Template
 from acereason.errors import UserError
+from acereason.files import check_writable
+from acereason.names import check_names
 from acereason.rewards.pool import RewardPool, RewardSettings
 from acereason.teacher.collecting import collect
 from acereason.teacher.engine import EngineTeacher, Local
@@ -47,48 +49,93 @@ def predict(
         sampling: temperature, nucleus mass and tokens of a response (the paper's evaluation, 4.1).
         template: the prompt's text.
         rewards: how responses are judged, where a source has ground truth.
-        bad_rows: what to do with rows whose tests can't be used: `error` or `exclude`, with their list.
+        bad_rows: what to do with rows without a statement, or whose ground truth can't be used: `error` stops,
+            `exclude` goes on without them; both tell how many they are, and show some.
         shard: which part of the prompts is this process's: `3/8` is the fourth of eight, with files of its own.
         rows_per_shard: rows of one parquet file.
         seed: of all draws; each request's is a function of it, the problem's id and the sample.
     """
-    part, settings = _part(shard), _one_of(server, engine)
-    if samples < 1 or rows_per_shard < 1:
-        raise UserError("samples, rows_per_shard: must be at least 1")
-    identity = {
-        "sources": {name: _identity(source) for name, source in sources.items()},
-        "teacher": settings.identity(),
-        "sampling": asdict(sampling),
-        "template": asdict(template),
-        "rewards": {"math": asdict(rewards.math), "code": asdict(rewards.code)},
-        "seed": seed,
-        "shards": part[1],
-    }
-    # cut source by source, so that a limit that grows moves no problem to another process
-    problems = [p for name, source in sources.items() for p in load(source, name, bad_rows)[part[0] :: part[1]]]
-    requests = [Request(problem, sample) for problem in problems for sample in range(samples)]
-    store = Store(Path(output), part, identity, seed, rows_per_shard)
-
-    def teacher() -> Teacher:
-        if isinstance(settings, Server):
-            return ServerTeacher(settings, template, sampling, seed)
-        return EngineTeacher(settings, template, sampling, seed)
-
-    failures = collect(store, requests, teacher, RewardPool(rewards))
+    prediction = Prediction(
+        sources=sources,
+        output=output,
+        server=server,
+        engine=engine,
+        samples=samples,
+        sampling=sampling,
+        template=template,
+        rewards=rewards,
+        bad_rows=bad_rows,
+        shard=shard,
+        rows_per_shard=rows_per_shard,
+        seed=seed,
+    )
+    check_writable(Path(output), "output")
+    requests = prediction.requests()
+    store = Store(Path(output), prediction.part, prediction.identity(), seed, rows_per_shard)
+    failures = collect(store, requests, prediction.teacher, RewardPool(rewards))
     _report(store, requests, failures)
+
+
+@dataclass
+class Prediction:
+    """One run of `predict`; the fields are the verb's arguments."""
+
+    sources: dict[str, Source]
+    output: str
+    server: Server | None
+    engine: Local | None
+    samples: int
+    sampling: Sampling
+    template: Template
+    rewards: RewardSettings
+    bad_rows: BadRows
+    shard: str
+    rows_per_shard: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        """Raise a UserError for values that can't work."""
+        check_names(self.sources, "sources")
+        self.part, self.settings = _part(self.shard), _one_of(self.server, self.engine)
+        if self.samples < 1 or self.rows_per_shard < 1:
+            raise UserError("samples, rows_per_shard: must be at least 1")
+        if not self.sources:
+            raise UserError("sources: name at least one")
+
+    def identity(self) -> dict[str, Any]:
+        """What the responses depend on."""
+        return {
+            "sources": {name: _identity(source) for name, source in self.sources.items()},
+            "teacher": self.settings.identity(),
+            "sampling": asdict(self.sampling),
+            "template": asdict(self.template),
+            "rewards": {"math": asdict(self.rewards.math), "code": asdict(self.rewards.code)},
+            "seed": self.seed,
+            "shards": self.part[1],
+        }
+
+    def requests(self) -> list[Request]:
+        """Those of this process: cut source by source, so that a limit that grows moves no problem to another one."""
+        first, step = self.part
+        loaded = [load(source, name, self.bad_rows)[first::step] for name, source in self.sources.items()]
+        return [
+            Request(problem, sample) for problems in loaded for problem in problems for sample in range(self.samples)
+        ]
+
+    def teacher(self) -> Teacher:
+        """Whoever responds."""
+        if isinstance(self.settings, Server):
+            return ServerTeacher(self.settings, self.template, self.sampling, self.seed)
+        return EngineTeacher(self.settings, self.template, self.sampling, self.seed)
 
 
 def load(source: Source, name: str, bad_rows: BadRows) -> list[Problem]:
     """A source's problems with whatever ground truth it has."""
     key = f"sources.{name}"
-    rows = source.rows(key)
-    problems = [source.problem(row, index, name) for index, row in enumerate(rows)]
-    twice = [problem for problem, count in Counter(problem.id for problem in problems).items() if count > 1]
-    if twice:
-        raise UserError(f"{key}.fields.id: {len(twice)} ids are not unique, first {twice[0]}; name another column")
-    bad = attach_tests(source, rows, problems) if source.mapping.tests else {}
-    refuse_bad_rows(bad, len(rows), key, bad_rows)
-    return [problem for problem in problems if problem.id not in bad]
+    problems, bad = read_problems(source, name, key, tests=bool(source.mapping.tests))
+    refuse_twins(problems, key)
+    refuse_bad_rows(bad, len(problems) + len(bad), key, bad_rows)
+    return problems
 
 
 def _report(store: Store, requests: list[Request], failures: list[Failed]) -> None:

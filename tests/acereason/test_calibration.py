@@ -6,7 +6,10 @@ from acereason.calibration import Trial, table, temperature_for, verdict, write
 
 
 def trials(*pairs: tuple[float, float]) -> list[Trial]:
-    return [Trial(temperature, entropy, reward=0.5, truncated=0.1, length=20.4) for temperature, entropy in pairs]
+    return [
+        Trial(temperature, entropy, entropy + 0.1, reward=0.5, truncated=0.1, length=20.4)
+        for temperature, entropy in pairs
+    ]
 
 
 @pytest.mark.parametrize(
@@ -39,6 +42,20 @@ def test_what_is_written(tmp_path):
     write(sweep, 0.3, "stage a", tmp_path / "out")
     written = json.loads((tmp_path / "out/calibration.json").read_text())
     assert (written["target"], written["temperature"]) == (0.3, pytest.approx(0.8))
-    assert written["trials"][1] == {"temperature": 1.0, "entropy": 0.5, "reward": 0.5, "truncated": 0.1, "length": 20.4}
+    assert written["trials"][1] == {
+        "temperature": 1.0,
+        "entropy": 0.5,
+        "entropy_all": 0.6,
+        "reward": 0.5,
+        "truncated": 0.1,
+        "length": 20.4,
+    }
     assert (tmp_path / "out/calibration.png").read_bytes()[:4] == b"\x89PNG"
-    assert [list(column.cells)[0] for column in table(sweep, "").columns] == ["0.6", "0.100", "0.500", "10.0%", "20"]
+    assert [list(column.cells)[0] for column in table(sweep, "").columns] == [
+        "0.6",
+        "0.100",
+        "0.200",
+        "0.500",
+        "10.0%",
+        "20",
+    ]

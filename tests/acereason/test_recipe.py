@@ -5,6 +5,7 @@ import pytest
 from acereason import recipe as recipe_module
 from acereason.errors import UserError
 from acereason.recipe import Step, recipe
+from acereason.signals import Interrupted
 
 
 @pytest.fixture
@@ -12,11 +13,14 @@ def program(tmp_path, monkeypatch):
     """A stand-in for run.py that records its arguments and fails when told."""
     script = tmp_path / "program.py"
     script.write_text(
-        "import pathlib, sys\n"
+        "import os, pathlib, signal, sys\n"
         f"log = pathlib.Path({str(tmp_path / 'calls')!r})\n"
         "log.open('a').write(' '.join(sys.argv[1:]) + '\\n')\n"
         "print('hello from', sys.argv[3])\n"
-        "sys.exit(3 if '--fail' in sys.argv else 0)\n"
+        "if '--killed' in sys.argv: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "if '--unfinished' in sys.argv: sys.exit(0)\n"
+        "if '--fail' in sys.argv: sys.exit(3)\n"
+        "pathlib.Path(os.environ['ACEREASON_MARK']).touch()\n"
     )
     monkeypatch.setattr(recipe_module, "_RUN", script)
     return lambda: (tmp_path / "calls").read_text().splitlines()
@@ -45,6 +49,16 @@ def test_a_failed_step_stops_with_its_name_and_log(tmp_path, program):
     with pytest.raises(UserError, match="step sft failed"):  # it goes on where it stopped
         recipe([failing, STEPS[1]], str(tmp_path))
     assert program()[1:] == ["fit --config a.yaml --fail --ckpt_path auto"]
+
+
+def test_a_step_is_done_when_it_says_so_itself_and_not_by_its_status(tmp_path, program):
+    with pytest.raises(UserError, match=r"step sft ended with status 0 before it had finished; its log is .*sft\.log"):
+        recipe([Step("sft", "fit", "a.yaml", ["--unfinished"])], str(tmp_path))
+    with pytest.raises(Interrupted) as raised:
+        recipe([Step("rl", "fit", "a.yaml", ["--killed"]), STEPS[0]], str(tmp_path))
+    assert raised.value.code == 143
+    assert "step rl ended with status -15" in raised.value.kept
+    assert sorted(path.name for path in tmp_path.glob("*.json")) == ["rl.started.json", "sft.started.json"]
 
 
 def test_only_an_unfinished_step_that_has_not_changed_resumes(tmp_path, program):

@@ -3,7 +3,8 @@ from types import SimpleNamespace
 import pytest
 from fakes import FakeModule, fake_trainer
 
-from acereason.hooks import newest_checkpoint, step_of
+from acereason.checkpoints import newest_checkpoint, step_of
+from acereason.signals import Interrupted
 from callbacks import Checkpoints
 
 
@@ -12,6 +13,9 @@ class Trainer(SimpleNamespace):
 
     def save_checkpoint(self, path):
         self.order.append(f"write {path.name}")
+        self.saved = {"global_step": self.global_step, "weights": self.weights}
+        if self.saves is not None:
+            self.saves.on_save_checkpoint(self, FakeModule(), self.saved)
         path.parent.mkdir(exist_ok=True)
         path.write_text("state")
 
@@ -21,7 +25,9 @@ def trainer(folder, step: int, **attributes) -> Trainer:
     logger = SimpleNamespace(save=lambda: order.append("metrics"))
     made = Trainer(**vars(fake_trainer(global_step=step, log_dir=folder, loggers=[logger], is_last_batch=False)))
     made.order, made.strategy = order, SimpleNamespace(barrier=lambda name: None)
-    made.datamodule = SimpleNamespace(stage_ended=False, plan=SimpleNamespace(stage="math_8k"))
+    made.current_epoch, made._checkpoint_connector = 0, SimpleNamespace(_get_loops_state_dict=dict)
+    made.datamodule = SimpleNamespace(stage_ended=False, plan=SimpleNamespace(stage="math_8k"), state_dict=dict)
+    made.weights, made.saves, made.training = "of this step", None, True
     made.__dict__.update(attributes)
     return made
 
@@ -64,6 +70,65 @@ def test_old_ones_go_and_the_ends_of_stages_stay(tmp_path):
     assert newest_checkpoint(tmp_path).name == "step-000006.ckpt"
 
 
+class Ended(FakeModule):
+    """Some rank has had a signal."""
+
+    def end_if_interrupted(self):
+        raise Interrupted(15, agreed=True)
+
+
+def ended(callback, made, exception: BaseException) -> Interrupted:
+    callback.on_exception(made, FakeModule(), exception)
+    return exception
+
+
+def test_a_signal_between_two_steps_ends_after_the_checkpoint_or_makes_one(tmp_path):
+    for step in (4, 5):
+        callback, made = Checkpoints(every_n_steps=4), trainer(tmp_path, step)
+        with pytest.raises(Interrupted) as raised:
+            callback.on_train_batch_end(made, Ended(), {}, None, 0)
+        exception = ended(callback, made, raised.value)
+        assert exception.kept == f"step {step} is saved in {tmp_path}/checkpoints/step-00000{step}.ckpt"
+        assert exception.goes_on == {"--ckpt_path": "last"}
+    assert names(tmp_path) == ["step-000004.ckpt", "step-000005.ckpt"]
+
+
+def test_in_a_dropped_step_the_state_of_the_one_before_is_saved(tmp_path):
+    """The data's position has moved on meanwhile, the weights have not."""
+    callback = Checkpoints(every_n_steps=99)
+    made = trainer(tmp_path, 5, current_epoch=1, saves=callback)
+    batch_end(callback, made)
+    made.current_epoch = 2
+    ended(callback, made, Interrupted(15, agreed=True))
+    assert names(tmp_path) == ["step-000005.ckpt"]
+    assert made.saved["epoch"] == 1
+    assert made.saved["weights"] == "of this step"
+
+
+@pytest.mark.parametrize(
+    "exception", [Interrupted(15), RuntimeError("a bug"), KeyboardInterrupt()], ids=["not agreed", "a bug", "Ctrl-C"]
+)
+def test_nothing_is_saved_where_not_every_rank_is_there(tmp_path, exception):
+    callback = Checkpoints(every_n_steps=99)
+    batch_end(callback, trainer(tmp_path, 5))
+    callback.on_exception(trainer(tmp_path, 5), FakeModule(), exception)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_step_whose_update_was_followed_by_another_is_not_saved_under_its_name(tmp_path):
+    callback = Checkpoints(every_n_steps=4)
+    batch_end(callback, trainer(tmp_path, 4))
+    batch_end(callback, trainer(tmp_path, 5))
+    exception = ended(callback, trainer(tmp_path, 6), Interrupted(15, agreed=True))
+    assert names(tmp_path) == ["step-000004.ckpt"]
+    assert exception.kept.startswith("step 4 is saved in ")
+
+
+def test_before_the_first_checkpoint_the_same_command_starts_anew(tmp_path):
+    exception = ended(Checkpoints(4), trainer(tmp_path, 0), Interrupted(15, agreed=True))
+    assert (exception.kept, exception.goes_on) == ("before its first checkpoint", {})
+
+
 def test_what_a_kill_left_half_written_goes(tmp_path):
     batch_end(Checkpoints(1), trainer(tmp_path, 1))
     (tmp_path / "checkpoints/.step-000002.ckpt").mkdir()
@@ -102,3 +167,28 @@ def test_a_resumed_run_that_has_nothing_to_do_says_so(tmp_path):
 def test_mistakes_name_the_field(values):
     with pytest.raises(ValueError, match="must be at least 1, not 0"):
         Checkpoints(**values)
+
+
+@pytest.mark.parametrize("limit", [{"should_stop": True}, {"max_steps": 3}])
+def test_a_limit_within_an_epoch_leaves_a_checkpoint_within_it(tmp_path, limit):
+    """At the epoch's end Lightning calls it whole: a run that is resumed there would skip the rest of it."""
+    callback = Checkpoints(every_n_steps=100)
+    for step in (1, 2):
+        batch_end(callback, trainer(tmp_path, step, **{name: value for name, value in limit.items() if value == 3}))
+    made = trainer(tmp_path, 3, **limit)
+    batch_end(callback, made)
+    callback.on_train_epoch_end(made, FakeModule())
+    assert made.order == ["metrics", "write .step-000003.ckpt"]
+    assert names(tmp_path) == ["step-000003.ckpt"]
+
+
+def test_a_limit_at_the_end_of_an_epoch_or_of_a_stage_is_like_any_other(tmp_path):
+    callback, made = Checkpoints(every_n_steps=100), trainer(tmp_path, 3, max_steps=3, is_last_batch=True)
+    batch_end(callback, made)
+    callback.on_train_epoch_end(made, FakeModule())
+    assert names(tmp_path) == ["step-000003.ckpt"]
+    made = trainer(tmp_path, 4, max_steps=4)
+    made.datamodule.stage_ended = True
+    batch_end(callback, made)
+    callback.on_train_epoch_end(made, FakeModule())
+    assert "step-000004-end-of-math_8k.ckpt" in names(tmp_path)

@@ -6,6 +6,7 @@ from fakes import FakeModule, fake_trainer
 from acereason.data.curriculum import Plan, Stage
 from acereason.types import Sampling
 from callbacks import Curriculum
+from callbacks.curriculum import found
 
 STAGES = {
     "own": Stage(["s"], 2, max_response_length=64, group_size=16, temperature=0.9, learning_rate=5e-6),
@@ -38,11 +39,41 @@ def test_a_stage_sets_what_it_names_and_leaves_the_rest_to_the_model():
     assert (module.sampling, module.group_size, module.learning_rate) == (Sampling(0.6, 8192), 8, 1e-6)
 
 
-def test_a_stage_starts_from_the_best_of_the_one_before_but_a_resumed_one_goes_on():
+def test_a_value_for_each_epoch_and_the_last_for_all_that_follow():
+    stages = {"ramp": Stage(["s"], 9, temperature=[0.6, 0.8, 1.0], group_size=[8, 16])}
+    module = Policy(sampling=Sampling(0.85, 8192), group_size=4, learning_rate=1e-6)
+    data = SimpleNamespace(stages=stages, stage=stages["ramp"])
+    trainer, curriculum = fake_trainer(datamodule=data), Curriculum()
+    curriculum.setup(trainer, module, "fit")
+    seen = []
+    for epoch in range(4):
+        data.plan = Plan("ramp", epoch, epoch, stage_start=0, epoch_start=epoch)
+        curriculum.select_problems(trainer, module, ["p"])
+        seen.append((module.sampling.temperature, module.group_size))
+    assert seen == [(0.6, 8), (0.8, 16), (1.0, 16), (1.0, 16)]
+    resumed, module.sampling = Curriculum(), Sampling(0.85, 8192)
+    resumed.setup(trainer, module, "fit")
+    data.plan = Plan("ramp", 1, 1, stage_start=0, epoch_start=1)
+    resumed.select_problems(trainer, module, ["p"])
+    assert (module.sampling.temperature, module.group_size) == (0.8, 16)
+
+
+def test_a_stage_starts_from_the_best_of_the_one_before_but_a_resumed_one_goes_on(tmp_path):
     module = Policy(sampling=Sampling(), group_size=8, learning_rate=1e-6)
-    trainer = fake_trainer(datamodule=SimpleNamespace(stages=STAGES), global_step=4)
+    data = SimpleNamespace(stages=STAGES)
+    trainer = fake_trainer(datamodule=data, global_step=4, log_dir=tmp_path, ckpt_path=None)
     for start, expected in [(4, Path("exports/best-of-own")), (3, None)]:
         curriculum, module.started_from = Curriculum(), None
         curriculum.setup(trainer, module, "fit")
         enter(curriculum, trainer, module, "default", start, best="exports/best-of-own")
         assert module.started_from == expected
+
+
+def test_the_best_policy_is_found_where_its_run_is_now(tmp_path):
+    """In the run's folder, wherever that was moved; else beside the checkpoint that begins a run in another folder."""
+    recorded = tmp_path / "before/exports/best-of-own"
+    trainer = fake_trainer(log_dir=tmp_path / "now", ckpt_path=str(tmp_path / "other/checkpoints/step-000004.ckpt"))
+    for home in ("before", "other", "now"):
+        there = tmp_path / home / "exports/best-of-own"
+        there.mkdir(parents=True)
+        assert found(trainer, recorded) == there

@@ -15,7 +15,7 @@ def steps(callbacks, folder, *entropies: float) -> list[str]:
         warnings.simplefilter("always")
         for number, entropy in enumerate(entropies, 1):
             trainer = fake_trainer(datamodule=data, log_dir=folder, global_step=number)
-            metrics = {"policy/entropy": entropy, "policy/temperature": 0.85, "reward/mean": 0.0}
+            metrics = {"policy/entropy": entropy, "policy/temperature": 0.85, "reward/correct": 0.0}
             for callback in callbacks:
                 callback.on_train_batch_end(trainer, FakeModule(), metrics, None, 0)
     return [str(warning.message) for warning in caught]
@@ -24,9 +24,9 @@ def steps(callbacks, folder, *entropies: float) -> list[str]:
 def test_it_warns_of_both_sides_with_the_temperature_and_what_to_try(tmp_path):
     monitor = EntropyMonitor(window=2, every_n_steps=1)
     low, high = steps([monitor], tmp_path, 0.05, 0.05, 0.05, 0.3, 0.7)
-    assert low.startswith("stage a, step 1, entropy_collapse: entropy is 0.050 at temperature 0.85, below 0.3 - 0.15")
+    assert low.startswith("stage a, step 1, entropy_collapse: entropy is 0.050 at temperature 0.85, below 0.3 - 0.1")
     assert "Try a higher sampling temperature" in low
-    assert high.startswith("stage a, step 4, entropy_blow_up: entropy is 0.500 at temperature 0.85, above 0.3 + 0.15")
+    assert high.startswith("stage a, step 4, entropy_blow_up: entropy is 0.500 at temperature 0.85, above 0.3 + 0.1")
     assert "Try a lower sampling temperature" in high
 
 

@@ -1,8 +1,10 @@
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 from fakes import FakeModule, fake_trainer
 
+from acereason.signals import Interrupted
 from callbacks import Evaluation
 
 
@@ -35,6 +37,41 @@ def test_before_the_first_update_but_not_where_a_run_resumes(step, times):
     policy = Policy()
     Evaluation(4, ["aime24"]).on_train_start(fake_trainer(global_step=step), policy)
     assert policy.evaluated == [["aime24"]] * times
+
+
+def test_one_that_a_signal_breaks_off_is_made_up_for_when_the_run_resumes():
+    class Ended(Policy):
+        def evaluate(self, benchmarks) -> None:
+            raise Interrupted(15, agreed=True)
+
+    broken_off, resumed, policy = Evaluation(4), Evaluation(4), Policy()
+    data = SimpleNamespace(stage_ended=False)
+    broken_off.on_train_batch_end(fake_trainer(global_step=8, datamodule=data), Ended(), {}, None, 0)
+    resumed.load_state_dict(broken_off.state_dict())
+    resumed.on_train_start(fake_trainer(global_step=8), policy)
+    assert policy.evaluated == [None]
+    resumed.on_train_start(fake_trainer(global_step=8), policy)  # once
+    assert policy.evaluated == [None]
+    with pytest.raises(Interrupted):  # no step has been taken yet that a checkpoint could keep
+        Evaluation(4).on_train_start(fake_trainer(global_step=0), Ended())
+
+
+@pytest.mark.parametrize(
+    ("last", "patience", "ends", "unbroken"),
+    [(True, 1, False, True), (False, 1, False, False), (True, None, False, False), (True, 1, True, False)],
+)
+def test_one_that_decides_on_the_stages_end_is_not_broken_off(last, patience, ends, unbroken):
+    policy, entered = Policy(), []
+    policy.unbroken = lambda: entered.append(True) or nullcontext()
+    data = SimpleNamespace(stage_ended=ends, stage=SimpleNamespace(patience=patience))
+    trainer = fake_trainer(global_step=8, datamodule=data, is_last_batch=last)
+    Evaluation(4).on_train_batch_end(trainer, policy, {}, None, 0)
+    assert policy.evaluated == [None]
+    assert bool(entered) == unbroken
+
+
+def test_two_of_different_benchmarks_keep_a_state_each():
+    assert Evaluation(4, ["aime24"]).state_key != Evaluation(4, ["math500"]).state_key
 
 
 def test_mistakes_name_the_field():

@@ -17,7 +17,7 @@ def steps(health: Health, folder, rewards: list[float], start: int = 0, stage: s
         warnings.simplefilter("always")
         for number, reward in enumerate(rewards, start + 1):
             trainer = fake_trainer(datamodule=data, log_dir=folder, global_step=number)
-            health.on_train_batch_end(trainer, FakeModule(), {"reward/mean": reward}, None, 0)
+            health.on_train_batch_end(trainer, FakeModule(), {"reward/correct": reward}, None, 0)
     return [str(warning.message) for warning in caught]
 
 
@@ -28,7 +28,7 @@ def rows(folder) -> list[dict]:
 def test_it_warns_once_a_stage_and_writes_it_down(tmp_path):
     health = Health(every_n_steps=2, limits=Limits(window=4))
     (warning,) = steps(health, tmp_path, [0.0] * 8)
-    assert warning.startswith("stage a, step 3, reward_zero: the mean reward is 0.000")
+    assert warning.startswith("stage a, step 3, reward_zero: 0.0% of the responses are correct")
     steps(health, tmp_path, [0.0] * 4, start=8, stage="b")
     assert [(row["stage"], row["step"], row["rule"]) for row in rows(tmp_path)] == [
         ("a", 3, "reward_zero"),
@@ -65,3 +65,12 @@ def test_sft_is_one_stage(tmp_path):
 def test_never_is_not_a_number_of_steps():
     with pytest.raises(ValueError, match="every_n_steps"):
         Health(every_n_steps=0)
+
+
+def test_an_older_checkpoint_without_limits_goes_on_and_may_speak_again(tmp_path):
+    first, second = (Health(every_n_steps=1, limits=Limits(window=2)) for _ in range(2))
+    steps(first, tmp_path, [0.0] * 3)
+    state = first.state_dict()
+    del state["limits"]
+    second.load_state_dict(state)
+    assert (second.watch.history, second.watch.fired) == (first.watch.history, [])

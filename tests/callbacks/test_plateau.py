@@ -1,3 +1,4 @@
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -7,6 +8,7 @@ from safetensors.torch import load_file
 
 from acereason.data.curriculum import Plan, Stage
 from acereason.evaluation.accuracy import Accuracy
+from acereason.models.qwen import export
 from callbacks import Plateau
 
 MODEL = tiny_qwen()
@@ -19,7 +21,7 @@ def evaluations(callback: Plateau, folder, *avgs: float, stage: str = "a", patie
     trainer = fake_trainer(datamodule=data, training=True, global_step=3, log_dir=folder)
     for avg in avgs:
         result = {"aime24": Accuracy(avg, 0.1, 30, 16, 0.0, 900.0, 0.1, 0.02, 0.8)}
-        callback.on_evaluation(trainer, FakeModule(model=MODEL, tokenizer=TOKENIZER), result)
+        callback.on_evaluation(trainer, FakeModule(export=partial(export, MODEL, TOKENIZER, is_writer=True)), result)
     return plan.stopped
 
 
@@ -59,3 +61,28 @@ def test_evaluations_outside_of_a_stage_do_not_count(tmp_path, values):
     trainer = fake_trainer(**{"datamodule": data, "training": True, "global_step": 3, "log_dir": tmp_path} | values)
     callback.on_evaluation(trainer, FakeModule(), {"x": Accuracy(0.5, 0.1, 30, 16, 0.0, 900.0, 0.1, 0.02, 0.8)})
     assert callback.stage is None
+
+
+def test_another_monitor_begins_with_a_best_of_its_own(tmp_path):
+    callback = Plateau()
+    evaluations(callback, tmp_path, 0.9, 0.8)
+    assert not callback.is_best("a", "aime24", 0.5)
+    assert callback.is_best("a", "aime25", 0.1)
+    assert (callback.monitor, callback.best, callback.without) == ("aime25", 0.1, 0)
+
+
+def test_the_plan_is_told_how_many_evaluations_were_no_better(tmp_path):
+    callback, plan = Plateau(), Plan("a", 0, 0, 0, 0)
+    data = SimpleNamespace(plan=plan, stage=Stage(["s"], 9, monitor="x", patience=2))
+    trainer = fake_trainer(datamodule=data, training=True, global_step=3, log_dir=tmp_path)
+    for avg, told in ((0.3, (0, False)), (0.2, (1, False)), (0.4, (0, False)), (0.4, (1, False)), (0.4, (2, True))):
+        accuracy = Accuracy(avg, 0.1, 30, 16, 0.0, 900.0, 0.1, 0.02, 0.8)
+        callback.on_evaluation(trainer, FakeModule(export=lambda folder: None), {"x": accuracy})
+        assert (plan.without, plan.stopped) == told
+
+
+def test_an_older_checkpoint_without_the_monitor_counts_on(tmp_path):
+    callback = Plateau()
+    callback.load_state_dict({"stage": "a", "best": 0.4, "without": 1})
+    assert evaluations(callback, tmp_path, 0.3)
+    assert (callback.best, callback.without) == (0.4, 2)

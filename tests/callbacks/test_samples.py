@@ -2,6 +2,7 @@ import json
 from types import SimpleNamespace
 
 from fakes import FakeModule, fake_trainer, group, rollout
+from lightning.pytorch.loggers import TensorBoardLogger
 
 from acereason.data.curriculum import Plan
 from callbacks import Samples
@@ -37,3 +38,15 @@ def test_a_resumed_run_drops_the_steps_it_takes_again(tmp_path):
     path.write_text('{"step": 0}\n{"step": 3}\n{"step": 4}\n{"ste')
     Samples().on_train_start(fake_trainer(log_dir=tmp_path, global_step=4), FakeModule())
     assert path.read_text() == '{"step": 0}\n{"step": 3}\n'
+
+
+def test_half_a_surrogate_pair_is_written_and_shown(tmp_path):
+    odd = group(rollout("wrong"))
+    odd.rollouts[0].response.text = "a\ud83d"
+    logger = TensorBoardLogger(tmp_path, name="", version="")
+    data = SimpleNamespace(plan=Plan("a", 0, 0, 0, 0))
+    trainer = fake_trainer(datamodule=data, log_dir=tmp_path, global_step=0, logger=logger)
+    Samples().on_rollouts(trainer, FakeModule(), [odd])
+    logger.experiment.close()
+    assert json.loads((tmp_path / "samples.jsonl").read_text())["response"] == "a\ud83d"
+    assert any("a\ufffd".encode() in path.read_bytes() for path in tmp_path.glob("events*"))

@@ -77,3 +77,35 @@ def test_a_measure_that_nobody_makes_is_an_error():
 def test_settings_that_cannot_work(name):
     with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):
         SFTPlateau(LOSS, "min", **{name: 0})
+
+
+@pytest.mark.parametrize(
+    ("settings", "stops"),
+    [
+        ({}, True),
+        ({"patience": 2}, True),
+        ({"patience": 3}, False),
+        ({"min_epochs": 5}, False),
+        ({"min_delta": 0.05}, True),
+        ({"mode": "max", "patience": 3}, True),
+        ({"monitor": "eval/other/loss"}, False),
+    ],
+)
+def test_a_resumed_run_decides_by_the_settings_of_now(settings, stops):
+    first = SFTPlateau(LOSS, "min", patience=2)
+    assert stopped_after(first, 3.0, 2.0, 2.1, 2.2) == 3
+    second, trainer = SFTPlateau(**{"monitor": LOSS, "mode": "min"} | settings), fake_trainer(should_stop=False)
+    second.load_state_dict(first.state_dict())
+    second.on_train_start(trainer, FakeModule())
+    assert trainer.should_stop == stops
+
+
+@pytest.mark.parametrize(("patience", "stops"), [(2, True), (3, False)])
+def test_an_older_checkpoint_that_holds_the_best_alone(patience, stops):
+    older, trainer = SFTPlateau(LOSS, "min", patience=patience), fake_trainer(should_stop=False)
+    older.load_state_dict({"best": 2.0, "best_epoch": 1, "without": 2, "stopped": True})
+    older.on_train_start(trainer, FakeModule())
+    assert trainer.should_stop == stops
+    assert (older.best, older.best_epoch, older.without) == (2.0, 1, 2)
+    older.load_state_dict({"best": None, "best_epoch": 0, "without": 0, "stopped": False})
+    assert older.measured == []

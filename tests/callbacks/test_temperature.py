@@ -78,3 +78,11 @@ def test_its_state_survives_a_checkpoint():
 def test_mistakes_name_the_field(values):
     with pytest.raises(ValueError, match="must be"):
         TemperatureController(**values)
+
+
+def test_a_resumed_run_keeps_to_the_bounds_of_now():
+    first, policy = TemperatureController(), Policy(sampling=Sampling())
+    enter(first, policy, "a", 1.3)
+    second = TemperatureController(bounds=(0.6, 1.1))
+    second.load_state_dict(first.state_dict())
+    assert enter(second, policy, "a", 1.3) == 1.1

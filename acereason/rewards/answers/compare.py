@@ -6,29 +6,42 @@ is left is a single expression, for `leaf` to compare.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from acereason.rewards.answers.exact import as_latex, decimal_comma, equal_numbers, is_decimal, number, rounding_slack
+from acereason.rewards.answers.bases import without_base_ten
+from acereason.rewards.answers.dots import DOTS
+from acereason.rewards.answers.exact import (
+    decimal_comma,
+    equal_numbers,
+    is_decimal,
+    number,
+    roughly_equal,
+    rounding_slack,
+)
+from acereason.rewards.answers.inequalities import as_intervals
 from acereason.rewards.answers.normalize import Normal, normalize
+from acereason.rewards.answers.notations import same_in_notation
+from acereason.rewards.answers.quantities import in_one_unit, times
+from acereason.rewards.answers.ratios import ratio
+from acereason.rewards.answers.shapes import Shape, shape, spread_names
 from acereason.rewards.answers.strictness import MathSettings
 from acereason.rewards.answers.structure import (
-    Shape,
     choice,
-    clock,
+    is_function_value,
     is_wrapped,
-    shape,
     sides,
     split_label,
     without_approximation,
     words,
 )
 from acereason.rewards.answers.symbolic import Unparsable
-from acereason.rewards.answers.units import scale
 
 Leaf = Callable[[str, str, float], tuple[bool, str]]
 """(ground truth, response, absolute tolerance of a rounded decimal) -> (equal, what decided)."""
 _MAX_ITEMS = 64
+_COMPARED_ITEMS = 8
+"""A longer set is looked through for what it lists again by texts and numbers alone."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +69,9 @@ class Comparison:
         return self.numbers(answer, response) or self._quantities(normalize(answer), normalize(response))
 
     def _quantities(self, gold: Normal, found: Normal) -> Outcome:
-        measures = [scale("percent" if side.percent and not side.unit else side.unit) for side in (gold, found)]
-        factor = Fraction(1)
-        if measures[0] and measures[1]:
-            if measures[0][0] != measures[1][0]:
-                return Outcome(False, "another unit")
-            factor = measures[1][1] / measures[0][1]
-        target, value = _in_radians(gold, found), times(_in_radians(found, gold), factor)
+        if (values := in_one_unit(gold, found)) is None:
+            return Outcome(False, "another unit")
+        target, value = values
         outcome = self._texts(target, value)
         if outcome.equal or gold.percent == found.percent or len(sides(target)) > 1:
             return outcome
@@ -78,11 +87,16 @@ class Comparison:
         return outcome
 
     def _decide(self, gold: str, found: str) -> Outcome:
-        gold, found = without_approximation(gold), without_approximation(found)
+        gold, found = (without_base_ten(without_approximation(side)) for side in (gold, found))
         if self.by_text and _squeezed(gold) == _squeezed(found):
             return Outcome(True, "equal text")
-        for path in (self.numbers, self._clocks, self._choices, self._words):
+        for path in (self.numbers, _notation, self._ratios, self._choices, self._words):
             if (outcome := path(gold, found)) is not None:
+                return outcome
+        described = as_intervals(gold), as_intervals(found)
+        if any(described):
+            outcome = self._shapes(shape(described[0] or gold), shape(described[1] or found))
+            if outcome.equal:
                 return outcome
         return self._shapes(shape(gold), shape(found))
 
@@ -102,11 +116,17 @@ class Comparison:
     def _slack(self, gold: str, found: str) -> Fraction:
         return rounding_slack(found) if self.settings.decimals == "rounded" and not is_decimal(gold) else Fraction(0)
 
-    def _clocks(self, gold: str, found: str) -> Outcome | None:
-        time, other = clock(gold), clock(found)
-        if time is None or (other is None and time[1:] != (0, 0)):  # 3:10 may also be a ratio, 5:00 may not
+    def _ratios(self, gold: str, found: str) -> Outcome | None:
+        left, right = ratio(gold), ratio(found)
+        if left is None and right is None:
             return None
-        return Outcome(time == other, "time of day")
+        if left is None or right is None or len(left) != len(right) or self._agree(right[0], "0"):
+            return Outcome(False, "ratio")
+        pairs = (
+            (rf"({one}) \cdot ({right[0]})", rf"({other}) \cdot ({left[0]})")
+            for one, other in zip(left, right, strict=True)
+        )
+        return Outcome(all(self._agree(*pair) for pair in pairs), "ratio")
 
     def _choices(self, gold: str, found: str) -> Outcome | None:
         if self.settings.choices == "exact" or (letter := choice(gold)) is None:
@@ -123,6 +143,32 @@ class Comparison:
     def _shapes(self, gold: Shape, found: Shape) -> Outcome:
         if gold.kind == found.kind == "single":
             return self._singles(gold.text, found.text)
+        outcome = self._items(gold, found)
+        if outcome.equal or "set" not in (gold.kind, found.kind):
+            return outcome
+        distinct = self._distinct(gold), self._distinct(found)
+        return outcome if distinct == (gold, found) else self._items(*distinct)
+
+    def _distinct(self, side: Shape) -> Shape:
+        """A set without what it lists again."""
+        items: list[str] = []
+        for item in side.items if side.kind == "set" else ():
+            if not any(self._same(kept, item, slow=len(side.items) <= _COMPARED_ITEMS) for kept in items):
+                items.append(item)
+        return replace(side, items=tuple(items)) if items else side
+
+    def _same(self, left: str, right: str, slow: bool) -> bool:
+        if _squeezed(left) == _squeezed(right):
+            return True
+        values = number(left), number(right)
+        if None not in values or not slow:
+            return values[0] == values[1] is not None
+        try:
+            return self._parts(left, right).equal
+        except Unparsable:
+            return False
+
+    def _items(self, gold: Shape, found: Shape) -> Outcome:
         last = self.settings.parts == "last" and gold.has_last_part and self._parts(gold.values[-1], found.text)
         if last and last.equal:
             return last
@@ -138,12 +184,13 @@ class Comparison:
         """Whether the items are compared in order; None where the kinds exclude each other."""
         if gold.names and found.names:
             return False
-        if gold.names or found.names:
-            return True  # x = 1, y = 2 and (1, 2) or 1, 2
-        if (gold.kind == "tuple") != (found.kind == "tuple"):
+        named = gold if gold.names else found if found.names else None
+        if named and (not named.brackets or (gold if named is found else found).kind == "list"):
+            return True  # x = 1, y = 2 and (1, 2) or 1, 2; (x, y) = (1, 2) and 1, 2
+        if gold.is_ordered != found.is_ordered:
             return False if self.settings.containers == "loose" else None
-        if gold.kind != "tuple":
-            return False
+        if not gold.is_ordered:
+            return DOTS in (*gold.items, *found.items)  # 1, 2, \ldots is no 2, 1, \ldots
         interval = len(gold.items) == 2 and self.settings.containers == "strict"
         return None if interval and gold.brackets != found.brackets else True
 
@@ -173,6 +220,9 @@ class Comparison:
     def _mixed(self, gold: Shape, found: Shape) -> Outcome:
         """A single expression against a list, tuple or set: an interval may be an inequality or a union."""
         single, other = (gold, found) if gold.kind == "single" else (found, gold)
+        if (spread := spread_names(single.text)) and len(spread) == len(other.items):
+            named = shape(", ".join(spread))
+            return self._items(named, found) if single is gold else self._items(gold, named)
         if single.is_relation or single.label is not None:
             label, rest = split_label(single.text)
             if label is not None:
@@ -187,7 +237,7 @@ class Comparison:
     def _singles(self, gold: str, found: str) -> Outcome:
         (gold_label, gold_rest), (found_label, found_rest) = split_label(gold), split_label(found)
         if gold_label and found_label:
-            if gold_label != found_label and not _is_function_value(gold_label, found_label):
+            if gold_label != found_label and not is_function_value(gold_label, found_label):
                 return self._leaf(gold, found)
             return self._chain(sides(gold_rest)[-1], sides(found_rest))
         if gold_label and len(sides(found)) == 1:
@@ -200,7 +250,7 @@ class Comparison:
         r"""A response `a = b = c`: its last side answers, or an earlier number, unless they contradict each other."""
         numbers = [side for side in chain if not re.search(r"(?<!\\)\b[a-zA-Z]", side)]
         for left, right in zip(numbers, numbers[1:], strict=False):
-            if not (_roughly_equal(left, right) or self._agree(left, right)):
+            if not (roughly_equal(left, right) or self._agree(left, right)):
                 return Outcome(False, f"contradicts itself: {left} = {right}")
         outcomes = [self._texts(gold, side) for side in dict.fromkeys([chain[-1], *numbers])]
         return next((outcome for outcome in outcomes if outcome.equal), outcomes[0])
@@ -216,31 +266,9 @@ class Comparison:
         return Outcome(*self.leaf(gold, found, float(self._slack(gold, found))))
 
 
-def times(text: str, factor: Fraction) -> str:
-    """A text for `factor` times its value."""
-    if factor == 1:
-        return text
-    value = number(text)
-    return rf"{as_latex(factor)} \cdot ({text})" if value is None else as_latex(value * factor)
-
-
-def _in_radians(quantity: Normal, other: Normal) -> str:
-    """Degrees in radians where the other side is in multiples of pi."""
-    if quantity.unit == "degree" and other.unit is None and r"\pi" in other.text:
-        return rf"\frac{{{quantity.text}}}{{180}} \pi"
-    return quantity.text
-
-
-def _is_function_value(*labels: str) -> bool:
-    """y and f(x) both name the value of a function."""
-    return "y" in labels and any(re.fullmatch(r"[a-zA-Z]\(\w\)", label) for label in labels)
-
-
-def _roughly_equal(left: str, right: str) -> bool:
-    values = number(left), number(right)
-    if values[0] is None or values[1] is None:
-        return False
-    return abs(values[0] - values[1]) <= abs(values[0]) / 100
+def _notation(gold: str, found: str) -> Outcome | None:
+    told = same_in_notation(gold, found)
+    return told and Outcome(*told)
 
 
 def _squeezed(text: str) -> str:

@@ -72,3 +72,11 @@ def equal_numbers(left: Fraction, right: Fraction, exact: bool) -> bool:
     if exact or (left.denominator == right.denominator == 1):
         return False
     return abs(left - right) <= _FLOAT_NOISE * max(abs(left), abs(right))
+
+
+def roughly_equal(left: str, right: str) -> bool:
+    """Whether two plain numbers differ by at most a hundredth."""
+    values = number(left), number(right)
+    if values[0] is None or values[1] is None:
+        return False
+    return abs(values[0] - values[1]) <= abs(values[0]) / 100

@@ -7,6 +7,10 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from acereason.rewards.answers.angles import without_degrees
+from acereason.rewards.answers.dots import with_one_kind_of_dots, without_repetition
+from acereason.rewards.answers.exact import decimal_comma
+from acereason.rewards.answers.structure import split_list
 from acereason.rewards.answers.units import split_unit
 
 _CHARACTERS = str.maketrans(
@@ -27,6 +31,11 @@ _CHARACTERS = str.maketrans(
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ", "0123456789-+n")
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 
+_FUNCTIONS = "arc(?:sin|cos|tan|cot)|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|cis|log|ln|lg|exp|gcd|lcm|det|arg"
+_UNIT_LETTER, _NO_VALUE = "[ACJKNVW]", r"(?<!\d\\[,;: ])(?<!\d[~ ])"
+"""A letter that is a unit where a space parts it from a number: 5\\,\\mathrm{N}."""
+_QUOTED = re.compile(r"\\text\{\s*((?:\\?\$)?[-+]?\.?\d[^{}]*)\}")
+"""A whole answer as text: the words in it may be a unit, a time of day, or joined assignments."""
 _RULES = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -35,7 +44,13 @@ _RULES = [
         (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
         (r"\\(?:text(?:rm|bf|it|sf|tt|normal|up)|math(?:rm|bf|it|sf|tt))\s*(?=\{)", r"\\text"),
         (r"\\(?:mbox|hbox|boldsymbol|bm|emph)\s*(?=\{)", r"\\text"),
-        (r"\\operatorname\*?\s*\{\s*(\w+)\s*\}", r"\\\1 "),
+        (rf"\\(?:operatorname\*?|text)\s*\{{\s*({_FUNCTIONS})\s*\}}", r"\\\1 "),
+        (r"\\operatorname\*?\s*\{\s*(max|min|mod)\s*\}", r"\\\1 "),
+        (r"\\(?:operatorname\*?|unit|si)\s*(?=\{)", r"\\text"),
+        (r"\\(?:SI|qty)\s*\{([^{}]*)\}\s*\{\\?([^{}]*)\}", r"\1\\text{\2}"),
+        (r"\\deg(?:rees?)?(?![a-zA-Z])|\\text\{\s*(?:deg(?:rees?)?|\^\{\\circ\})\s*\}", r"^{\\circ}"),
+        (r"\\text\{\s*(\d+)\s*\}", r"\1"),
+        (r"\\text\{([^{}]*\w),?\s+(and|or)\s*\}(?=\s*\S)", r"\\text{\1}\\text{ \2 }"),
         (r"\\(?:leqslant|leqq|leq)(?![a-zA-Z])", r"\\le"),
         (r"\\(?:geqslant|geqq|geq)(?![a-zA-Z])", r"\\ge"),
         (r"\\ne(?![a-zA-Z])", r"\\neq"),
@@ -49,13 +64,25 @@ _RULES = [
         (r"\\[lr]vert(?![a-zA-Z])", "|"),
         (r"\\(?:qquad|quad|enspace|thinspace)(?![a-zA-Z])", " "),
         (r"\\(?:imath|jmath)(?![a-zA-Z])", "i"),
-        (r"\\text\{\s*(i|e|[A-Z])\s*\}", r"\1"),
+        (r"\\text\{\s*(i|e|[BD-IMO-UX-Z])\s*\}|(?<![\d}~,;: ])\\text\{\s*(L)\s*\}", r"\1\2"),
+        (rf"{_NO_VALUE}(?:\\text\{{({_UNIT_LETTER})\s*\}}|(?<![\d}}])\\text\{{\s*({_UNIT_LETTER})\s*\}})", r"\1\2"),
         (r"\\[pb]mod(?![a-zA-Z])", r"\\mod"),
+        (r"\\underline\s*(?=\{)|\\(?:text)?color\s*\{[^{}]*\}\s*|\\[hv]space\*?\s*\{[^{}]*\}", ""),
+        (r"\{?\s*(\w+)\s*\\choose\s*(\w+)\s*\}?", r"\\binom{\1}{\2}"),
+        (r"\\text\{\s*all real(?: numbers?)?\s*\}", r"\\mathbb{R}"),
+        (r"(?<=\S)\s*(?:,|\\text\{[^{}]*\})\s*[a-z]\s*\\in\s*\\mathbb\s*\{[ZN]\}\s*\$?$", ""),
+        (r"(?<=\d)\s*\\text\{\s*to\s*\}\s*(?=\d)", ":"),
         (r"\\[hv]?phantom\s*(?:\{[^{}]*\}|.)", ""),
         (r"\\frac\s*(\\[a-zA-Z]+)(?![a-zA-Z{[])", r"\\frac{\1}"),
         (r"\\frac(\{[^{}]*\})\s*(\\[a-zA-Z]+(?![a-zA-Z{[])|\w)", r"\\frac\1{\2}"),
     )
 ]  # fmt: skip
+_NO_SOLUTION = re.compile(
+    r"(?:\\text\{\s*)?(?:there (?:is|are) )?no( real| integer| rational| complex)? solutions?(?: exists?)?\s*\.?\s*\}?",
+    re.IGNORECASE,
+)
+_COLON = re.compile(r"(?:\\(?:text|math(?:bin|rel|punct|ord))\s*)?\{\s*:\s*\}|\\colon(?![a-zA-Z])")
+_TIMES_TEN = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*\^)")
 _THOUSANDS = [
     re.compile(r"(?<=\d)\\!\s*,\s*(?:\\!)?\s*(?=\d{3}(?!\d))|(?<=\d),\s*\\!\s*(?=\d{3}(?!\d))"),
     re.compile(r"(?<=\d)\s*\{,\}\s*(?:\\!)?\s*(?=\d{3}(?!\d))"),
@@ -64,7 +91,7 @@ _THOUSANDS = [
 _COMMA_NUMBER = re.compile(r"(?<![\d.,\w(\[])(?<!\\\{)[1-9]\d{0,2}(?:,\d{3})+(?![\d,])")
 _BRACKETED = re.compile(r"[(\[]\d{1,3}(?:,\d{3})+[)\]]|\\\{\d{1,3}(?:,\d{3})+\\\}")
 _SPACED_NUMBER = re.compile(r"(?<![\d.,\w])[1-9]\d{0,2}(?: \d{3})+(?![\d ])")
-_SCIENTIFIC = re.compile(r"(?<![\w.])(\d+(?:\.\d*)?|\.\d+)[eE]([+-]?\d{1,6})(?!\w)")
+_SCIENTIFIC = re.compile(r"(?<![\w.])(\d+(?:\.\d*)?|\.\d+)[eE]([+-]?\d{1,6})(?![\d.]|\w*\s*_)")
 _MIXED = re.compile(r"(?<![\d.\w^}])(\d+)\s+(\d+)\s*/\s*(\d+)(?![\d.])")
 _ROOT = re.compile(r"√\s*(\d+(?:\.\d+)?|\{|\(|[a-zA-Z])")
 
@@ -87,26 +114,39 @@ def normalize(latex: str) -> Normal:
         >>> normalize(r"$1\,000\,000 \text{ cm}$")
         Normal(text='1000000', percent=False, unit='cm')
     """
-    text = spell(latex)
-    text, percent = _split_percent(text)
-    text, unit = split_unit(text)
+    text = without_degrees(spell(latex))
+    value, percent = _split_percent(text)
+    value, unit = split_unit(value)
     if not percent:  # 5 percent of the cost
-        text, percent = _split_percent(text)
-    return Normal(_tidy(text), percent, unit)
+        value, percent = _split_percent(value)
+    if (percent or unit) and _has_items(value):  # each has its own
+        return Normal(text)
+    return Normal(_tidy(value), percent, unit)
+
+
+def _has_items(text: str) -> bool:
+    return len(split_list(text)) > 1 and decimal_comma(text) is None
 
 
 def spell(latex: str) -> str:
     """The spelling rules alone: characters, commands, digit groups, wrappers."""
     text = latex.translate(_CHARACTERS)
-    text = _scripts(text)
+    text = with_one_kind_of_dots(_scripts(text))
     text = _tidy(text)
     if not re.search(r"\\begin\{|\\\\\s*[\d&-]", text):  # doubled escapes, unless they end the rows of a matrix
         text = re.sub(r"\\\\(?=[a-zA-Z{}%$,!])", r"\\", text)
-    for pattern, replacement in _RULES:
-        text = pattern.sub(replacement, text)
+    if "\\" in text:  # as every rule has
+        for pattern, replacement in _RULES:
+            text = pattern.sub(replacement, text)
+        if quoted := _QUOTED.fullmatch(text):
+            text = quoted[1].strip()
+    if unsolvable := _NO_SOLUTION.fullmatch(text):
+        text = rf"\text{{no{unsolvable[1].lower()} solution}}" if unsolvable[1] else r"\emptyset"
+    text = _TIMES_TEN.sub(r"\\times ", _COLON.sub(":", text))
     text = _join_digits(text)
     text = _ROOT.sub(lambda found: rf"\sqrt{_braced(found[1])}", text)
     text = re.sub(r"\\sqrt\s*(\[[^\]]*\])\s*(\w)", r"\\sqrt\1{\2}", text)
+    text = without_repetition(text)
     text = _SCIENTIFIC.sub(r"\1\\times 10^{\2}", text)
     text = _MIXED.sub(r"\1\\frac{\2}{\3}", text)
     text = re.sub(r"\\!\s*", "", text)

@@ -1,8 +1,7 @@
-r"""The outer shape of an answer: lists, tuples, sets, labels such as `x =`, choice letters, words, times of day."""
+r"""The outer shape of an answer: lists, tuples, sets, labels such as `x =`, choice letters, words."""
 
 import re
 from dataclasses import dataclass
-from typing import Literal
 
 _TOKEN = re.compile(
     r"\\begin\{|\\end\{|\\text\{|\\[{}|,;]|\\[a-zA-Z]+|\\.|[(\[{)\]},;]|(?<![<>!:])=|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])",
@@ -21,63 +20,9 @@ _LABEL = re.compile(
 _CHOICE = re.compile(r"(?:\\text\s*\{\s*)?(?:\(\s*([A-Za-z])\s*\)|([A-Z]))\s*\}?\s*[.:)]?\s*\}?")
 _CHOICE_WITH_TEXT = re.compile(r"(?:\\text\s*\{\s*)?(?:\(\s*([A-Z])\s*\)|([A-Z])\s*[.:)])\s*\}?\s*\S.*", re.DOTALL)
 _WORDS = re.compile(r"(?:\\text\s*\{\s*)?([A-Za-z][A-Za-z' -]*[A-Za-z])\s*\.?\s*\}?")
-_CLOCK = re.compile(
-    r"(\d{1,2}):(\d{2})(?::(\d{2}))?\s*(?:\\text\s*\{\s*)?\s*([ap])?\.?\s*(?:m\.?)?\s*\}?", re.IGNORECASE
-)
 
-
-_RELATION = re.compile(r"[<>]|\\(?:le|ge|neq|cup|cap|setminus|mid|begin|emptyset|mathbb)(?![a-zA-Z])")
-
-
-@dataclass(frozen=True)
-class Shape:
-    """An answer taken apart once."""
-
-    text: str
-    kind: Literal["single", "list", "set", "tuple"]
-    brackets: str = ""
-    items: tuple[str, ...] = ()
-
-    @property
-    def is_relation(self) -> bool:
-        """Whether it may describe a set without listing it: an inequality, a union, a matrix."""
-        return bool(_RELATION.search(self.text))
-
-    @property
-    def label(self) -> str | None:
-        """Of a single `x = ...`."""
-        return split_label(self.text)[0]
-
-    @property
-    def names(self) -> bool:
-        """Whether each item of a list names another variable: x = 1, y = 2."""
-        labels = [label and label.partition("_")[0] for label, _ in map(split_label, self.items)]
-        return self.kind == "list" and None not in labels and len(set(labels)) == len(labels)
-
-    @property
-    def has_last_part(self) -> bool:
-        """Whether it is a list whose last item differs from the others."""
-        return self.kind == "list" and self.items[-1] not in self.items[:-1]
-
-    @property
-    def values(self) -> list[str]:
-        """The items without labels."""
-        return [rest for _, rest in map(split_label, self.items)]
-
-    @property
-    def named_values(self) -> list[tuple[str | None, str]]:
-        """(label, value) where each names another variable, else (None, value)."""
-        return [(label if self.names else None, rest) for label, rest in map(split_label, self.items)]
-
-
-def shape(text: str) -> Shape:
-    """How an answer is built."""
-    items = [part for item in split_list(text) for part in expand_plus_minus(item)]
-    if len(items) > 1:
-        return Shape(text, "list", "", tuple(items))
-    if (found := bracketed(text)) is not None:
-        return Shape(text, "set" if found.is_set else "tuple", found.opening + found.closing, tuple(found.items))
-    return Shape(text, "single")
+_CUT_OFF = re.compile(r"(?<![<>!])=(?=\s*-?\d*\.\d+\s*\\ldots$)")
+r"""Of \pi = 3.14159..., which says no more than that it is about that."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +63,8 @@ def bracketed(text: str) -> Bracketed | None:
         return None
     items = split_list(text[len(opening) : -len(closing)])
     is_set = opening in (r"\{", "{")
+    if is_set:
+        items = [part for item in items for part in expand_plus_minus(item)]
     if (len(items) < 2 and not is_set) or is_set != (closing in (r"\}", "}")):
         return None
     if is_set and re.search(r"\\mid|\\vert|[:|]", text):
@@ -140,23 +87,31 @@ def split_label(text: str) -> tuple[str | None, str]:
 
 def expand_plus_minus(item: str) -> list[str]:
     r"""`a \pm b` as `a + b` and `a - b`; anything else as itself."""
-    if r"\pm" not in item and r"\mp" not in item:
+    if not re.search(r"\\(?:pm|mp)(?![a-zA-Z])", item):  # \pmx is no sign: it would be expanded for ever
         return [item]
     signs = (("+", "-"), ("-", "+"))
     return [re.sub(r"\\mp(?![a-zA-Z])", low, re.sub(r"\\pm(?![a-zA-Z])", high, item)).strip() for high, low in signs]
 
 
+def is_function_value(*labels: str) -> bool:
+    """Whether labels name the value of a function, as y and f(x) both do."""
+    return "y" in labels and any(re.fullmatch(r"[a-zA-Z]\(\w\)", label) for label in labels)
+
+
 def sides(text: str) -> list[str]:
-    """What stands between the top-level equal signs."""
-    return _split(text, {"="})
+    """What stands between the top-level equal signs; the text itself where it has nothing else."""
+    return _split(text, {"="}) or [text]
 
 
 def without_approximation(text: str) -> str:
     r"""`\frac{1}{3}` of `\frac{1}{3} \approx 0.33`; of `x \approx 0.33`, which has nothing better, `0.33`."""
+    text = _CUT_OFF.sub(r"\\approx ", text)
     before, sign, after = text.partition(r"\approx")
     if not sign or not after.strip():
         return text
-    return after.strip() if not before.strip() or split_label(f"{before}= 0")[1] == "0" else before.strip()
+    before, after = before.strip(), after.strip()
+    named = split_label(f"{before}= 0")[1] == "0" and before not in (r"\pi", "e")
+    return after if not before or named else before
 
 
 def choice(text: str, with_text: bool = False) -> str | None:
@@ -174,15 +129,6 @@ def words(text: str) -> str | None:
 def is_wrapped(text: str) -> bool:
     r"""Whether the whole is one `\text{...}`."""
     return text.startswith(r"\text") and text.endswith("}")
-
-
-def clock(text: str) -> tuple[int, ...] | None:
-    """(hours, minutes, seconds) of `8:34`, `20:34:00` or `8:34 p.m.`; None for others."""
-    found = _CLOCK.fullmatch(text)
-    if not found or int(found[1]) > 24 or int(found[2]) > 59:
-        return None
-    afternoon = 12 if (found[4] or "").lower() == "p" and int(found[1]) < 12 else 0
-    return int(found[1]) + afternoon, int(found[2]), int(found[3] or 0)
 
 
 def _split(text: str, separators: set[str]) -> list[str]:

@@ -13,6 +13,8 @@ from functools import lru_cache
 from types import FrameType
 from typing import Any
 
+from acereason.rewards.answers.dots import DOTS
+
 _NOISE, _SAME = 1e-12, 1e-20
 """Relative difference within which a decimal of 15 digits, or two evaluations of exact numbers, are one number."""
 _DIGITS = 30
@@ -22,7 +24,6 @@ _READING_SECONDS = 2.0
 """CPU seconds for reading and evaluating either side by itself."""
 _BASE = re.compile(r"(\d+)\s*_\s*\{?\s*(\d+|\\text\s*\{\s*\w+\s*\})\s*\}?")
 _LETTERS = re.compile(r"\\text\s*\{[^{}]*\}|\\[a-zA-Z]+|([a-zA-Z])")
-_REPEATING = re.compile(r"(\d*)\.(\d*)\\(?:overline|bar|dot)\s*\{\s*(\d+)\s*\}")
 
 
 class Unparsable(ValueError):
@@ -82,14 +83,15 @@ def _read(latex: str) -> tuple[Any, Any]:
 
 def _parse(latex: str) -> Any:
     """A sympy object; None where the text is no mathematics that math-verify reads."""
+    if DOTS in latex:  # it would leave them out, and 1+2+\ldots+9 be 12
+        return None
     from latex2sympy2_extended.math_normalization import NormalizationConfig  # loads sympy: half a second,
     from math_verify import LatexExtractionConfig, parse  # which only verifiers pay
 
     spelling = NormalizationConfig(units=False, malformed_operators=True, boxed="last")  # its units eat the t of 2t
     whole = LatexExtractionConfig(False, boxed_match_priority=0, normalization_config=spelling)
-    exact = _REPEATING.sub(_as_fraction, latex)
     found = parse(  # first_match: where the whole can't be read, no part of it is taken instead
-        rf"\boxed{{{exact}}}", [whole], "no_fallback", extraction_mode="first_match", parsing_timeout=None
+        rf"\boxed{{{latex}}}", [whole], "no_fallback", extraction_mode="first_match", parsing_timeout=None
     )
     return _with_imaginary_unit(found[0]) if found else None
 
@@ -154,14 +156,6 @@ def _difference_in_writing(answer: str, response: str) -> str | None:
 
 def _letters(text: str) -> set[str]:
     return {letter for letter in _LETTERS.findall(text) if letter}
-
-
-def _as_fraction(found: re.Match[str]) -> str:
-    r"""`0.1\overline{6}` as a fraction."""
-    whole, fixed, repeated = found.groups()
-    scale, period = 10 ** len(fixed), 10 ** len(repeated) - 1
-    top = int(whole + fixed or "0") * period + int(repeated)
-    return rf"\frac{{{top}}}{{{scale * period}}}"
 
 
 @contextlib.contextmanager

@@ -3,89 +3,110 @@ r"""Units at the end of an answer: set apart, so that `10` answers `10 \text{ cm
 import re
 from fractions import Fraction
 
-_DIMENSIONS: dict[str, dict[str, Fraction]] = {
-    "length": {
-        "nm": Fraction(1, 10**9), "mm": Fraction(1, 1000), "cm": Fraction(1, 100), "dm": Fraction(1, 10),
-        "m": Fraction(1), "km": Fraction(1000), "in": Fraction(254, 10000), "ft": Fraction(3048, 10000),
-        "yd": Fraction(9144, 10000), "mi": Fraction(1609344, 1000),
-    },
-    "time": {
-        "ms": Fraction(1, 1000), "s": Fraction(1), "min": Fraction(60), "h": Fraction(3600), "day": Fraction(86400),
-        "week": Fraction(604800),
-    },
-    "mass": {"mg": Fraction(1, 1000), "g": Fraction(1), "kg": Fraction(1000), "ton": Fraction(10**6)},
-    "volume": {"ml": Fraction(1, 1000), "L": Fraction(1)},
-    "angle": {"degree": Fraction(1)},
-    "share": {"percent": Fraction(1)},
-    "money": {"cent": Fraction(1, 100), "dollar": Fraction(1)},
-}  # fmt: skip
-_SPELLINGS = {
-    "nm": "nanometer", "mm": "millimeter millimetre", "cm": "centimeter centimetre", "dm": "decimeter decimetre",
-    "m": "meter metre", "km": "kilometer kilometre", "in": "inch inche", "ft": "foot feet", "yd": "yard", "mi": "mile",
-    "ms": "millisecond", "s": "second sec", "min": "minute", "h": "hour hr", "day": "day", "week": "week",
-    "mg": "milligram", "g": "gram", "kg": "kilogram", "ton": "tonne", "ml": "milliliter millilitre mL",
-    "L": "liter litre l", "cent": "cent ¢", "dollar": "dollar USD",
-}  # fmt: skip
-_CANONICAL = {word: unit for unit, words in _SPELLINGS.items() for word in [unit, *words.split()]}
-_SCALE = {unit: (dimension, scale) for dimension, units in _DIMENSIONS.items() for unit, scale in units.items()}
+from acereason.rewards.answers.exact import as_latex, number
+from acereason.rewards.answers.measures import NAMES, canonical, scale
 
-_KNOWN = "|".join(sorted((word for word in _CANONICAL if len(word) > 1 and word.isascii()), key=len, reverse=True))
+_PRODUCTS_TOO = {"in", "mi", "ms", "mg", "nm"}
+"""What stands glued to a number for a unit as well as for a product of variables: 5mg."""
+_COUNTED = {"unit", "people", "person", "percent", "point", "student", "apple", "ball", "coin", "card", "book", "page"}
+_MONEY = r"[€£¥₹]"
+
+
+def _either(words: set[str] | frozenset[str]) -> str:
+    return "|".join(sorted(words, key=len, reverse=True))
+
+
 _POWER = r"(?:\s*\^\s*(?:\{\s*[-\d]+\s*\}|\d))?"
-_WRAPPED = re.compile(rf"(?<=[\w)}}\]])\s*\\text\s*\{{([^{{}}]*)\}}({_POWER})\s*$")
-_CURRENCY = re.compile(r"^(?:\\?\$|\\text\{\s*(?:Rs\.?|USD|\\?\$)\s*\}|[€£¥₹])\s*(?=[-\d.\\])|(?<=\d)\s*[€£¥₹]$")
-_DEGREES = re.compile(
-    r"(?<=[\w)}])\s*(?:\^\s*(?:\{\s*\\circ\s*\}|\\circ)|\\degrees?|\\text\{\s*degrees?\s*\})\s*[CF]?$"
+_GROUP = rf"\\text\s*\{{(?:[^{{}}]|\{{[^{{}}]*\}})*\}}{_POWER}"
+_AFTER_VALUE = r"(?:(?<=[\d)}\]])|(?<=\\pi)(?=\s))\s*"
+_WRAPPED = re.compile(
+    rf"(?<=[\w)}}\]])\s*({_GROUP}(?:\s*(?:/|\\cdot|\\times)?\s*{_GROUP})*"
+    rf"|\\frac\s*\{{\s*{_GROUP}\s*\}}\s*\{{\s*{_GROUP}\s*\}})()\s*$"
 )
+_CURRENCY = re.compile(
+    rf"^(\\?\$|Rs\.?(?![a-zA-Z])|\\text\{{\s*(?:Rs\.?|USD|EUR|\\?\$|{_MONEY})\s*\}}|{_MONEY})\s*(?=[-\d.\\])"
+    rf"|(?<=\d)\s*({_MONEY}|¢|\\cent(?![a-z])|\\text\{{\s*(?:\\?\$|{_MONEY}|¢)\s*\}})$"
+)
+_DEGREES = re.compile(r"(?<=[\w)}])\s*\^\s*(?:\{\s*\\circ\s*\}|\\circ)\s*(?:\\text\s*\{\s*([CF])[a-z]*\s*\}|([CF]))?$")
 _WORDS = re.compile(
-    rf"(?<=[\d)}}])\s*((?<=\s)(?:(?:square|cubic|sq\.?|cu\.?)\s+)?(?:[a-zA-Z]{{4,}}|{_KNOWN})(?:[ /-][a-zA-Z.]+){{0,5}}"
-    rf"|(?:cm|mm|km|kg|degrees?))({_POWER})\s*$"
+    rf"{_AFTER_VALUE}((?<=\s)(?:(?:square|cubic|sq\.?|cu\.?)\s+)?(?:[a-zA-Z]{{4,}}|{_either(NAMES)})"
+    rf"(?:[ /-][a-zA-Z.]+){{0,5}}|(?:{_either(NAMES - _PRODUCTS_TOO | _COUNTED)})s?(?:/[a-zA-Z]+)?)({_POWER}|[23])\s*$"
 )
+_BARE = re.compile(
+    rf"(?<=[\d}}])\s*((?:{_either(_PRODUCTS_TOO)}|[mshgLACJKNVW])(?:/[a-z]{{1,3}})?)({_POWER})\s*$"
+    rf"|(?<=[\d}}])\s*\\frac\s*\{{\s*([a-z]{{1,3}})\s*\}}\s*\{{\s*([a-z]{{1,3}}{_POWER})\s*\}}\s*$"
+)
+_TIME_OF_DAY = re.compile(r"\s*(?:[ap]\.?\s*m\.?|o'?\s?clock|in the (?:morning|afternoon|evening))\s*", re.IGNORECASE)
+_THOUSANDS = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _NOT_UNITS = {"and", "or", "pi", "sin", "cos", "tan", "log", "exp", "sqrt", "mod", "where", "with", "for", "the", "let"}
+_LARGER = re.compile(r"(.*(?:[a-zA-Z}]|\s))\s*(\d+(?:\.\d+)?)", re.DOTALL)
+_AND = re.compile(r"\s*(?:\\text\{\s*and\s*\}|\band)\s*$")
 
 
 def split_unit(text: str) -> tuple[str, str | None]:
     r"""The text without its trailing unit or leading currency sign, and the unit's canonical name.
 
-    Degrees come back as `degree`. Words that can't be units (`and`, `sin`) stay.
+    Degrees come back as `degree`. Words that can't be units (`and`, `sin`, `p.m.`) stay. What is measured in two units,
+    `3 \text{ feet } 6 \text{ inches}`, comes back in the smaller one.
 
     Example:
         >>> split_unit(r"10 \text{ square centimeters}")
         ('10', 'cm^2')
     """
-    bare = _CURRENCY.sub("", text)
-    if bare != text:
-        return bare.strip(), "dollar" if "$" in text else None
+    if currency := _CURRENCY.search(text):
+        return _CURRENCY.sub("", text).strip(), canonical(re.sub(r"\\text|[{}\\\s]", "", currency[1] or currency[2]))
     if degrees := _DEGREES.search(text):
-        return text[: degrees.start()].rstrip(), "degree"
+        letter = degrees[1] or degrees[2]
+        return text[: degrees.start()].rstrip(), f"degree {letter}" if letter else "degree"
     for pattern in (_WRAPPED, _WORDS):
-        if (found := pattern.search(text)) and _is_unit(found[1]):
-            return text[: found.start()].rstrip(), _canonical(found[1], found[2])
+        if (found := pattern.search(text)) and _is_unit(words := _unwrapped(found[1] + found[2])):
+            return _with_larger(*_with_thousands(text[: found.start()].rstrip(), words))
     return text, None
 
 
-def scale(unit: str | None) -> tuple[str, Fraction] | None:
-    """Dimension and size in base units of a known unit, such as `cm^2`; None for any other word."""
-    if unit is None:
+def _with_thousands(text: str, words: str) -> tuple[str, str | None]:
+    """A value with what its words multiply it by, and the unit of the rest: 2 million dollars."""
+    first, _, rest = words.partition(" ")
+    if (times := _THOUSANDS.get(first.lower())) is None:
+        return text, canonical(words)
+    value = number(text)
+    return rf"{times} \cdot ({text})" if value is None else as_latex(value * times), canonical(rest) if rest else None
+
+
+def bare_unit(text: str) -> tuple[str, str] | None:
+    """The text before letters that are a unit if anything says so, as in `5m`, and the unit; else None."""
+    found = _BARE.search(text)
+    if not found:
         return None
-    base, _, power = unit.partition("^")
-    if base not in _SCALE:
-        return None
-    dimension, factor = _SCALE[base]
-    exponent = int(power or 1)
-    return f"{dimension}^{exponent}", factor**exponent
+    words = f"{found[3]}/{found[4]}" if found[3] else found[1] + found[2]
+    unit = canonical(_unwrapped(words))
+    return None if scale(unit) is None else (text[: found.start()].rstrip(), unit)
+
+
+def _unwrapped(words: str) -> str:
+    r"""`m/s^2` of `\text{m}/\text{s}^{2}`, or of the same as a fraction."""
+    words = re.sub(r"\\frac\s*\{(.*)\}\s*\{(.*)\}$", r"\1/\2", words)
+    words = re.sub(r"\\(?:cdot|times)(?![a-zA-Z])", " ", words)
+    words = re.sub(r"\\text\s*\{((?:[^{}]|\{[^{}]*\})*)\}", r" \1", words)
+    words = re.sub(r"\s*\^\s*(?:\{\s*(-?\d+)\s*\}|(\d))", r"^\1\2", words)
+    return re.sub(r"[~$]", " ", words).strip()
 
 
 def _is_unit(words: str) -> bool:
     parts = re.findall(r"[a-zA-Z]+", words)
-    return bool(parts) and parts[0] not in _NOT_UNITS and not {"and", "or"} & set(parts)
+    if not parts or parts[0] in _NOT_UNITS or {"and", "or", "base"} & set(parts):
+        return False
+    return _TIME_OF_DAY.fullmatch(words) is None
 
 
-def _canonical(words: str, power: str) -> str:
-    words = words.strip().rstrip(".")
-    exponent = re.search(r"-?\d+", power or "")
-    number = exponent[0] if exponent else ""
-    prefix = re.match(r"(square|sq\.?|cubic|cu\.?)\s+(.*)", words)
-    if prefix:
-        words, number = prefix[2], "2" if prefix[1].startswith("s") else "3"
-    name = _CANONICAL.get(words) or _CANONICAL.get(words.lower()) or _CANONICAL.get(words.lower().removesuffix("s"))
-    return (name or words.lower().removesuffix("s")) + (f"^{number}" if number and number != "1" else "")
+def _with_larger(text: str, unit: str | None) -> tuple[str, str | None]:
+    """A number of small units with the larger ones before it, as one number of small ones."""
+    found = _LARGER.fullmatch(text)
+    if not found or (size := scale(unit)) is None:
+        return text, unit
+    before = _AND.sub("", found[1].rstrip())
+    value, larger = bare_unit(before) or split_unit(before)
+    above = scale(larger)
+    if above is None or above[0] != size[0] or above[1] <= size[1] or (whole := number(value)) is None:
+        return text, unit
+    return as_latex(whole * above[1] / size[1] + Fraction(found[2])), unit

@@ -9,7 +9,7 @@ outputs never enter that process: they are compared by the caller, or by an exam
 Layers, each with what provides it here, best first; which of them a machine has is found out at the start and tested by
 a program that tries to get through:
 
-- limits: rlimits on CPU, memory, processes, open files and file sizes; wall clock; cap on output.
+- limits: rlimits on CPU, memory, processes, open files and file sizes; processor time and sleep; cap on output.
 - processes: a pid namespace; as root without it, killing all of a user id that only this slot has; else the zygote is
   the reaper of orphans and kills its whole tree.
 - files: a root of read-only Python files with a small in-memory scratch folder (mount namespace), and Landlock.

@@ -13,6 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
+from acereason.rewards.clock import family
+from acereason.rewards.imports import Imports
 from acereason.rewards.sandbox.job import GRACE_SECONDS, Job, collect, receive
 from acereason.rewards.sandbox.probe import check_isolation
 from acereason.rewards.sandbox.settings import LAYERS, Isolation, Layer, Limits, Mechanism, Run, SandboxError
@@ -22,7 +24,7 @@ log = logging.getLogger(__name__)
 _ROOT = str(Path(__file__).resolve().parents[3])
 _BOOT = f"import sys; sys.path.append({_ROOT!r}); from acereason.rewards.sandbox.zygote import main; main()"
 _UIDS = range(64_000, 65_000)
-_START_SECONDS = 30.0
+_START_SECONDS = 200.0
 
 
 class Sandbox:
@@ -36,14 +38,14 @@ class Sandbox:
         self,
         limits: Limits = Limits(),  # noqa: B008  frozen
         required: Collection[Layer] = (),
-        extra: Collection[str] = (),
+        imports: Imports = Imports(),  # noqa: B008  frozen
         wanted: Collection[Mechanism] = get_args(Mechanism),
     ) -> None:
         """
         Args:
             limits: of every run.
             required: layers whose absence is an error.
-            extra: directories that programs may read besides Python's own, and import from.
+            imports: packages to load besides the standard library, and what may be read for them.
             wanted: mechanisms to use where the machine offers them.
         """
         self.limits = limits
@@ -52,7 +54,7 @@ class Sandbox:
         if os.geteuid() == 0:
             self._uid_lock, uid = _claim_uid()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        settings = {"limits": asdict(limits), "uid": uid, "wanted": list(wanted), "extra": list(extra)}
+        settings = {"limits": asdict(limits), "uid": uid, "wanted": list(wanted), "imports": asdict(imports)}
         with theirs:
             self._process = _start_zygote(theirs.fileno(), settings)
         self._control.settimeout(_START_SECONDS)
@@ -69,7 +71,7 @@ class Sandbox:
             job: see `program.run` and `examiner.run`.
             stdin: what the program reads, from a regular file.
         """
-        return Job(self._control, self.limits, job, stdin, channel)
+        return Job(self._control, self.limits, job, stdin, channel, self._zygote)
 
     def run(self, job: dict[str, Any], stdin: bytes = b"") -> Run:
         """A whole run."""
@@ -95,6 +97,8 @@ class Sandbox:
         isolation = Isolation(hello["active"], hello["missing"])
         if lacking := [f"{layer} ({isolation.missing[layer]})" for layer in required if layer in isolation.missing]:
             raise SandboxError(f"this machine has no layer {', '.join(lacking)}")
+        namespaces = "pid namespace" in isolation.active["processes"]
+        self._zygote = family(self._process.pid)[1] if namespaces else self._process.pid
         check_isolation(self.run, isolation)
         log.info("sandbox: %s", isolation.describe())
         for layer, why in isolation.missing.items():

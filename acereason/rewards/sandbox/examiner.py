@@ -2,63 +2,96 @@
 no reach.
 
 Names that the test code uses and doesn't define stand for the program's. Plain data comes over by value and is compared
-as Python compares it; functions, classes and other objects come as proxies, which can be called, read and subscripted,
-but never compare equal to anything but themselves. Lists, dicts and sets that the program changes in place are changed
-here too. What can't cross is a function or class of the test code: a test that passes one to the program is an error.
+as Python compares it; functions, classes and other objects come as proxies (`foreign.py`). Lists, dicts and sets that
+the program changes in place are changed here too, and the other way round. Functions and objects of the test code go
+over as proxies, too: the program may call them and use what their class defines.
+
+Tests run as their framework would run them (`frameworks.py`): whatever the code only defines, and nobody calls.
 """
 
 import ast
+import asyncio
 import builtins
-import inspect
-import itertools
+import functools
+import importlib
 import json
 import os
+import random
+import socket
 import sys
 import traceback
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from acereason.rewards.sandbox.proxies import CannotCross, Program, ProgramEnded
+from acereason.rewards.sandbox import frameworks
+from acereason.rewards.sandbox.actions import COMPARISONS
+from acereason.rewards.sandbox.classes import ForeignClass
+from acereason.rewards.sandbox.foreign import Proxy, number_of
+from acereason.rewards.sandbox.inplace import change_in_place
+from acereason.rewards.sandbox.peer import CannotCross, Peer, PeerEnded
+from acereason.rewards.sandbox.program import CHANNEL
+from acereason.rewards.sandbox.treatment import treatment
 
 _AIDS = (ModuleType, type)
 """What of the prelude test code finds, too; its functions aren't there, lest they pass for the program's."""
+_OVER_THERE = {
+    "dataclasses": ["asdict", "astuple", "fields", "is_dataclass", "replace"],
+    "inspect": [
+        "isclass",
+        "signature", "isgenerator", "isgeneratorfunction", "iscoroutine", "iscoroutinefunction", "isabstract",
+        "isfunction", "ismethod", "getmembers", "getdoc", "getsource", "isawaitable", "isasyncgenfunction",
+    ],
+    "typing": ["get_type_hints"], "functools": ["singledispatch"],
+}  # fmt: skip
+"""Functions that look at how an object is made: where it is the program's they run there."""
 
 
 def run(job: dict[str, Any], names: dict[str, Any]) -> None:
-    """Examine the program on fd 3 by the job's `setup` and `tests` (`pytest`: call its test functions).
+    """Examine the program on fd 3 by the job's `setup` and `tests` (`pytest`: they are a module of pytest's).
 
     One JSON line on stdout says the outcome; then this process ends.
     """
-    program = Program()
-    outcome, note = _judge(program, job, names)
-    os.write(1, json.dumps({"outcome": outcome, "note": note[:500]}).encode())
+    told = os.dup(1)
+    sys.stdout, sys.stdin = open(os.devnull, "w"), open(0, closefd=False)  # noqa: SIM115  what tests print goes nowhere
+    channel = socket.socket(fileno=CHANNEL)
+    also: dict[str, Callable[..., Any]] = {
+        "input": _input,
+        "read line": lambda: sys.stdin.readline(),
+        "read": _rest_of_input,
+    }
+    peer = Peer(channel.makefile("rb"), lambda text: channel.sendall(text.encode() + b"\n"), guarded=True, also=also)
+    if "StopIteration" not in job["tests"]:
+        peer.surprising = {"call", "attribute", "item", *COMPARISONS}
+    outcome, note = _judge(peer, job, names)
+    os.write(told, json.dumps({"outcome": outcome, "note": note[:500]}).encode())
     os._exit(0)
 
 
-def warm_up() -> None:
-    """Import what published tests import, where it is installed."""
-    for name in ("numpy", "pytest"):
-        try:
-            __import__(name)
-        except ImportError:
-            continue
+def _input(text: str = "") -> str:
+    return input(text)  # what a test may have put in its place
 
 
-def _judge(program: Program, job: dict[str, Any], names: dict[str, Any]) -> tuple[str, str]:
+def _rest_of_input() -> str:
+    return sys.stdin.read()
+
+
+def _judge(peer: Peer, job: dict[str, Any], names: dict[str, Any]) -> tuple[str, str]:
     try:
-        _examine(program, job, names)
-    except ProgramEnded:
+        _examine(peer, job, names)
+    except PeerEnded:
         return "runtime error", "the program ended before it answered"
     except CannotCross as error:
         return "error", f"this test can't be taken out of the program's process: it passes {error} to the program"
+    except frameworks.Missing as error:
+        return "error", str(error)
     except ModuleNotFoundError as error:
-        needed = error is not program.raised and error.name in _imported(job["setup"] + "\n" + job["tests"])
+        needed = error is not peer.raised and error.name in _imported(job["setup"] + "\n" + job["tests"])
         return "error" if needed else "runtime error", _where(error, job["tests"])
-    except BaseException as error:
-        theirs = error is program.raised or isinstance(error, (NameError, ImportError))
+    except BaseException as error:  # an assertion, or whatever else a test raises where the program isn't what it asks
+        theirs = error is peer.raised or isinstance(error, (NameError, ImportError))
         return "runtime error" if theirs else "wrong", _where(error, job["tests"])
-    return ("runtime error", "the program ended while it was tested") if program.ended else ("passed", "")
+    return ("runtime error", "the program ended while it was tested") if peer.ended else ("passed", "")
 
 
 def _imported(source: str) -> set[str]:
@@ -76,36 +109,82 @@ def _where(error: BaseException, tests: str) -> str:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<tests>"]
     source = tests.splitlines()
     line = source[lines[-1] - 1].strip() if lines and lines[-1] and lines[-1] <= len(source) else ""
-    told = f"{type(error).__name__}: {error}".removesuffix(": ")
+    told = f"{type(error).__name__}: {_text(error)}".removesuffix(": ")
     return f"{told} at {line}" if line else told
 
 
-def _examine(program: Program, job: dict[str, Any], names: dict[str, Any]) -> None:
-    defined = program.names()
-    sys.modules["solution"] = _Solution(program, defined)
-    scope: dict[str, Any] = {"__name__": "tests", "__builtins__": __builtins__}
-    exec(compile(job["setup"], "<setup>", "exec"), scope)
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:  # of a class of the program's, whose process is gone; the verdict stands, without the text
+        return ""
+
+
+def _examine(peer: Peer, job: dict[str, Any], names: dict[str, Any]) -> None:
+    defined = peer.ask("scope")
     tree = ast.parse(job["tests"])
+    treated = treatment(tree)
+    sys.modules["solution"] = _Solution(peer, defined, treated)
+    module = sys.modules["tests"] = ModuleType("tests")
+    scope = vars(module)
+    _exchange_functions(peer, job["setup"] + job["tests"])
+    _run_setup(peer, job["setup"], scope)
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - scope.keys()
     theirs = _of_program(used & set(defined), names)
     scope.update({name: names[name] for name in used & names.keys() - theirs if isinstance(names[name], _AIDS)})
-    scope.update({name: program.get(name) for name in theirs})
-    exec(compile(tree, "<tests>", "exec"), scope)
-    if job["pytest"]:
-        _call_tests(scope)
+    scope.update({name: getattr(sys.modules["solution"], name) for name in theirs})
+    _follow(peer, scope, [name for name in theirs if number_of(scope[name]) is None])
+    if "type" in used:
+        scope["type"] = _type_for(peer)
+    frameworks.run(tree, module, job["pytest"], lambda error: error is peer.raised)
+
+
+def _run_setup(peer: Peer, source: str, scope: dict[str, Any]) -> None:
+    """Both sides have the classes that the setup defines: an object of one is an object of the other."""
+    scope["__name__"] = "setup"
+    exec(compile(source, "<setup>", "exec"), scope)
+    classes = {name for name, value in scope.items() if isinstance(value, type) and value.__module__ == "setup"}
+    peer.common = lambda name: scope.get(name) if name in classes else None
+
+
+def _follow(peer: Peer, scope: dict[str, Any], names: list[str]) -> None:
+    """Variables of the program's that hold data change when it changes them, unless the test has made them its own."""
+    last = {name: scope[name] for name in names}
+
+    def changed(name: str, value: Any) -> None:
+        if scope.get(name) is last[name]:
+            scope[name] = last[name] = change_in_place(last[name], value)
+
+    peer.changed = changed
+    if names:
+        peer.ask("watch", None, names)
 
 
 class _Solution(ModuleType):
-    """The program as a module, for tests that import it."""
+    """The program as a module, for tests that import it or replace what is in it."""
 
-    def __init__(self, program: Program, defined: list[str]) -> None:
+    def __init__(self, peer: Peer, defined: list[str], treated: dict[str, Any]) -> None:
         super().__init__("solution")
-        self.__dict__.update(_program=program, __all__=defined)
+        self.__dict__.update(_peer=peer, _treated=treated, __all__=defined, __file__="solution.py")
 
     def __getattr__(self, name: str) -> Any:
         if name not in self.__dict__["__all__"]:
-            raise AttributeError(f"the program defines no {name}")
-        return self.__dict__["_program"].get(name)
+            raise AttributeError(f"module 'solution' has no attribute '{name}'")
+        value = self.__dict__["_peer"].ask("global", None, name)
+        if type(value) is Proxy:
+            value.acereason_is_global = True
+        elif type(value) is ForeignClass:
+            value.acereason_made = self.__dict__["_treated"].get(name, "")
+        return value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("__"):  # importlib's
+            super().__setattr__(name, value)
+        else:
+            self.__dict__["_peer"].ask("set global", None, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self.__dict__["_peer"].ask("delete global", None, name)
 
 
 def _of_program(names: set[str], prelude: dict[str, Any]) -> set[str]:
@@ -118,22 +197,55 @@ def _of_program(names: set[str], prelude: dict[str, Any]) -> set[str]:
     return names - pythons or names
 
 
-def _call_tests(scope: dict[str, Any]) -> None:
-    for name, value in list(scope.items()):
-        if name.startswith("test") and inspect.isfunction(value):
-            _call_test(value)
-        elif name.startswith("Test") and inspect.isclass(value):
-            for method in [key for key in vars(value) if key.startswith("test")]:
-                _call_test(getattr(value(), method))
+def _type_for(peer: Peer) -> type:
+    """`type` for test code: the class of a program's object is the program's."""
+
+    class Type(type):
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            if len(args) == 1 and number_of(args[0]) is not None:
+                return peer.ask("type", args[0])
+            return type(*args, **kwargs)
+
+        def __instancecheck__(cls, value: Any) -> bool:
+            return isinstance(value, type)
+
+    return Type("type", (), {})
 
 
-def _call_test(function: Callable[..., None]) -> None:
-    """Call a test function, once for each combination of its `parametrize` marks."""
-    axes: list[list[dict[str, Any]]] = []
-    for mark in getattr(function, "pytestmark", []):
-        if mark.name == "parametrize":
-            names = mark.args[0] if not isinstance(mark.args[0], str) else mark.args[0].replace(",", " ").split()
-            rows = [values if len(names) > 1 else (values,) for values in mark.args[1]]
-            axes.append([dict(zip(names, values, strict=True)) for values in rows])
-    for chosen in itertools.product(*axes):
-        function(**{name: value for axis in chosen for name, value in axis.items()})
+def _exchange_functions(peer: Peer, source: str) -> None:
+    for module, functions in _OVER_THERE.items():
+        for name in functions if module in source or module == "inspect" else []:  # unittest.mock asks inspect
+            original = getattr(importlib.import_module(module), name)
+            setattr(sys.modules[module], name, _where_the_object_is(peer, original))
+    asyncio.run = _running(asyncio.run)
+    random.seed = _seeding(peer, random.seed)
+
+
+def _where_the_object_is(peer: Peer, function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        theirs = bool(args) and number_of(args[0]) is not None
+        return peer.ask("call", call, *args, **kwargs) if theirs else function(*args, **kwargs)
+
+    return call
+
+
+def _running(function: Callable[..., Any]) -> Callable[..., Any]:
+    async def awaited(proxy: Proxy) -> Any:
+        return await proxy
+
+    @functools.wraps(function)
+    def run_it(main: Any, **options: Any) -> Any:
+        return function(awaited(main) if type(main) is Proxy else main, **options)
+
+    return run_it
+
+
+def _seeding(peer: Peer, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A test that seeds its random numbers means the program's, too."""
+
+    def seed(*args: Any) -> Any:
+        peer.ask("seed", None, *args)
+        return function(*args)
+
+    return seed

@@ -5,11 +5,11 @@ import fcntl
 import json
 import os
 import selectors
-import signal
 import socket
 import time
 from typing import Any, BinaryIO
 
+from acereason.rewards.clock import Clock, family, scheduled, used, waited
 from acereason.rewards.sandbox.settings import Limits, Run, SandboxError
 
 GRACE_SECONDS = 60.0
@@ -27,14 +27,22 @@ class Job:
         job: what to do; see `program.run` and `examiner.run`.
         stdin: what the program reads, from a regular file: some programs ask for its size.
         channel: becomes the program's fd 3; without it fd 3 is a pipe whose bytes are `Run.result`.
+        zygote: the process id of the zygote.
     """
 
     def __init__(
-        self, control: socket.socket, limits: Limits, job: dict[str, Any], stdin: bytes, channel: socket.socket | None
+        self,
+        control: socket.socket,
+        limits: Limits,
+        job: dict[str, Any],
+        stdin: bytes,
+        channel: socket.socket | None,
+        zygote: int,
     ) -> None:
         self.run = Run()
+        self.zygote, self.limits = zygote, limits
         self.deadline = time.monotonic() + limits.longest_seconds + GRACE_SECONDS
-        self._control, self._limits = control, limits
+        self._control = control
         self._ended = False
         self._written: dict[str, bytearray] = {"stdout": bytearray(), "stderr": bytearray(), "result": bytearray()}
         pipes = {name: os.pipe() for name in (["stdout", "stderr"] if channel else self._written)}
@@ -69,16 +77,22 @@ class Job:
         written += data
         if name == "stderr":
             del written[:-_STDERR_BYTES]
-        elif len(written) > (limit := self._limits.output_mib * 2**20):
+        elif len(written) > (limit := self.limits.output_mib * 2**20):
             del written[limit:]
             self.run.overflowed = True
             self.stop()
 
     def stop(self) -> None:
         """Kill it, if it still runs."""
-        if not self._ended:
-            with contextlib.suppress(OSError):  # a zygote that is gone is noticed where its answer is read
-                self._control.send(b"stop")
+        self._send(b"stop")
+
+    def expire(self) -> None:
+        """Kill it, if it still runs: its time is up."""
+        self._send(b"time")
+
+    def family(self) -> list[int]:
+        """Its processes."""
+        return [] if self._ended else family(self.zygote)[1:]
 
     def finish(self) -> None:
         """Put what was written into `run`."""
@@ -93,6 +107,11 @@ class Job:
             os.close(source)
         self._names = {}
 
+    def _send(self, message: bytes) -> None:
+        if not self._ended:
+            with contextlib.suppress(OSError):  # a zygote that is gone is noticed where its answer is read
+                self._control.send(message)
+
     def _end(self, report: dict[str, Any]) -> None:
         self._ended = True
         if report["problem"]:
@@ -101,7 +120,7 @@ class Job:
         run.exit_code, run.signal = (None, -status) if status < 0 else (status, None)
         run.timed_out, run.stopped = report["stopped_by"] == "time", report["stopped_by"] == "stop"
         run.seconds, run.cpu_seconds, run.peak_mib = report["seconds"], report["cpu"], report["peak"]
-        if run.signal == signal.SIGKILL and run.cpu_seconds >= self._limits.seconds:
+        if run.cpu_seconds >= self.limits.seconds and not run.stopped:
             run.timed_out = True
 
 
@@ -111,24 +130,51 @@ def collect(*jobs: Job, leader: Job | None = None) -> None:
     Raises:
         SandboxError: a zygote died, or takes far longer than its limits.
     """
+    watch = _Watch(jobs)
     while waiting := {source: job for job in jobs for source in job.sources}:
-        for source in _ready(list(waiting), min(job.deadline for job in waiting.values())):
+        ready = _ready(list(waiting), watch.clock.next_look)
+        for source in ready:
             waiting[source].read(source)
         if leader and not leader.sources:
             for job in jobs:
                 job.stop()
+        if not ready:
+            watch.look()
     for job in jobs:
         job.finish()
+
+
+class _Watch:
+    """Ends runs whose time is up. Takes part: the runs, the zygotes that start them, and this thread, which reads."""
+
+    def __init__(self, jobs: tuple[Job, ...]) -> None:
+        self._jobs = jobs
+        self.clock = Clock(jobs[0].limits.seconds)
+        self._before = self._ours()
+
+    def look(self) -> None:
+        """Measure, and end what has had its time."""
+        families = [job.family() for job in self._jobs]
+        taken = [used(family) for family in families]
+        for job, seconds in zip(self._jobs, taken, strict=True):
+            if time.monotonic() > job.deadline:
+                raise SandboxError("a program could not be ended in time")
+            if seconds >= job.limits.seconds:
+                job.expire()
+        busy = sum(taken) + sum(waited(family) for family in families) + self._ours() - self._before
+        if self.clock.is_over(taken[0], busy, len(families[0])):
+            self._jobs[0].expire()
+            self.clock.next_look = time.monotonic() + 1
+
+    def _ours(self) -> float:
+        return scheduled("thread-self") + sum(scheduled(job.zygote) for job in self._jobs)
 
 
 def _ready(sources: list[int], deadline: float) -> list[int]:
     with selectors.PollSelector() as selector:
         for source in sources:
             selector.register(source, selectors.EVENT_READ)
-        ready = [key.fd for key, _ in selector.select(max(0.0, deadline - time.monotonic()))]
-    if not ready:
-        raise SandboxError("a program could not be ended in time")
-    return ready
+        return [key.fd for key, _ in selector.select(max(0.0, deadline - time.monotonic()))]
 
 
 def _file(content: bytes) -> BinaryIO:

@@ -3,6 +3,8 @@
 import sys
 from typing import Any
 
+from acereason.rewards.sandbox import nodes
+
 _STAR = [
     "string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics", "itertools",
     "functools", "operator", "io", "sys", "json", "builtins", "typing",
@@ -31,4 +33,5 @@ def load() -> dict[str, Any]:
     exec("\n".join(f"from {module} import *" for module in _STAR), names)
     exec("import " + ", ".join(module for module in _STAR if module not in ("builtins", "typing")), names)
     exec("import " + ", ".join(_WARM), {})
+    names.update(ListNode=nodes.ListNode, TreeNode=nodes.TreeNode)
     return names

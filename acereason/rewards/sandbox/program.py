@@ -1,32 +1,31 @@
 """What happens in a program's own process, once it is confined. Nothing here knows an expected output.
 
 Modes: `script` runs the program as Python runs a file; `call` evaluates one expression in its namespace and puts the
-value on fd 3; `serve` answers the examiner's questions on fd 3 until it hangs up.
+value on fd 3; `serve` answers the examiner's questions on fd 3 until it hangs up; `inside` runs test code in the
+program's own namespace, for tests that can't leave it.
 """
 
+import ast
 import atexit
+import builtins
 import errno
 import io
-import json
 import linecache
 import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
-from types import TracebackType
+from collections.abc import Callable
+from types import ModuleType, TracebackType
 from typing import Any
 
-from acereason.rewards.sandbox import wire
+from acereason.rewards.sandbox import frameworks, nodes, wire
+from acereason.rewards.sandbox.peer import Peer
 from acereason.rewards.sandbox.prelude import DIGITS, RECURSION_LIMIT
+from acereason.rewards.sandbox.serving import Asked, Said, Scope
 from acereason.rewards.sandbox.settings import BAD_SYNTAX, OUT_OF_MEMORY, RAISED
 
 CHANNEL = 3
-_ACTIONS: dict[str, Callable[..., Any]] = {
-    "attribute": getattr, "call": lambda function, *args, **kwargs: function(*args, **kwargs), "length": len,
-    "item": lambda value, key: value[key], "list": list, "text": str, "repr": repr, "truth": bool,
-    "contains": lambda value, item: item in value, "instance": lambda kind, value: isinstance(value, kind),
-}  # fmt: skip
 
 
 class UnfinishedProgram(SystemExit):
@@ -47,6 +46,7 @@ def run(job: dict[str, Any], names: dict[str, Any]) -> None:
         "script": _script,
         "call": _call,
         "serve": _serve,
+        "inside": _inside,
     }
     code = _outcome(lambda: mode[job["mode"]](job, names))
     last = _outcome(_shut_down)
@@ -67,7 +67,7 @@ def _call(job: dict[str, Any], names: dict[str, Any]) -> None:
     if "expression" in job:
         value = eval(compile(job["expression"], "<test>", "eval"), names)
     else:
-        value = function(*wire.decode(job["arguments"]))
+        value = nodes.call(function, wire.decode(job["arguments"]))
     _send(wire.dumps(value))
 
 
@@ -79,42 +79,56 @@ def _function(names: dict[str, Any], name: str) -> Callable[..., Any] | None:
     return names.get(name)
 
 
+def _inside(job: dict[str, Any], names: dict[str, Any]) -> None:
+    """Program and tests together, where the program may forge whatever it likes."""
+    _load(job, names)
+    solution, module = ModuleType("solution"), ModuleType("tests")
+    vars(solution).update(names)
+    sys.modules["solution"] = solution
+    vars(module).update(names)
+    frameworks.run(ast.parse(job["tests"]), module, job["pytest"], _is_the_programs)
+    print(job["last"])
+
+
+def _is_the_programs(error: BaseException) -> bool:
+    return any(frame.filename == "solution.py" for frame in traceback.extract_tb(error.__traceback__))
+
+
 def _serve(job: dict[str, Any], names: dict[str, Any]) -> None:
     before = dict(names)
-    _load(job, names)
-    objects: list[Any] = []
-
-    def refer(value: Any) -> int:
-        objects.append(value)
-        return len(objects) - 1
-
-    for line in _lines():
-        request = json.loads(line)
-        _send(_answer(request, names, before, refer, objects.__getitem__) + "\n")
-
-
-def _answer(
-    request: dict[str, Any], scope: dict[str, Any], before: dict[str, Any], refer: Callable, resolve: Callable
-) -> str:
-    try:
-        if request["do"] == "scope":
-            own = [name for name in scope if name not in before or scope[name] is not before[name]]
-            return json.dumps({"value": [name for name in own if not name.startswith("__")]})
-        if request["do"] == "global":
-            return json.dumps({"value": wire.encode(scope[request["name"]], refer)})
-        target, args = wire.decode(request["target"], resolve), wire.decode(request["args"], resolve)
-        kwargs = wire.decode(request["kwargs"], resolve)
-        value = wire.encode(_ACTIONS[request["do"]](target, *args, **kwargs), refer)
-        return json.dumps({"value": value, "args": wire.encode([*args, *kwargs.values()], refer)})
-    except (Exception, SystemExit) as error:
-        return json.dumps({"raised": type(error).__name__, "text": str(error)[:2000]})
+    scope = Scope(names, before)
+    channel = open(CHANNEL, "rb", closefd=False)  # noqa: SIM115  for as long as this process lives
+    peer = Peer(channel, lambda text: _send(text + "\n"), guarded=False, also=scope.also)
+    scope.also["watch"] = peer.watch
+    said = sys.stdout = Said()
+    peer.printed, sys.stdin = said.take, Asked(peer)
+    builtins.input = lambda text="": peer.ask("input", None, str(text))
+    names["input"] = builtins.input
+    before["input"] = builtins.input
+    peer.common = scope.common
+    _run_setup(job, names)
+    scope.set_up(set(names) - set(before))
+    _load_program(job, names)
+    peer.serve()
 
 
 def _load(job: dict[str, Any], names: dict[str, Any]) -> None:
     """Fill the namespace with what the program defines, as a module called `solution`."""
+    _run_setup(job, names)
+    _load_program(job, names)
+
+
+def _run_setup(job: dict[str, Any], names: dict[str, Any]) -> None:
     names.update(__name__="solution", __file__="solution.py")
+    for statement in ast.parse(job.get("setup", "")).body:
+        try:
+            exec(compile(ast.Module([statement], []), "setup.py", "exec"), names)
+        except ImportError:
+            continue  # what only the tests need (MBPP+'s test_imports): a program that uses it fails there
+
+
+def _load_program(job: dict[str, Any], names: dict[str, Any]) -> None:
     try:
-        exec(compile(job.get("setup", ""), "setup.py", "exec"), names)
         _execute(job["program"], names)
     except SystemExit as error:
         raise UnfinishedProgram("the program ended itself before it could be tested") from error
@@ -135,11 +149,6 @@ def _send(text: str) -> None:
     data = memoryview(text.encode())
     while data:
         data = data[os.write(CHANNEL, data) :]
-
-
-def _lines() -> Iterator[bytes]:
-    with open(CHANNEL, "rb", closefd=False) as channel:
-        yield from channel
 
 
 def _reset_interpreter() -> None:

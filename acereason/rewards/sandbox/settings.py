@@ -4,6 +4,8 @@ import signal
 from dataclasses import dataclass, field
 from typing import Literal
 
+from acereason.rewards.clock import STARVED
+
 Layer = Literal["limits", "processes", "files", "network", "syscalls", "user"]
 Mechanism = Literal["namespaces", "landlock", "seccomp"]
 
@@ -34,7 +36,7 @@ class Limits:
     """What one run of a program may use."""
 
     seconds: float = 6.0
-    """Time, not counting what the program spends waiting for a core (at most half as much again)."""
+    """Processor time of its processes together; as much again may pass while none of them does anything."""
     memory_mib: int = 1024
     """Address space of each process beyond the interpreter's own, MiB."""
     processes: int = 8
@@ -46,8 +48,8 @@ class Limits:
 
     @property
     def longest_seconds(self) -> float:
-        """Wall clock that a run may take at most."""
-        return 1.5 * self.seconds
+        """Wall clock that a run may take at most, on a machine that has no time for it."""
+        return STARVED * self.seconds
 
 
 @dataclass

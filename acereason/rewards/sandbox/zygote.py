@@ -6,6 +6,7 @@ job itself, which names the program, is a file that only the program's process r
 """
 
 import gc
+import importlib
 import json
 import os
 import select
@@ -16,6 +17,7 @@ import tempfile
 import time
 from typing import Any
 
+from acereason.rewards.imports import Imports
 from acereason.rewards.sandbox import examiner, kernel, prelude, program, reaper
 from acereason.rewards.sandbox.layers import Layers, interpreter_problem
 from acereason.rewards.sandbox.settings import RAISED, Limits
@@ -28,23 +30,24 @@ def main() -> None:
     """Entry of the process: argv holds the socket's descriptor and the settings as JSON."""
     control = socket.socket(fileno=int(sys.argv[1]))
     settings = json.loads(sys.argv[2])
-    layers = Layers(Limits(**settings["limits"]), settings["uid"], set(settings["wanted"]), settings["extra"])
+    imports = Imports(**settings["imports"])
+    layers = Layers(Limits(**settings["limits"]), settings["uid"], set(settings["wanted"]), imports.readable)
     if layers.namespaces and (zygote := os.fork()):
         control.close()
         sys.exit(os.waitpid(zygote, 0)[1] != 0)
     if layers.namespaces:
         kernel.die_with_parent(signal.SIGKILL)  # not on the trainer: the signal comes when the starting thread ends
-    _Zygote(control, layers, settings["extra"]).serve()
+    _Zygote(control, layers, imports).serve()
 
 
 class _Zygote:
-    def __init__(self, control: socket.socket, layers: Layers, extra: list[str]) -> None:
+    def __init__(self, control: socket.socket, layers: Layers, imports: Imports) -> None:
         self.control, self.layers = control, layers
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         self.names = prelude.load()
-        sys.path += extra
-        if extra:
-            examiner.warm_up()
+        sys.path += imports.path
+        for name in imports.names:
+            importlib.import_module(name)  # later its files may be out of reach, and it would cost the program's time
         problem = interpreter_problem(layers)
         if problem is None:
             layers.prepare()
@@ -73,7 +76,7 @@ class _Zygote:
         for fd in [*fds, tell]:
             os.close(fd)
         watched = os.pidfd_open(pid)
-        stopped_by = self._wait(watched, pid, started)
+        stopped_by = self._wait(watched)
         os.close(watched)
         if stopped_by:
             os.kill(pid, signal.SIGKILL)
@@ -92,28 +95,22 @@ class _Zygote:
             "peak": usage.ru_maxrss / 1024,
         }
 
-    def _wait(self, watched: int, pid: int, started: float) -> str:
-        """Until the program ends (""), its time is up ("time"), or the other side wants no more of it ("stop")."""
-        limits = self.layers.limits
+    def _wait(self, watched: int) -> str:
+        """Until the program ends (""), or the other side says that its time is up ("time") or wants no more of it."""
         poller = select.poll()
         poller.register(watched, select.POLLIN)
         poller.register(self.control, select.POLLIN)
-        deadline = started + limits.seconds
-        while True:
-            ready = [fd for fd, _ in poller.poll(max(0, deadline - time.monotonic()) * 1000)]
-            if watched in ready:
-                return ""
-            if ready:
-                return "stop"
-            extended = started + min(limits.seconds + _seconds_without_core(pid), limits.longest_seconds)
-            if extended <= time.monotonic():
-                return "time"
-            deadline = extended
+        ready = [fd for fd, _ in poller.poll()]
+        if watched in ready:
+            return ""
+        return self.control.recv(64).decode() or "stop"
 
     def _become_program(self, fds: list[int], tell: int) -> None:
         """In the forked process. A failure of ours is told on a pipe that is closed before the program begins."""
         try:
             self.control.close()
+            for number in (signal.SIGTERM, signal.SIGUSR1):  # which verifier processes ignore
+                signal.signal(number, signal.SIG_DFL)
             job, tell = _take_descriptors(fds, tell)
             self.layers.confine()
             os.environ.update(HOME=self.layers.scratch, TMPDIR=self.layers.scratch)
@@ -137,12 +134,3 @@ def _take_descriptors(fds: list[int], tell: int) -> tuple[dict[str, Any], int]:
         os.dup2(fd, target)
     os.closerange(len(streams) + 1, 256)
     return request, len(streams)
-
-
-def _seconds_without_core(pid: int) -> float:
-    """Seconds that the program's main thread was ready to run while others had the cores; 0 where /proc doesn't say."""
-    try:
-        with open(f"/proc/{pid}/schedstat") as file:
-            return int(file.read().split()[1]) / 1e9
-    except (FileNotFoundError, PermissionError):
-        return 0.0

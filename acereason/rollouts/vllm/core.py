@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from typing_extensions import override
 from vllm import EngineArgs, SamplingParams
 from vllm.config import WeightTransferConfig
-from vllm.distributed import cleanup_dist_env_and_memory
+from vllm.distributed import cleanup_dist_env_and_memory, parallel_state
 from vllm.inputs.engine import tokens_input
 from vllm.platforms import current_platform
 from vllm.sampling_params import RequestOutputKind
@@ -22,6 +22,10 @@ from acereason.errors import UserError
 from acereason.rollouts.vllm.requests import Completion, Core, CoreSettings, Place, Request
 from acereason.rollouts.vllm.transfer import BACKEND, transfer
 from acereason.types import Sampling
+
+BATCHED_TOKENS = 8192
+"""Of prompts and responses that a GPU computes at a time: what vLLM takes for offline use of an A100, and half of what
+it takes on an H100. For an engine that is stepped by hand it would take 2,048, prompts in four times as many steps."""
 
 
 class LocalCore(Core):
@@ -61,7 +65,8 @@ class LocalCore(Core):
 
     @override
     def close(self) -> None:
-        self.engine.engine_core.shutdown()
+        with _sparing_ranks() if self.settings.launched else nullcontext():
+            self.engine.engine_core.shutdown()
         del self.engine
         if not self.settings.launched:
             cleanup_dist_env_and_memory()
@@ -92,6 +97,7 @@ def _arguments(settings: CoreSettings) -> EngineArgs:
         kv_cache_memory_bytes=settings.cache_bytes,
         gpu_memory_utilization=0.01,  # only a check at the start, since the cache's size is given
         enforce_eager=settings.enforce_eager,
+        max_num_batched_tokens=None if current_platform.is_cpu() else max(BATCHED_TOKENS, settings.max_num_seqs),
         # vLLM 0.32 on a CPU can't take back the draw of a request that has its own seed and half of its prompt
         enable_chunked_prefill=not current_platform.is_cpu(),
         enable_sleep_mode=settings.sleep,
@@ -115,6 +121,23 @@ def _check_heads(arguments: EngineArgs) -> None:
         )
 
 
+@contextmanager
+def _sparing_ranks() -> Iterator[None]:
+    """Let vLLM take down its own groups, and not the trainer's default one, which it has only borrowed."""
+    destroy = parallel_state.destroy_distributed_environment
+    parallel_state.destroy_distributed_environment = _leave_ranks
+    try:
+        yield
+    finally:
+        parallel_state.destroy_distributed_environment = destroy
+
+
+def _leave_ranks() -> None:
+    if parallel_state._WORLD:
+        parallel_state._WORLD.destroy()
+    parallel_state._WORLD = parallel_state._NODE_COUNT = None
+
+
 def _completion(place: Place, output: Any) -> Completion:
     response = output.outputs[0]
     return Completion(place, list(response.token_ids), list(response.logprobs.logprobs), response.finish_reason)
@@ -122,13 +145,14 @@ def _completion(place: Place, output: Any) -> Completion:
 
 @contextmanager
 def _as_it_was() -> Iterator[None]:
-    """Undo what vLLM changes in a process that it takes for its own: torch's switch of threads, and the libraries that
-    child processes load first."""
-    set_num_threads, preload = torch.set_num_threads, os.environ.get("LD_PRELOAD")
+    """Undo what vLLM changes in a process that it takes for its own: torch's switch of threads and their number, and
+    the libraries that child processes load first."""
+    set_num_threads, threads, preload = torch.set_num_threads, torch.get_num_threads(), os.environ.get("LD_PRELOAD")
     try:
         yield
     finally:
         torch.set_num_threads = set_num_threads
+        torch.set_num_threads(threads)  # vLLM leaves 1 on a GPU; models are built and exported on the CPU
         if preload is None:
             os.environ.pop("LD_PRELOAD", None)
         else:

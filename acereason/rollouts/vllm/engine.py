@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, Qwen2Config
 from typing_extensions import override
@@ -30,20 +31,21 @@ class VLLMEngine(RolloutEngine):
     Args:
         placement: `colocated`: in the trainer's process and on its device. `separate`: in a process of its own; on a
             machine of 4 ranks and 8 GPUs, the engines of the ranks on GPUs 0 to 3 are on GPUs 4 to 7.
-        dtype: of weights and computation; the trainer's `backbone.compute_dtype` keeps the log-probs close.
+        dtype: of weights and computation; null takes the trainer's `backbone.compute_dtype`, which keeps the log-probs
+            close. On a GPU float32 is slow.
         cache_gib: of keys and values, GiB. `preflight` tells how many responses it holds.
         max_num_seqs: responses that are generated at a time.
         enforce_eager: no compilation and no CUDA graphs: starts in seconds, generates more slowly.
         tensor_parallel_size: consecutive ranks that share one engine, colocated; each then holds a part of the weights.
         sleep: free the device's memory, weights and cache, while the trainer updates (GPUs; vLLM's sleep level 2).
-        bucket_mib: weights on their way at a time, MiB.
+        bucket_mib: weights on their way at a time, MiB; of a separate engine without room for it in /dev/shm, less.
         sync_seconds: how long a separate engine may take for a bucket before it counts as hung.
     """
 
     def __init__(
         self,
         placement: Literal["colocated", "separate"] = "colocated",
-        dtype: Literal["float32", "bfloat16"] = "float32",
+        dtype: Literal["float32", "bfloat16"] | None = None,
         cache_gib: float = 1.0,
         max_num_seqs: int = 256,
         enforce_eager: bool = True,
@@ -57,11 +59,18 @@ class VLLMEngine(RolloutEngine):
                 raise ValueError(f"{name} must be above 0, not {locals()[name]}")
         if placement == "separate" and (tensor_parallel_size > 1 or sleep):
             raise ValueError("placement: a separate engine has one device to itself: no tensor_parallel_size, no sleep")
-        self.placement, self.dtype, self.cache_gib, self.max_num_seqs = placement, dtype, cache_gib, max_num_seqs
+        self.placement, self.cache_gib, self.max_num_seqs = placement, cache_gib, max_num_seqs
+        self.dtype, self._follows = dtype or "float32", dtype is None
         self.enforce_eager, self.tensor_parallel_size, self._sleeps = enforce_eager, tensor_parallel_size, sleep
         self.bucket_mib, self.sync_seconds = bucket_mib, sync_seconds
-        self.weights_dtype, self.concurrent = getattr(torch, dtype), placement == "separate"
+        self.weights_dtype, self.concurrent = getattr(torch, self.dtype), placement == "separate"
+        self.in_lockstep = tensor_parallel_size > 1
         self.core: Core | None = None
+
+    @override
+    def follow(self, dtype: Literal["float32", "bfloat16"]) -> None:
+        if self._follows:
+            self.dtype, self.weights_dtype = dtype, getattr(torch, dtype)
 
     @override
     def start(
@@ -73,7 +82,7 @@ class VLLMEngine(RolloutEngine):
         longest: int,
         ranks: int = 1,
     ) -> None:
-        self._check(device)
+        self._check(device, rank() % ranks)
         self.tokenizer, self.shapes = tokenizer, shapes_of(config)
         with tempfile.TemporaryDirectory() as folder:
             _write_config(config, self.dtype, folder)
@@ -131,6 +140,8 @@ class VLLMEngine(RolloutEngine):
             weights=width * parameters / self.tensor_parallel_size,
             cache=self.cache_gib * _GIB,
             token=2 * width * config.num_hidden_layers * heads * _head_size(config) / self.tensor_parallel_size,
+            responses=self.max_num_seqs,
+            ranks=self.tensor_parallel_size,
             sleeps=self._sleeps,
             separate=self.placement == "separate",
         )
@@ -142,8 +153,11 @@ class VLLMEngine(RolloutEngine):
             core.close()
 
     def _separate(self, settings: CoreSettings, device: torch.device, ranks: int) -> Core:
-        environment = {} if device.type == "cpu" else {"CUDA_VISIBLE_DEVICES": _visible(device.index + ranks)}
-        return ChildCore(settings, environment, self.bucket_mib * 2**20, self.sync_seconds)
+        environment = {}
+        if device.type != "cpu":
+            device = torch.device(device.type, device.index + ranks)
+            environment = {"CUDA_VISIBLE_DEVICES": _visible(device.index)}
+        return ChildCore(settings, environment, device, ranks, self.bucket_mib * 2**20, self.sync_seconds)
 
     def _with_neighbours(self, requests: list[Request]) -> list[Request]:
         """The requests of all ranks that share this engine, the same on each."""
@@ -158,18 +172,28 @@ class VLLMEngine(RolloutEngine):
         text = str(self.tokenizer.decode(tokens, skip_special_tokens=True))
         return unjudged(Response(tokens, logprobs, completion.finish_reason, text))
 
-    def _check(self, device: torch.device) -> None:
+    def _check(self, device: torch.device, local_rank: int) -> None:
         if importlib.util.find_spec("vllm") is None:
             raise UserError("model.engine: vLLM is not installed; the README has the two commands, for a GPU and a CPU")
         if world_size() % self.tensor_parallel_size:
             raise UserError(
                 f"model.engine.tensor_parallel_size: {self.tensor_parallel_size} does not divide {world_size()} ranks"
             )
+        if device.type != "cpu" and device.index != local_rank:  # Lightning's choice, of an exclusive GPU perhaps
+            raise UserError(
+                f"trainer.devices: rank {rank()} is on GPU {device.index}, and its engine would be on {local_rank}; "
+                "choose GPUs by CUDA_VISIBLE_DEVICES, and let trainer.devices be their number"
+            )
+        if device.type == "cuda" and self.dtype == "float32":
+            rank_zero_warn("model.engine.dtype: float32 on a GPU: vLLM's fast attention is for bfloat16; set that")
         if device.type == "cpu" and self._sleeps:
             raise UserError("model.engine.sleep: vLLM sleeps on GPUs only; set it to false")
 
 
 def _colocated(settings: CoreSettings, ranks: int) -> Core:
+    # vLLM splits Lightning's NCCL communicator, which is bound to a device, for each of its groups: every rank makes as
+    # many, in one order, so that they meet: some 80 splits on 8 ranks and 320 on 32, seconds to half a minute. Where a
+    # start hangs on GPUs, look here first
     if settings.launched:  # as vLLM wants it of a launcher; Lightning's own sets another part of these
         os.environ |= {"RANK": str(rank()), "LOCAL_RANK": str(rank() % ranks), "WORLD_SIZE": str(world_size())}
     return local_core(settings)

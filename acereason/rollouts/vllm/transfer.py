@@ -2,7 +2,7 @@
 
 vLLM ships backends that fetch the weights themselves. `nccl` makes both sides meet in every broadcast: where one of
 them has died the other waits inside a kernel, where no deadline reaches it. `ipc` exports CUDA memory, and has no CPU
-form. Here the trainer hands over buckets of tensors, by reference within a process and by shared memory between two,
+form. Here the trainer hands over buckets of tensors, by reference within a process and by memory that two both see,
 and all the rest is vLLM's: its loader maps Hugging Face's names to its fused parameters, and its layer-wise reload
 writes into the memory that captured CUDA graphs refer to. Registered with vLLM under `BACKEND`.
 """
@@ -65,6 +65,11 @@ class BucketTransfer(WeightTransferEngine[Nothing, Bucket]):
 
     def shutdown(self) -> None:
         """Nothing to do."""
+
+    @staticmethod
+    def trainer_send_weights(iterator: Iterator[Any], trainer_args: Any) -> None:
+        """Refuse: the trainer sends by `transfer`. vLLM 0.26 builds no backend that lacks this."""
+        raise NotImplementedError
 
 
 WeightTransferEngineFactory.register_engine(BACKEND, BucketTransfer)

@@ -1,6 +1,8 @@
 """The verb as people call it: what is redone, what a kill leaves, and what it says of mistakes."""
 
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +12,9 @@ import yaml
 from curating import curated, dropped, fingerprint, rows_of, write_config, write_rows, write_shards
 from killing import ONE_THREAD
 
+import run
 from acereason.data.problems import Source
+from acereason.locks import locked
 from acereason.rewards.tests import parse_tests
 
 STAGES = ["read", "deduplicate", "decontaminate", "filter", "responses", "verify", "balance", "version", "write"]
@@ -106,7 +110,8 @@ def test_changed_sources_and_responses_are_noticed(tmp_path, capsys):
     everything(tmp_path, prompts=10)  # the same bytes
     curated(tmp_path, **config)
     assert "done before" in said(capsys)["write"]
-    write_shards(tmp_path / "shards", [{"id": "m/1", "response": r"\boxed{2}"}], 25)
+    fewer = [{"id": f"m/{n}", "response": rf"\boxed{{{2 * n}}}"} for n in range(1, 10)]
+    write_shards(tmp_path / "shards", fewer, 25)
     curated(tmp_path, **config)
     assert [stage for stage, line in said(capsys).items() if "done before" in line] == STAGES[:4]
     write_rows(tmp_path / "b.jsonl", ["What is 1 + 1?"])
@@ -135,7 +140,7 @@ def finish(path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_killed_at_every_place_and_continued(tmp_path):
     config = everything(tmp_path, prompts=5100)  # two parts to judge
     path = write_config(tmp_path, **config)
@@ -211,6 +216,34 @@ def test_mistakes(tmp_path, capsys, config, change, message):
     assert message in line
 
 
+@pytest.mark.parametrize(
+    ("rows", "change", "told"),
+    [
+        ([" ", ""], {}, "sources: nothing is left: 2 -> 0 prompts (2 empty)"),
+        (["What is 5 + 5?"], {}, "decontaminate: nothing is left: 1 -> 0 prompts (1 same as a short item)"),
+        (["Prove that 2 is even."], {}, "filters: nothing is left: 1 -> 0 prompts (1 asks for a proof)"),
+        (["What is 1 + 1?"], {"id": "m/7"}, "responses: nothing is left: 1 -> 0 responses"),
+        ([{"problem": "What is 1 + 1?", "answer": "3"}], {}, "verify: nothing is left: 1 -> 0 responses (1 wrong)"),
+        ([{"problem": "What is 1 + 1?", "answer": "2"}], {"versions": {"v": {}}}, "versions: nothing is left: 1 -> 0"),
+    ],
+)
+def test_a_stage_that_leaves_nothing_is_an_error_and_no_dataset(tmp_path, capsys, rows, change, told):
+    response = {"id": "m/0", "response": r"\boxed{2}", "status": None} | {k: v for k, v in change.items() if k == "id"}
+    config = {
+        "sources": {"m": write_rows(tmp_path / "m.jsonl", rows)},
+        "decontaminate": {"benchmarks": {"b": write_rows(tmp_path / "b.jsonl", ["What is 5 + 5?"])}},
+        "filters": {"rules": ["proofs"]},
+        "responses": {"path": write_shards(tmp_path / "shards", [response])},
+    } | {key: value for key, value in change.items() if key != "id"}
+    for _ in range(2):  # what is done before says it again
+        with pytest.raises(SystemExit) as status:
+            curated(tmp_path, **config)
+        assert status.value.code == 2
+        (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+        assert line.startswith(f"error: {told}"), line
+        assert not {"data", "manifest.json", "README.md"} & {path.name for path in (tmp_path / "out").iterdir()}
+
+
 def test_a_folder_with_other_data_is_left_alone(tmp_path, capsys, config):
     (tmp_path / "out/data").mkdir(parents=True)
     (tmp_path / "out/data/mine.txt").touch()
@@ -230,3 +263,12 @@ def test_a_column_that_is_not_there(tmp_path, capsys, config):
         curated(tmp_path, **config | {"sources": {"m": source}})
     assert "sources.m.fields: " in (error := capsys.readouterr().err)
     assert "has no column 'question'; its columns are ['answer', 'problem']" in error
+
+
+def test_a_second_curation_at_once_is_refused_and_leaves_the_first_alone(tmp_path, capsys):
+    path = write_config(tmp_path, sources={"own": write_rows(tmp_path / "rows.jsonl", ["What is 1+1?"])})
+    with locked(tmp_path / "out", "output"), pytest.raises(SystemExit) as exit_:
+        run.main(["curate", f"--config={path}"])
+    assert exit_.value.code == 2
+    assert re.match(rf"error: output: process {os.getpid()} on .* is writing into .*out; wait", capsys.readouterr().err)
+    assert list((tmp_path / "out").iterdir()) == []

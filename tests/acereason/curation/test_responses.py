@@ -3,6 +3,8 @@ import json
 import pytest
 from curating import curated, dropped, rows_of, write_rows, write_shards
 
+from acereason.data.values import answers_of
+
 SOURCE = [{"problem": f"What is {n} + {n}?", "answer": str(2 * n)} for n in range(5)]
 RESPONSES = [
     {"id": "m/0", "response": r"\boxed{0}"},
@@ -117,3 +119,96 @@ def test_mistakes(tmp_path, capsys, config, message):
     with pytest.raises(SystemExit):
         curated(tmp_path, sources={"m": write_rows(tmp_path / "m.jsonl", SOURCE)}, responses=config)
     assert f"error: {message}" in capsys.readouterr().err
+
+
+def test_responses_of_the_sources_are_judged_as_they_are(tmp_path):
+    said = [
+        "",
+        None,
+        "<think>\nit was cut",
+        "I cannot help with that.",
+        "The answer is 9.",
+        r"So \boxed{9}.",
+        r"\boxed{8}",
+    ]
+    rows = [{"problem": f"How much are {n} and four plums?", "answer": "8", "r": text} for n, text in enumerate(said)]
+    source = write_rows(tmp_path / "m.jsonl", rows) | {"fields": {"solution": "r"}}
+    output = curated(tmp_path, sources={"m": source}, responses={"from_sources": True})
+    assert [(row["id"], row["response"], row["status"]) for row in rows_of(output, "all")] == [
+        ("m/6", r"\boxed{8}", "correct")
+    ]
+    stages = json.loads((output / "manifest.json").read_text())["stages"]
+    assert stages["responses"]["reasons"] == {"truncated": 1, "empty": 2}
+    assert stages["verify"]["reasons"] == {"wrong": 3}
+
+
+def test_several_acceptable_answers_reach_the_verdict(tmp_path):
+    answer = ["7", r"\frac12"]
+    rows = [{"problem": f"What is half of {n}?", "answer": answer, "r": rf"\boxed{{{n / 2}}}"} for n in (1, 3)]
+    source = write_rows(tmp_path / "m.jsonl", rows) | {"fields": {"solution": "r"}}
+    output = curated(
+        tmp_path, sources={"m": source}, responses={"from_sources": True}, verify={"keep": ["correct", "wrong"]}
+    )
+    found = rows_of(output, "all")
+    assert [(row["id"], row["status"]) for row in found] == [("m/0", "correct"), ("m/1", "wrong")]
+    assert answers_of(found[0]["answer"]) == answer
+
+
+RATED = [
+    {"id": "m/0", "response": "r", "sample": 0, "status": "correct", "tokens": 10},
+    {"id": "m/0", "response": "r", "sample": 1, "status": "wrong", "tokens": 20},
+    {"id": "m/0", "response": "r", "sample": 2, "status": "wrong", "tokens": 90, "finish_reason": "length"},
+    {"id": "m/0", "response": "", "sample": 3, "status": None, "tokens": None},
+    {"id": "m/1", "response": "r", "sample": 0, "status": None, "tokens": 8, "finish_reason": "length"},
+    {"id": "m/2", "response": "r", "sample": 0, "status": "error", "tokens": 6},
+    {"id": "m/3", "response": r"\boxed{6}", "sample": 0, "status": None, "tokens": 5},
+]
+"""Two of four solved were the cut one not counted; never at its end; nobody knows; judged on the way; none for m/4."""
+
+
+def ratings(output):
+    rows = rows_of(output, "all")
+    return {row["id"]: (row["judged"], row["pass_rate"], row["difficulty"], row["mean_tokens"]) for row in rows}
+
+
+def test_responses_may_only_rate_their_prompts(tmp_path):
+    output = curated(
+        tmp_path,
+        sources={"m": write_rows(tmp_path / "m.jsonl", SOURCE)},
+        responses={"path": write_shards(tmp_path / "shards", RATED), "only_rate": True},
+        balance={"math": {"short": 1000, "keep_short": 0.0}},
+    )
+    assert ratings(output) == {
+        "m/0": (4, 0.25, 0.75, 30.0),
+        "m/1": (1, 0.0, 1.0, 8.0),
+        "m/2": (0, None, None, 6.0),
+        "m/3": (1, 1.0, 0.0, 5.0),
+    }
+    assert {row["response"] for row in rows_of(output, "all")} == {None}
+    assert {name: why for name, (why, _) in dropped(output, "responses").items()} == {"m/4": "no response"}
+
+
+def test_a_pass_rate_counts_the_responses_that_were_cut(tmp_path):
+    output = curated(
+        tmp_path,
+        sources={"m": write_rows(tmp_path / "m.jsonl", SOURCE)},
+        responses={"path": write_shards(tmp_path / "shards", RATED), "only_rate": True},
+        verify={"pass_rate": [0.25, 0.4]},
+    )
+    assert list(ratings(output)) == ["m/0"]
+    assert dropped(output, "verify")["m/1"] == ("pass rate", {"correct": 0, "responses": 1})
+
+
+def test_responses_that_stay_have_their_prompts_rating(tmp_path):
+    output = curated(
+        tmp_path,
+        sources={"m": write_rows(tmp_path / "m.jsonl", SOURCE)},
+        responses={"path": write_shards(tmp_path / "shards", RATED)},
+    )
+    assert ratings(output) == {"m/0": (4, 0.25, 0.75, 30.0), "m/3": (1, 1.0, 0.0, 5.0)}
+
+
+def test_nothing_rates_without_responses(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        curated(tmp_path, sources={"m": write_rows(tmp_path / "m.jsonl", SOURCE)}, responses={"only_rate": True})
+    assert "error: responses.only_rate: there are no responses" in capsys.readouterr().err

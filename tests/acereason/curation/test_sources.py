@@ -8,13 +8,16 @@ from datasets import Dataset
 from acereason.curation.read import Opened, prompts_of
 from acereason.curation.responses import worked
 from acereason.curation.sources import SOURCES, CuratedSource
+from acereason.data.arithmetic import Arithmetic
+from acereason.data.fields import Fields
+from acereason.data.window import Window
 from acereason.errors import UserError
 from acereason.rewards.tests import parse_tests
 
 STDIN = json.dumps({"inputs": ["1 2\n"], "outputs": ["3\n"]})
 CHAT = [{"role": "system", "content": "s"}, {"role": "user", "content": "What is 2+3?"}]
 ROWS = {
-    "acemath": {"messages": [*CHAT, {"role": "assistant", "content": "So \\boxed{5}."}], "answer": "5"},
+    "acemath": {"messages": CHAT, "answer": "So it is $\\boxed{5}$."},
     "numinamath": {"source": "olympiads", "problem": "What is 2+3?", "solution": "So \\boxed{5}.", "messages": CHAT},
     "openmathreasoning": {
         "expected_answer": "5",
@@ -85,8 +88,9 @@ def test_a_known_dataset(name):
     assert source.licence != "unknown"
     entry = Opened(name, source, Dataset.from_list([row]))
     assert source.columns() <= set(row)
-    ((prompt,), counts) = prompts_of(entry, 0, 1)
-    assert counts == {"taken": 1, "empty": 0, "not asked for": 0}
+    found = prompts_of(entry, 0, 1)
+    (prompt,) = found.rows
+    assert (found.counts, found.bad) == ({"taken": 1, "empty": 0, "not asked for": 0}, {})
     assert prompt["id"] == IDS.get(name, f"{name}/0")
     code = "code" in name or name in ("taco", "apps", "opencoder")
     assert (prompt["task"], prompt["source"]) == ("code" if code else "math", name)
@@ -110,10 +114,10 @@ def test_the_responses_in_its_rows(name):
 
 def test_rows_that_are_not_asked_for_and_a_proof_without_an_answer():
     rows = [ROWS["acereason-sft-code"], ROWS["acereason-sft-math"], ROWS["acereason-sft-math"] | {"input": " "}]
-    prompts, counts = prompts_of(Opened("a", SOURCES["acereason-sft-math"], Dataset.from_list(rows)), 0, 3)
-    assert ([p["row"] for p in prompts], counts) == ([1], {"taken": 1, "empty": 1, "not asked for": 1})
+    found = prompts_of(Opened("a", SOURCES["acereason-sft-math"], Dataset.from_list(rows)), 0, 3)
+    assert ([p["row"] for p in found.rows], found.counts) == ([1], {"taken": 1, "empty": 1, "not asked for": 1})
     proof = ROWS["numinamath"] | {"solution": "It follows."}
-    ((prompt,), _) = prompts_of(Opened("n", SOURCES["numinamath"], Dataset.from_list([proof])), 0, 1)
+    (prompt,) = prompts_of(Opened("n", SOURCES["numinamath"], Dataset.from_list([proof])), 0, 1).rows
     assert prompt["answer"] == ""
 
 
@@ -121,6 +125,24 @@ def test_a_local_copy_keeps_the_declarations():
     source = CuratedSource(dataset="gsm8k", path="x.jsonl", limit=3).resolved("sources.a")
     assert (source.path, source.config, source.split, source.limit) == ("x.jsonl", None, "train", 3)
     assert (source.fields, source.licence, SOURCES["gsm8k"].path) == ("gsm8k", "MIT", "openai/gsm8k")
+
+
+def test_keys_beside_a_known_dataset_are_used():
+    where = {"problem_source": ["aops"]}
+    given = CuratedSource(dataset="openmathreasoning", where=where, licence="mine", limit=3).resolved("sources.a")
+    assert given.where == {"problem_type": ["has_answer_extracted"], "problem_source": ["aops"]}
+    assert (given.licence, given.limit, given.split) == ("mine", 3, "cot")
+    assert SOURCES["openmathreasoning"].where == {"problem_type": ["has_answer_extracted"]}
+    assert CuratedSource(dataset="gsm8k", split="test").resolved("k").split == "test"
+    fields, window = Fields("question", None), Window("date", "2024-08-01", "2025-02-01")
+    given = CuratedSource("x.parquet", fields, "code", "train[:9]", window=window, dataset="gsm8k").resolved("k")
+    assert (given.fields, given.task, given.split, given.window) == (fields, "code", "train[:9]", window)
+    assert (given.config, CuratedSource(dataset="gsm8k", config="socratic").resolved("k").config) == (None, "socratic")
+
+
+def test_a_generator_beside_a_known_dataset():
+    with pytest.raises(UserError, match=r"sources\.a\.arithmetic: is no part of a known dataset"):
+        CuratedSource(dataset="gsm8k", arithmetic=Arithmetic()).resolved("sources.a")
 
 
 def test_an_unknown_dataset():

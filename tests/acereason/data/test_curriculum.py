@@ -1,6 +1,8 @@
+from dataclasses import asdict
+
 import pytest
 
-from acereason.data.curriculum import Plan, Stage, first_plan, next_plan
+from acereason.data.curriculum import Plan, Stage, first_plan, next_plan, restored
 from acereason.errors import UserError
 
 STAGES = {"a": Stage(["x"], steps=4), "b": Stage(["x"], steps=2)}
@@ -57,6 +59,9 @@ def test_shares():
         ({"max_response_length": 0}, r"max_response_length: must be at least 1"),
         ({"group_size": 1}, r"group_size: must be at least 2, not 1"),
         ({"temperature": 0.0}, r"temperature: must be above 0"),
+        ({"temperature": [0.6, 0.0]}, r"temperature: must be above 0, not \[0\.6, 0\.0\]"),
+        ({"temperature": []}, r"temperature: an empty list"),
+        ({"group_size": [8, 1]}, r"group_size: must be at least 2, not \[8, 1\]"),
         ({"sources": []}, r"sources: name at least one"),
         ({"sources": {"x": 1.5}}, r"data\.stages\.a\.sources\.x: a share is above 0 and at most 1, not 1\.5"),
         ({"screen": 0.0}, r"screen: must be above 0"),
@@ -66,3 +71,37 @@ def test_shares():
 def test_mistakes_name_the_key(values, message):
     with pytest.raises(UserError, match=message):
         Stage(**{"sources": ["x"], "steps": 1} | values).check("data.stages.a")
+
+
+def test_a_list_of_temperatures_and_the_controller_exclude_each_other():
+    present = {"Curriculum", "TemperatureController"}
+    Stage(["x"], steps=1, temperature=0.6).check_callbacks("data.stages.a", present)
+    with pytest.raises(UserError, match=r"data\.stages\.a\.temperature: TemperatureController moves it already"):
+        Stage(["x"], steps=1, temperature=[0.6, 1.0]).check_callbacks("data.stages.a", present)
+
+
+@pytest.mark.parametrize(
+    ("without", "patience", "stopped"),
+    [(2, 2, True), (2, 3, False), (2, 1, True), (2, None, False), (0, 1, False)],
+)
+def test_a_restored_stage_is_over_by_the_patience_of_now(without, patience, stopped):
+    stages = {"a": Stage(["x"], steps=9, monitor="m", patience=patience)}
+    for before in (True, False):
+        state = asdict(Plan("a", 3, 1, 0, 4, stopped=before, without=without))
+        assert restored(state, stages).stopped == stopped
+
+
+def test_a_stop_that_nobody_counts_stays():
+    for stopped in (True, False):
+        plan = Plan("a", 3, 1, 0, 4, stopped=stopped)
+        assert restored(asdict(plan), STAGES) == plan
+
+
+def test_the_stage_of_a_checkpoint_must_be_there():
+    with pytest.raises(UserError, match="data.stages: the checkpoint is in stage 'c', which is not among them"):
+        restored(asdict(Plan("c", 0, 0, 0, 0)), STAGES)
+
+
+def test_another_stage_counts_anew():
+    plan = Plan("a", 0, 0, 0, 0, stopped=True, without=3)
+    assert next_plan(STAGES, plan, epoch=1, step=1).without is None

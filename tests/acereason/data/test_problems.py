@@ -6,9 +6,10 @@ import pytest
 from datasets import Dataset
 
 from acereason.data.arithmetic import Arithmetic
+from acereason.data.bad_rows import refuse_bad_rows
 from acereason.data.fields import Fields
-from acereason.data.loading import attach_tests
-from acereason.data.problems import Source, refuse_bad_rows
+from acereason.data.loading import read_problems
+from acereason.data.problems import Source
 from acereason.data.programs import Programs
 from acereason.errors import UserError
 
@@ -132,6 +133,19 @@ class TestWhere:
         path = write(tmp_path / "f.jsonl", [{"problem": "a", "answer": "1", "status": None}, self.ROWS[0]])
         assert len(Source(path, where={"status": ["c"]}).rows("k")) == 1
 
+    @pytest.mark.parametrize("value", [5, "5", 5.0, "5.0", True, "true", None])
+    def test_numbers_and_truth_values_in_either_spelling(self, tmp_path, value):
+        rows = [
+            {"problem": str(cell), "answer": "1", "level": cell} for cell in (3, 5, "5", "x", True, "True", None, 0)
+        ]
+        source = Source(write(tmp_path / "f.jsonl", rows), where={"level": [value]})
+        wanted = {"5": ["5", "5"], "true": ["True", "True"], "none": ["None"]}[str(value).lower().removesuffix(".0")]
+        assert source.rows("k")["problem"][:] == wanted
+        Dataset.from_list([row | {"level": 5} for row in rows[:1]]).to_parquet(tmp_path / "f.parquet")
+        typed = Source(str(tmp_path / "f.parquet"), where={"level": [value, "other"]})
+        if wanted[0] == "5":
+            assert len(typed.rows("k")) == 1
+
     @pytest.mark.parametrize(
         ("where", "message"),
         [({"x": ["c"]}, r"k\.where: no column 'x'"), ({"status": ["z"]}, r"has no rows where \{'status'")],
@@ -183,15 +197,51 @@ def test_a_row_without_an_answer_has_an_empty_one(tmp_path):
     assert [source.problem(row, i, "s").answer for i, row in enumerate(source.rows("k"))] == ["", "1"]
 
 
+RESPONSES = {
+    "": "",
+    "<think>\nit was cut": "<think>\nit was cut",
+    "I cannot help with that.": "I cannot help with that.",
+    "The answer is 9.": "The answer is 9.",
+    "So \\boxed{9}.": "So \\boxed{9}.",
+}
+
+
+class TestResponses:
+    @pytest.mark.parametrize("response", RESPONSES)
+    def test_a_models_response_stays_as_it_is(self, tmp_path, response):
+        path = write(tmp_path / "f.jsonl", [{"problem": "p", "answer": "4", "r": response}])
+        assert only(Source(path, Fields(solution="r")))[1] == response
+
+    def test_a_worked_solution_gets_a_box_where_it_has_none(self, tmp_path):
+        rows = [{"problem": "p", "answer": "4", "r": text} for text in ("2+2 is 4.", "It is \\boxed{4}.", "", None)]
+        source = Source(write(tmp_path / "f.jsonl", rows), Fields(solution="r", worked=True))
+        found = [source.solution(row, source.problem(row, 0, "s")) for row in source.rows("k")]
+        assert found == ["2+2 is 4.\n\\boxed{4}", "It is \\boxed{4}.", "", ""]
+
+    @pytest.mark.parametrize(("text", "answer"), [("So \\boxed{5}.", "5"), ("It is clear.", ""), (None, "")])
+    def test_a_solution_that_is_the_answer_too(self, tmp_path, text, answer):
+        path = write(tmp_path / "f.jsonl", [{"problem": "p", "s": text}, {"problem": "q", "s": "x"}])
+        source = Source(path, Fields(answer="s", solution="s", worked=True), limit=1)
+        problem, solution = only(source)
+        assert (problem.answer, solution) == (answer, text or "")
+
+    def test_what_is_no_text_is_a_bad_row(self, tmp_path):
+        path = write(tmp_path / "f.jsonl", [{"problem": "p", "answer": "4", "r": {"text": "x"}}])
+        with pytest.raises(UserError, match="s/0: r: a mapping, not a text"):
+            only(Source(path, Fields(solution="r")))
+
+
 class TestBadRows:
     def test_an_error_lists_them(self):
         bad = {f"s/{n}": "no answer" for n in range(12)}
         with pytest.raises(UserError, match=r"12 of 20 rows.*s/9 \(no answer\) and 2 more; .*bad_rows: exclude"):
             refuse_bad_rows(bad, 20, "data.sources.s", "error")
 
-    def test_excluding_prints_all_of_them(self, capsys):
-        refuse_bad_rows({f"s/{n}": "no answer" for n in range(12)}, 20, "data.sources.s", "exclude")
-        assert capsys.readouterr().out.count("no answer") == 12
+    def test_excluding_tells_how_many_and_shows_some(self, capsys):
+        refuse_bad_rows({f"s/{n}": "no answer" for n in range(1012)}, 2000, "data.sources.s", "exclude")
+        (line,) = capsys.readouterr().out.splitlines()
+        assert line.startswith("data.sources.s: 1,012 of 2,000 rows excluded: s/0 (no answer), ")
+        assert line.endswith("s/9 (no answer) and 1,002 more")
 
     def test_excluding_everything_is_an_error(self):
         with pytest.raises(UserError, match="none of the 1 rows"):
@@ -200,6 +250,18 @@ class TestBadRows:
 
 STDIN = {"inputs": ["1\n"], "outputs": ["2\n"]}
 CASE = {"input": "[1]\n2", "output": "3", "testtype": "functional"}
+
+
+def test_half_a_surrogate_pair_and_what_is_no_text(tmp_path):
+    rows = [{"problem": "a\ud83d", "answer": "1"}, {"problem": "p", "answer": "\udc00"}, {"problem": "p", "answer": {}}]
+    problems, bad = read_problems(Source(write(tmp_path / "f.jsonl", rows)), "s", "k", tests=False)
+    half = "half of a surrogate pair at character {}, which is no Unicode"
+    assert (problems, bad) == (
+        [],
+        {"s/0": half.format(2), "s/1": half.format(1), "s/2": "answer: a mapping, not a text"},
+    )
+
+
 CODE_ROWS = {
     "taco": {"question": "Double it.", "input_output": json.dumps(STDIN), "starter_code": "", "difficulty": "EASY"},
     "apps": {"problem_id": 7, "question": "Double it.", "input_output": json.dumps(STDIN), "starter_code": ""},
@@ -232,7 +294,7 @@ MADE = {  # id, statement, starter, kind, inputs
     "apps": ("s/7", "Double it.", "", "stdin", ["1\n"]),
     "livecodebench": ("s/abc1", "Add.", "class Solution:\n    def add(self, xs, y):", "call", [[[1], 2]] * 2),
     "acereason-code": ("s/0", "Double it.", "", "stdin", ["1\n"]),
-    "humaneval": ("s/HumanEval/0", "def f(x):\n", "", "check", ["def check(c):\n    pass\n\ncheck(f)\n"]),
+    "humaneval": ("s/HumanEval/0", "def f(x):", "", "check", ["def check(c):\n    pass\n\ncheck(f)\n"]),
     "mbpp": ("s/2", "Write f.\n\nIt must pass this test:\nassert f(1) == 2", "", "check", ["assert f(1) == 2"]),
     "mbppplus": (
         "s/2",
@@ -247,9 +309,8 @@ MADE = {  # id, statement, starter, kind, inputs
 @pytest.mark.parametrize("name", MADE)
 def test_code_datasets(tmp_path, name):
     source = Source(write(tmp_path / "f.jsonl", [CODE_ROWS[name]]), name, task="code")
-    rows = source.rows("data.sources.s")
-    problem = source.problem(rows[0], 0, "s")
-    assert attach_tests(source, rows, [problem]) == {}
+    (problem,), bad = read_problems(source, "s", "data.sources.s", tests=True)
+    assert bad == {}
     found = (problem.id, problem.statement, problem.starter, problem.tests.kind, problem.tests.inputs)
     assert found == MADE[name]
     assert (problem.task, problem.answer) == ("code", "")
@@ -258,13 +319,12 @@ def test_code_datasets(tmp_path, name):
 def test_code_rows_without_usable_tests_are_bad_rows(tmp_path):
     good, none, broken = (CODE_ROWS["taco"] | {"input_output": text} for text in (json.dumps(STDIN), "", "{"))
     source = Source(write(tmp_path / "f.jsonl", [good, none, broken]), "taco", task="code")
-    rows = source.rows("data.sources.s")
-    problems = [source.problem(row, index, "s") for index, row in enumerate(rows)]
-    assert attach_tests(source, rows, problems) == {
+    problems, bad = read_problems(source, "s", "data.sources.s", tests=True)
+    assert bad == {
         "s/1": "no tests",
         "s/2": "tests are neither JSON nor LiveCodeBench's packed form: '{'",
     }
-    assert [problem.tests is None for problem in problems] == [False, True, True]
+    assert [(problem.id, problem.tests.kind) for problem in problems] == [("s/0", "stdin")]
 
 
 def test_a_code_source_without_columns_of_tests_says_so(tmp_path):

@@ -5,6 +5,7 @@ from fakes import TOKENIZER
 
 from acereason.data.arithmetic import Arithmetic
 from acereason.data.curriculum import Stage
+from acereason.data.fields import Fields
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
 from acereason.data.rl import Benchmark, RLData
@@ -160,3 +161,11 @@ def test_mistakes_name_the_key(settings, message):
 def test_a_budget_that_fills_the_context_is_refused():
     with pytest.raises(UserError, match=r"data\.stages\.a\.max_response_length: the model's context of 64 tokens"):
         data({"a": Stage(["sums"], 1, max_response_length=64)})
+
+
+def test_two_problems_of_one_id_are_refused(tmp_path):
+    rows = '{"problem": "p", "answer": "1", "id": 1}\n{"problem": "q", "answer": "2", "id": "1"}'
+    (tmp_path / "f.jsonl").write_text(rows)
+    source = Source(str(tmp_path / "f.jsonl"), Fields(id="id"))
+    with pytest.raises(UserError, match=r"data\.sources\.sums: two rows with the id sums/1; name another column"):
+        data({"a": Stage(["sums"], steps=1)}, source=source)

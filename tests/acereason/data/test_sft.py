@@ -7,6 +7,7 @@ from datasets import Dataset
 from fakes import TOKENIZER
 
 from acereason.data.arithmetic import Arithmetic
+from acereason.data.fields import Fields
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
 from acereason.data.sft import SFTData, dealt
@@ -17,7 +18,10 @@ def data(sources, **settings) -> SFTData:
     template = Template(math="{statement}=", layout="{user}\n")
     made = SFTData(sources, **{"batch_size": 4, "max_length": 64, "template": template} | settings)
     module = SimpleNamespace(tokenizer=TOKENIZER)
-    made.trainer = SimpleNamespace(lightning_module=module, current_epoch=0, reload_dataloaders_every_n_epochs=1)
+    made.trainer = SimpleNamespace(
+        lightning_module=module, current_epoch=0, reload_dataloaders_every_n_epochs=1, state=SimpleNamespace(fn="fit")
+    )
+    made.prepare_data()
     made.setup("fit")
     return made
 
@@ -42,12 +46,28 @@ def test_every_epoch_is_a_pass_in_its_own_order():
 
 
 def test_rows_that_are_too_long_or_empty(tmp_path):
-    rows = [{"input": "p", "output": "r"}, {"input": "p", "output": "r" * 99}, {"input": "p", "output": None}]
+    rows = [{"category": "math", "input": "p", "output": output} for output in ("r", "r" * 99, None)]
     (tmp_path / "f.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     source = Source(str(tmp_path / "f.jsonl"), "acereason-sft")
     with pytest.raises(UserError, match=r"row 1, s/1 \(103 tokens, data\.max_length is 64\), row 2, s/2 \(no resp"):
         data({"s": source})
     assert len(data({"s": source}, bad_rows="exclude").train_dataloader()) == 1
+
+
+def test_rows_that_teach_nothing(tmp_path):
+    rows = [
+        {"problem": "p", "answer": "4", "r": "<think>\nit was cut"},
+        {"problem": " ", "answer": "4", "r": "r"},
+        {"problem": [{"role": "user", "content": None}], "answer": "4", "r": "r"},
+        {"problem": "p", "answer": "4", "r": [{"role": "assistant", "content": None}]},
+        {"problem": "p", "answer": "4", "r": 2.50},
+    ]
+    (tmp_path / "f.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = Source(str(tmp_path / "f.jsonl"), Fields(solution="r"))
+    with pytest.raises(UserError, match=r"4 of 5 rows .*s/0 \(a response that was cut: .*s/1 \(no statement\)"):
+        data({"s": source})
+    ((row,),) = data({"s": source}, bad_rows="exclude").train_dataloader()
+    assert (row["id"], TOKENIZER.decode(row["token_ids"])) == ("s/4", "p=\n2.5<|im_end|>")
 
 
 def test_one_long_response_leaves_the_prompts_others(tmp_path):
@@ -82,9 +102,20 @@ def test_ranks_are_dealt_shares_of_about_as_many_tokens():
     assert dealt(batch, lengths, 1) == batch
 
 
-def test_several_processes_tokenize_the_same(tmp_path):
-    rows = [{"input": f"p{n}", "output": "r" * n} for n in range(1, 9)]
-    (tmp_path / "f.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    source = Source(str(tmp_path / "f.jsonl"), "acereason-sft")
-    one, two = (list(data({"s": source}, workers=workers).train_dataloader()) for workers in (1, 2))
-    assert one == two
+def test_bad_rows_are_told_once_with_their_number(tmp_path, capsys):
+    rows = [{"category": "math", "input": "p", "output": "r" * 99 * (n % 2)} for n in range(24)]
+    (tmp_path / "f.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows, rows[0] | {"output": "r"}]))
+    data({"s": Source(str(tmp_path / "f.jsonl"), "acereason-sft")}, bad_rows="exclude")
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "excluded" in line]
+    assert line.startswith("data.sources.s: 24 of 25 rows excluded: row 0, s/0 (no response), row 1, s/1 (103 tokens, ")
+    assert line.endswith(" and 14 more")
+
+
+def test_a_look_reads_what_is_held_out_alone(tmp_path):
+    made = SFTData({"s": Source("nowhere.jsonl")}, 4, 256, {"h": Source(arithmetic=Arithmetic([1], 6))})
+    made.trainer = SimpleNamespace(
+        lightning_module=SimpleNamespace(tokenizer=TOKENIZER), state=SimpleNamespace(fn="validate")
+    )
+    made.prepare_data()
+    made.setup("validate")
+    assert [len(batch) for (loader,) in [made.val_dataloader()] for batch in loader] == [4, 2]

@@ -33,6 +33,16 @@ def test_timestamps_serve_too(tmp_path):
     assert Source(str(tmp_path / "rows.parquet"), window=V5).rows("k")["problem"] == ["1", "2"]
 
 
+def test_a_row_without_a_date_is_in_no_window_and_words_are_none(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    table = [{"problem": str(i), "answer": "1", "date": date} for i, date in enumerate([None, "", DATES[1]])]
+    path.write_text("".join(json.dumps(row) + "\n" for row in table))
+    assert Source(str(path), window=V5).rows("k")["problem"] == ["2"]
+    path.write_text(path.read_text() + '{"problem": "3", "answer": "1", "date": "Aug 1, 2024"}')
+    with pytest.raises(UserError, match=r"k\.window\.column: .*'date': 'Aug 1, 2024' is no day like 2024-08-01"):
+        Source(str(path), window=V5).rows("k")
+
+
 @pytest.mark.parametrize(
     ("window", "message"),
     [

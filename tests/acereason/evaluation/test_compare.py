@@ -14,6 +14,7 @@ def result(**correct: int) -> Result:
     return result_of(samples, 4, seed=0)
 
 
+PREFER = {"rewards": {"after_think": "prefer"}}
 SFT, RL = result(a=4, b=2, c=0, d=1, e=0), result(a=4, b=3, c=2, d=0, f=4)
 
 
@@ -37,7 +38,7 @@ def test_the_plots_show_the_numbers():
 
 def folders(tmp_path) -> list[str]:
     for name, found in {"sft": SFT, "rl": RL, "longer": RL}.items():
-        write_results(tmp_path / name, {}, {"aime24": found, name: found})
+        write_results(tmp_path / name, PREFER, {"aime24": found, name: found})
     return [str(tmp_path / name) for name in ("sft", "rl", "longer")]
 
 

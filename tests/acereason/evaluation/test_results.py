@@ -32,10 +32,10 @@ def test_a_benchmarks_numbers_by_hand():
 
 def test_they_are_read_as_they_were_written_and_written_the_same_twice(tmp_path):
     results = {"m": result_of(MATH, 2, seed=0), "none": result_of([sample("n/0", 0, "error")], 1, seed=0)}
-    write_results(tmp_path, {"seed": 0}, results)
+    write_results(tmp_path, {"seed": 0, "rewards": {"after_think": "require"}}, results)
     assert read_results(tmp_path) == results
     first = (tmp_path / "results.json").read_bytes()
-    write_results(tmp_path, {"seed": 0}, results)
+    write_results(tmp_path, {"seed": 0, "rewards": {"after_think": "require"}}, results)
     assert (tmp_path / "results.json").read_bytes() == first
     assert json.loads(first)["benchmarks"]["none"]["avg"] is None  # strict JSON knows no NaN
 
@@ -46,7 +46,9 @@ def test_the_table_stands_beside_the_papers(tmp_path):
         "aime24": result_of(MATH, 2, 0)
     }
     assert evalplus(results) == 0.5
-    text = markdown(results)
+    text = markdown(results, "require")
+    assert "An answer counts only after `</think>`" in text
+    assert "read as a whole" in markdown(results, "prefer")
     assert "| aime24 | 2 | 50.0 | 28.9 | 20.4 | 100.0 | 66.7 | 16.7 | 15 | 16.7 | 62.0 | 72.6 |" in text
     (line,) = [line for line in text.splitlines() if "EvalPlus" in line]
     assert [cell.strip() for cell in line.split("|")][1:4] == ["EvalPlus: their mean", "", "50.0"]

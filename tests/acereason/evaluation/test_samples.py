@@ -83,3 +83,13 @@ def test_votes():
     assert sample().vote == "2"
     assert sample(status="error").vote is None
     assert sample(detail={"extracted": None}).vote is None
+
+
+def test_half_a_surrogate_pair_costs_no_sample(tmp_path):
+    write(tmp_path, "b", 0, sample("b/0", response="a\ud83d", detail={"note": "\udce9"}), sample("b/1"))
+    assert read_samples(tmp_path, "b")["b/0", 0].response == "a\ud83d"
+    compact(tmp_path, "b", {"b/0": "What\ud83d?", "b/1": "Why?"})
+    found = read_samples(tmp_path, "b")
+    assert found["b/0", 0].response == "a\ufffd"
+    assert found["b/0", 0].detail == {"note": "\udce9"}
+    assert found["b/1", 0] == sample("b/1")

@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -59,3 +60,34 @@ def test_the_verb(tmp_path, capsys):
     with pytest.raises(SystemExit):
         run.main(["scaling", *files, "--z=z"])
     assert "row 1: no number in column 'responses'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.jsonl"])
+def test_a_table_as_a_spreadsheet_saves_it(tmp_path, name):
+    """With a mark before the first column's name, and Windows' line ends."""
+    rows = [dict(zip(("prompts", "responses", "accuracy"), row, strict=True)) for row in zip(X, Y, X, strict=True)]
+    lines = ["prompts,responses,accuracy", *(",".join(map(str, row.values())) for row in rows)]
+    text = lines if name.endswith(".csv") else [json.dumps(row) for row in rows]
+    (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + "\r\n".join([*text, ""]).encode())
+    run.main(["scaling", f"--input={tmp_path / name}", f"--output={tmp_path / 'fit.json'}"])
+    assert json.loads((tmp_path / "fit.json").read_text())["r2"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        ("t.csv", b"prompts,responses,accuracy\n1,2,caf\xe9\n", r"input: .*t.csv, line 2: byte 0xe9 is no UTF-8"),
+        (
+            "t.csv",
+            b"prompts;responses;accuracy\n1;2;3\n",
+            r"row 1: no number in column 'prompts'; the columns are prompts;",
+        ),
+        ("t.jsonl", b"[1, 2]\n", r"t.jsonl is no JSON lines: each has to be an object"),
+    ],
+    ids=["Latin-1", "semicolons", "lists"],
+)
+def test_a_table_that_can_not_be_read(tmp_path, capsys, name, data, told):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(SystemExit):
+        run.main(["scaling", f"--input={tmp_path / name}"])
+    assert re.search(told, capsys.readouterr().err)

@@ -88,6 +88,23 @@ def test_bfloat16_is_accumulated_in_float32():
         assert (mine - theirs).norm() < 0.01 * theirs.norm()
 
 
+def test_a_gpu_takes_more_rows_at_a_time_than_a_cpu():
+    """Which changes no number: rows don't know each other."""
+    assert (head._few(torch.device("cpu")), head._few(torch.device("cuda", 3))) == (32, 256)
+
+
+def test_rows_at_a_time_change_no_log_prob(monkeypatch):
+    torch.manual_seed(0)
+    hidden, weight = torch.randn(300, 8, requires_grad=True), torch.randn(33, 8, requires_grad=True)
+    targets, results = torch.randint(33, (300,)), []
+    for few in (head.FEW, head.FEW_ON_GPU):
+        monkeypatch.setattr(head, "FEW", few)
+        loss, *told = chunked_loss(hidden, weight, targets, lambda logprobs, _: logprobs.sum(), 0.8, 1)
+        results.append([*told, *torch.autograd.grad(loss, (hidden, weight)), loss.detach()])
+    for mine, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=1e-6)
+
+
 def test_many_chunks_round_a_bfloat16_gradient_once(monkeypatch):
     """A thousand equal gradients, a row each: a sum in bfloat16 would stand still at 256 of them."""
     monkeypatch.setattr(head, "_chunks", lambda weight, length, _: head._slices(0, length, 1))

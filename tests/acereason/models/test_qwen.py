@@ -6,7 +6,15 @@ from fakes import BACKBONE, CONFIG, TOKENIZER, plain_logprobs, tiny_qwen
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from acereason.errors import UserError
-from acereason.models.qwen import Backbone, build_model, export, load_config, load_tokenizer, stream_weights
+from acereason.models.qwen import (
+    Backbone,
+    build_model,
+    export,
+    load_config,
+    load_tokenizer,
+    load_weights,
+    stream_weights,
+)
 
 
 def test_random_weights_depend_on_the_seed_alone():
@@ -110,3 +118,28 @@ def test_flash_attention_is_refused_where_it_is_missing():
 def test_random_weights_need_a_tokenizer():
     with pytest.raises(UserError, match=r"model\.backbone\.tokenizer"):
         load_tokenizer(None, Backbone(config=CONFIG))
+
+
+def test_a_tokenizer_larger_than_the_embeddings_is_refused():
+    def load(vocab_size: int) -> int:
+        backbone = Backbone(config=CONFIG | {"vocab_size": vocab_size}, tokenizer="bytes")
+        return len(load_tokenizer(None, backbone, load_config(None, backbone)))
+
+    assert load(260) == load(320) == 260  # padded embeddings are usual
+    with pytest.raises(UserError, match=r"bytes has 260 tokens, the model embeddings for 259 \(vocab_size\)"):
+        load(259)
+
+
+def test_a_folder_without_a_tokenizers_files_is_refused(tmp_path):
+    tiny_qwen().save_pretrained(tmp_path)  # transformers makes a tokenizer of one token of it
+    with pytest.raises(UserError, match=r"^model\.backbone\.tokenizer: .* has no tokenizer's files; name another"):
+        load_tokenizer(str(tmp_path), Backbone())
+
+
+def test_a_bfloat16_export_is_a_start_like_any_other(tmp_path):
+    source, target = tiny_qwen(initializer_range=0.3), tiny_qwen()
+    export(source, TOKENIZER, tmp_path, is_writer=True, dtype=torch.bfloat16)
+    load_weights(target, tmp_path)
+    for (name, mine), theirs in zip(target.named_parameters(), source.parameters(), strict=True):
+        assert mine.dtype == torch.float32
+        assert torch.equal(mine, theirs.bfloat16().float()), name

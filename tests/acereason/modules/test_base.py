@@ -1,8 +1,19 @@
+import math
+from contextlib import nullcontext
 from math import cos, pi
+from types import SimpleNamespace
 
 import pytest
+import torch
+from fakes import BACKBONE, fake_trainer, tiny_qwen
+from lightning.pytorch.callbacks import EarlyStopping
 
-from acereason.modules.base import Schedule
+from acereason.batching import collate
+from acereason.errors import UserError
+from acereason.modules.base import QwenModule, Schedule
+from acereason.modules.measures import Measures
+from acereason.objective import policy_loss
+from acereason.types import Sequence
 
 
 def test_constant():
@@ -16,3 +27,104 @@ def test_warm_up_then_cosine():
         progress = min(1.0, (step - 4) / 8)
         assert schedule.factor(step) == pytest.approx(0.1 + 0.9 * (1 + cos(pi * progress)) / 2)
     assert schedule.factor(12) == pytest.approx(0.1)
+
+
+def test_a_decay_ends_with_the_run_where_no_other_end_is_given():
+    schedule = Schedule(warmup_steps=2, final=0.1)
+    assert schedule.over(10).factor(9) == pytest.approx(0.1)
+    assert schedule.over(10).factor(8) > 0.13
+    assert [schedule.over(10).factor(step) for step in (0, 1, 2)] == [0.5, 1.0, 1.0]
+    given = Schedule(decay_steps=4)
+    assert given.over(10) == given
+    assert given.factor(4) == 0.0
+    assert Schedule(warmup_steps=2).over(math.inf).factor(99) == 1.0
+    with pytest.raises(UserError, match=r"model\.schedule\.decay_steps: give it, or trainer\.max_epochs"):
+        schedule.over(math.inf)
+
+
+def test_lightnings_early_stopping_keeps_the_patience_of_the_config():
+    callback, module = EarlyStopping("eval/held/loss", patience=5), QwenModule()
+    module._trainer = SimpleNamespace(callbacks=[callback, EarlyStopping("another")])
+    state = EarlyStopping("eval/held/loss", patience=1).state_dict()
+    module.on_load_checkpoint({"callbacks": {callback.state_key: state}})
+    callback.load_state_dict(state)
+    assert callback.patience == 5
+    module.on_load_checkpoint({"state_dict": {}})
+
+
+def test_lightnings_callbacks_may_monitor_every_metric_of_every_step(monkeypatch):
+    """EarlyStopping and ModelCheckpoint look there, also at steps that no logger is told of."""
+    module = QwenModule(backbone=BACKBONE)
+    trainer = fake_trainer(global_step=2, log_every_n_steps=5, callback_metrics={"reward/mean": torch.tensor(0.1)})
+    monkeypatch.setattr(type(module), "trainer", trainer)
+    module.record({"reward/mean": 0.25, "eval/sums/avg": 1.0})
+    assert {name: value.item() for name, value in trainer.callback_metrics.items()} == {
+        "reward/mean": 0.25,
+        "eval/sums/avg": 1.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"micro_batch_tokens": 0}, "micro_batch_tokens must be at least 1, not 0"),
+        ({"logits_mib": 0}, "logits_mib must be at least 1, not 0"),
+        ({"max_grad_norm": 0.0}, "max_grad_norm must be above 0, or null"),
+    ],
+    ids=str,
+)
+def test_what_would_train_nothing_is_refused(settings, told):
+    with pytest.raises(ValueError, match=told):
+        QwenModule(backbone=BACKBONE, **settings)
+
+
+def test_an_optimizer_that_refuses_a_value_is_a_users_mistake():
+    module = QwenModule(backbone=BACKBONE, optimizer=lambda parameters: torch.optim.AdamW(parameters, lr=-1.0))
+    with pytest.raises(UserError, match=r"^model.optimizer: Invalid learning rate: -1.0"):
+        module.optimizer_of([torch.nn.Parameter(torch.zeros(1))])
+
+
+def updating(monkeypatch) -> QwenModule:
+    """A tiny model that can accumulate gradients, two sequences in a micro batch."""
+    module = QwenModule(backbone=BACKBONE, micro_batch_tokens=20)
+    profiler = SimpleNamespace(profile=lambda name: nullcontext())
+    monkeypatch.setattr(QwenModule, "trainer", fake_trainer(profiler=profiler, strategy=None))
+    monkeypatch.setattr(QwenModule, "manual_backward", lambda self, loss: loss.backward())
+    module.model = tiny_qwen()
+    return module
+
+
+def sequence(first: int, weight: float) -> Sequence:
+    return Sequence(list(range(first, first + 9)), 3, weight, [-1.0] * 6)
+
+
+@pytest.mark.parametrize("weights", [[0.5, 0.0, -0.25, 0.0], [0.0, 0.0, 0.0, 0.0], [1.0, 2.0, 3.0, 4.0], []])
+def test_sequences_of_weight_0_are_measured_without_a_backward_pass(monkeypatch, weights):
+    module, measures = updating(monkeypatch), Measures(torch.device("cpu"))
+    calls = []
+    for name in ("token_loss", "token_logprobs"):
+        method = getattr(module.model, name)
+        monkeypatch.setattr(
+            module.model, name, lambda batch, *a, n=name, m=method: calls.append((n, batch)) or m(batch, *a)
+        )
+    rows = [sequence(10 * place, weight) for place, weight in enumerate(weights)]
+    module.accumulate(rows, measures, 0.7)
+    assert all(bool(batch.weights.any()) == (name == "token_loss") for name, batch in calls if len(batch.targets))
+    plain = tiny_qwen()
+    loss, logprobs, entropy = plain.token_loss(
+        collate(rows), lambda part, logprobs: policy_loss(logprobs, part.weights), 0.7, 64
+    )
+    loss.backward()
+    for one, other in zip(module.model.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, atol=1e-6, rtol=1e-4)
+    metrics = measures.metrics()
+    assert metrics["policy/loss"] == pytest.approx(loss.item(), abs=1e-6)
+    if rows:
+        assert metrics["policy/entropy"] == pytest.approx(entropy.mean().item())
+        assert metrics["sync/logprob_gap"] == pytest.approx((logprobs + 1).abs().mean().item())
+
+
+def test_nothing_to_observe_costs_no_forward_pass(monkeypatch):
+    module = updating(monkeypatch)
+    monkeypatch.setattr(module.model, "token_logprobs", None)
+    assert module.measure([], 1.0)["policy/entropy"] == 0

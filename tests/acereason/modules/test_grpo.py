@@ -81,7 +81,7 @@ class Backwards(HFEngine):
 def rolling(engine: Backwards) -> GRPOModule:
     """A module at step 3 whose engine yields its groups in reverse order."""
     rolls = module()
-    rolls.engine, rolls.trainer = engine, SimpleNamespace(global_step=3)
+    rolls.engine, rolls.trainer = engine, SimpleNamespace(global_step=3, state=SimpleNamespace(fn="fit"))
     rolls.section = lambda name: nullcontext()
     return rolls
 

@@ -1,23 +1,20 @@
 from types import SimpleNamespace
 
 import pytest
-from fakes import CONFIG, tiny_qwen
+from fakes import CONFIG, SEVEN_B, tiny_qwen
 from transformers import Qwen2Config
 
 from acereason.models.qwen import Backbone
-from acereason.preflight.memory import checkpoint_bytes, count_parameters, estimate, human
+from acereason.preflight.memory import (
+    PROCESS,
+    checkpoint_bytes,
+    count_parameters,
+    estimate,
+    estimate_machine,
+    human,
+)
 from acereason.rollouts.hf import HFEngine
 from acereason.rollouts.vllm import VLLMEngine
-
-SEVEN_B = Qwen2Config(
-    vocab_size=152064,
-    hidden_size=3584,
-    intermediate_size=18944,
-    num_hidden_layers=28,
-    num_attention_heads=28,
-    num_key_value_heads=4,
-    tie_word_embeddings=False,
-)
 
 
 def test_parameters_are_counted_without_weights():
@@ -51,7 +48,7 @@ def test_an_estimate_by_hand():
         | {
             "gradients": 3.5e9,
             "activations": 1000 * 2 * (28 * 3584 + 12 * 3584 + 6 * 18944),
-            "logits and the head's gradient": 100 * 2**20 + 2 * 4 * 32 * 152064 + 6 * EMBEDDINGS,
+            "logits and the head's gradient": 100 * 2**20 + 2 * 4 * 256 * 152064 + 6 * EMBEDDINGS,
         }
         | engine
     )
@@ -86,8 +83,27 @@ def test_without_checkpointing_every_layer_keeps_its_own():
     assert phases["updating"]["activations"] == 28 * 1000 * 2 * (12 * 3584 + 6 * 18944)
 
 
-def test_disk():
-    assert checkpoint_bytes(10, keep=2, stages=6) == 12 * 10 * 8 + 4 * 10 * 6
+def test_a_machine_of_eight_ranks_needs_no_more_than_64_gb_for_7b():
+    """docs/memory.md has the sum."""
+    module = SimpleNamespace(config=SEVEN_B, engine=VLLMEngine(dtype="bfloat16"))
+    read = estimate_machine(module, count_parameters(SEVEN_B), ranks=8, made=False)
+    assert read == {"processes": 8 * PROCESS, "a tensor on its way": 4 * EMBEDDINGS}
+    assert sum(read.values()) == pytest.approx(34.2e9, abs=0.1e9)
+    made = estimate_machine(module, count_parameters(SEVEN_B), ranks=8, made=True)
+    assert made == read | {"the model, whole": 4 * 7_615_616_512}
+
+
+def test_a_separate_engine_is_a_process_more_for_each_rank():
+    module = SimpleNamespace(config=SEVEN_B, engine=VLLMEngine(placement="separate", dtype="bfloat16"))
+    assert estimate_machine(module, 7_000_000_000, ranks=4, made=False)["processes"] == 8 * PROCESS
+    sft = SimpleNamespace(config=SEVEN_B)  # no engine
+    assert estimate_machine(sft, 7_000_000_000, ranks=4, made=False)["processes"] == 4 * PROCESS
+
+
+@pytest.mark.parametrize(("dtype", "width"), [("float32", 4), ("bfloat16", 2)])
+def test_disk(dtype, width):
+    module = SimpleNamespace(backbone=Backbone(compute_dtype=dtype))
+    assert checkpoint_bytes(module, 10, keep=2, ends=6, exports=6) == 12 * 10 * 8 + width * 10 * 6
 
 
 @pytest.mark.parametrize(("size", "text"), [(12, "12 bytes"), (1536, "1.5 KiB"), (3 * 2**30, "3.0 GiB")])

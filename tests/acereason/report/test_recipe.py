@@ -33,6 +33,21 @@ def test_the_papers_sft_config_is_the_papers(tmp_path):
     assert [row.name for row in rows if not row.same] == []
 
 
+@pytest.mark.parametrize(
+    ("stage", "temperature", "same"),
+    [
+        ("code_32k", [0.6, 0.8, 1.0], True),
+        ("code_32k", [0.6, 1.2], False),
+        ("math_8k", 0.6, False),
+        ("math_8k", [0.85, 0.85], True),
+    ],
+)
+def test_temperatures_of_1_0_in_code_stages_are_the_papers_too(tmp_path, stage, temperature, same):
+    run = run_of("conf/rl/qwen2.5-math-7b.yaml", tmp_path)
+    run.stages[stage]["temperature"] = temperature
+    assert {row.name: row.same for row in settings(run)}["sampling temperature"] is same
+
+
 def test_another_run_differs_where_it_does(tmp_path):
     run = read_run(make_rl(tmp_path / "rl"), "rl")
     different = {row.name: row.ours for row in settings(run) if not row.same}

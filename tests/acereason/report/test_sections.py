@@ -56,9 +56,9 @@ def test_a_run_that_nobody_watched_is_watched_now(tmp_path):
 def test_the_entropys_band_is_the_runs_own_or_the_papers(tmp_path):
     run = read_run(make_rl(tmp_path / "rl"), "rl")
     run.callback("EntropyMonitor").update(target=0.1, every_n_steps=5)
-    assert entropy_band(run) == EntropyBand(target=0.1, band=0.15)
+    assert entropy_band(run) == EntropyBand(target=0.1, band=0.1)
     del run.config["trainer"]["callbacks"]
-    assert entropy_band(run) == EntropyBand(0.3, 0.15, 20)
+    assert entropy_band(run) == EntropyBand(0.3, 0.1, 20)
     assert entropy_band(read_run(make_sft(tmp_path / "sft"), "sft")) is None
 
 

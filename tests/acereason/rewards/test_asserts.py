@@ -1,6 +1,6 @@
 import pytest
 
-from acereason.rewards.asserts import crossing, turn
+from acereason.rewards.asserts import turn
 
 
 @pytest.mark.parametrize(
@@ -41,20 +41,3 @@ def test_turned(source, expression, right, wrong):
 )
 def test_left_to_the_examiner(source):
     assert turn(source) is None
-
-
-@pytest.mark.parametrize(
-    ("source", "told"),
-    [
-        ("assert apply(lambda x: x + 1, 3) == 4", "may pass a function"),
-        ("class Mine(Theirs):\n    pass\nassert Mine().f() == 1", "class Mine builds on"),
-        ("def plus(x):\n    return x + 1\nassert apply(plus, 3) == 4", "may pass a function"),
-        ("xs = f(2)\nxs.sort(key=lambda x: -x)\nassert xs == [1]", None),
-        ("assert sorted(f(2), key=lambda x: -x) == [1]", None),
-        ("class Mine:\n    pass", None),
-        ("def check(candidate):\n    assert candidate(1) == 2\ncheck(f)", None),
-    ],
-)
-def test_what_cannot_leave_the_program(source, told):
-    reason = crossing(source)
-    assert reason is None if told is None else told in reason

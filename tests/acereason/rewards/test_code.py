@@ -1,9 +1,9 @@
-import multiprocessing
 import threading
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
+from acereason.forkserver import CONTEXT
 from acereason.rewards import slots
 from acereason.rewards.code import CodeSettings, deadline, gold_problem, verify
 from acereason.rewards.sandbox import SandboxError
@@ -248,16 +248,13 @@ def test_parametrized_pytest():
 
 
 def test_forgeable_tests_are_refused_unless_allowed():
-    tests = asserts("assert apply(lambda x: x + 1, 3) == 4")
-    program = "def apply(f, x): return f(x)"
+    tests = script("class Mine(Theirs):\n    def f(self): return self.g(3) + 1\nassert Mine().f() == 4")
+    program = "class Theirs:\n    def g(self, x): return x"
     assert judged(program, tests).status == "error"
     assert "forgeable" in gold_problem(parse_tests(tests), SETTINGS)
     assert gold_problem(parse_tests(tests), CodeSettings(forgeable="allow")) is None
     assert judged(program, tests, forgeable="allow").status == "correct"
-    assert judged("def apply(f, x): return x", tests, forgeable="allow").status == "wrong"
-    hidden = script("plus = [max][0]\nassert apply(plus, [3, 4]) == 4")
-    assert "passes a builtin_function_or_method to the program" in judged(program, hidden).detail["error"]
-    assert judged(program, hidden, forgeable="allow").status == "correct"
+    assert judged("class Theirs:\n    def g(self, x): return 0", tests, forgeable="allow").status == "wrong"
 
 
 def test_tests_that_need_what_is_not_there_are_errors():
@@ -270,11 +267,12 @@ ERROR_SEEKERS = [
     ("def f(x): raise ModuleNotFoundError('No module', name='json')", script("import json\nassert f(1) == 2")),
     ("def f(x): return '('", script("assert eval(f(1)) == 2")),
     ("def f(x): return 'import nobody'", script("exec(f(1))\nassert f(1) == 2")),
-    ("class Sort:\n    def sort(self, key): pass\ndef f(x): return Sort()", script("f(1).sort(key=lambda x: x)")),
+    ("class Sort:\n    def sort(self, key): pass\ndef f(x): return Sort()",
+     script("x = f(1)\nx.sort(key=lambda x: x)\nassert x == [1]")),
     ("import os\ndef f(x): os._exit(0)", script("try:\n    f(1)\nexcept:\n    pass")),
     ("def f(x): return [[]] * 2", script("assert {tuple(y) for y in f(1)} == {1}")),
     ("def f(x): return list(range(10 ** 6))", script("assert f(1) == 2")),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("program", "tests"), ERROR_SEEKERS)
@@ -319,8 +317,7 @@ def test_from_several_threads():
 
 
 def test_from_a_worker_with_little_memory():
-    context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(1, context, initializer=limit_memory) as pool:
+    with ProcessPoolExecutor(1, CONTEXT, initializer=limit_memory) as pool:
         tests = parse_tests(script("import json\nassert f(json.loads('2')) == 4"))
         verdict = pool.submit(verify, "```\ndef f(x): return 2 * x\n```", tests, SETTINGS).result()
     assert verdict.status == "correct", verdict.detail

@@ -66,8 +66,16 @@ def files(slot: slots.Slot) -> set[str]:
     found = set()
     for folder in {tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"}:
         paths = [*Path(folder).iterdir(), *Path(folder).glob("acereason-*/scratch/*")]
-        found |= {str(path) for path in paths if path.lstat().st_uid in uids(slot)}
+        found |= {str(path) for path in paths if owner(path) in uids(slot)}
     return found
+
+
+def owner(path: Path) -> int | None:
+    """Whose file it is; None where somebody else has removed it meanwhile."""
+    try:
+        return path.lstat().st_uid
+    except FileNotFoundError:
+        return None
 
 
 def memory(slot: slots.Slot) -> int:

@@ -269,10 +269,10 @@ def test_gold_problem(answer, problem):
     ],
 )
 def test_no_text_takes_long_on_the_quick_path(text):
-    start = time.perf_counter()
+    start = time.process_time()
     verify_quickly(rf"\boxed{{{text}}}", "1")
     verify_quickly(r"\boxed{1}", text)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize("box", ["3+=74b", "#4o=2", r"\\6+-4=5", "1=2=", "2+=14", "9^{9^{9^{9}}}=14"])

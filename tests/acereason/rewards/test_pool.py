@@ -13,9 +13,10 @@ from bad_verifiers import allocates, dies, grows, raises, sleeps, spawns
 from fakes import group, problem, rollout
 
 from acereason.rewards import pool as pool_module
+from acereason.rewards.clock import STARVED
 from acereason.rewards.pool import RewardErrors, RewardPool, RewardSettings, check_error_rate
 from acereason.rewards.workers import LocalExecutor, WorkerFailure
-from acereason.types import Problem
+from acereason.types import Problem, Tests
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +26,8 @@ def rewards():
     pool.close()
 
 
+LONGEST = 60 + STARVED * 1.5
+"""Seconds on a machine that has no time: for a new worker, and for what the deadline of 1.5 s allows at most."""
 HALF = problem(answer=r"\frac12")
 UNDECIDED = r"\boxed{\sin \frac{\pi}{6}}"
 """Correct, and only the slow path can tell."""
@@ -45,7 +48,7 @@ def test_a_failing_verifier_is_an_error_never_a_zero(rewards, monkeypatch, verif
     verdict = rewards.submit(HALF, UNDECIDED).result()
     assert (verdict.status, verdict.reward) == ("error", None)
     assert error in verdict.detail["error"]
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < LONGEST
     monkeypatch.undo()
     healthy = rewards.submit(HALF, UNDECIDED).result()
     assert healthy.status == "correct", healthy
@@ -71,7 +74,7 @@ def test_a_failing_verifier_is_an_error_never_a_zero(rewards, monkeypatch, verif
 def test_bombs_end_in_bounded_time(rewards, bomb):
     start = time.monotonic()
     assert rewards.submit(HALF, rf"\boxed{{{bomb}}}").result().status in ("wrong", "error")
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < LONGEST
 
 
 def test_the_same_verdict_from_another_thread(rewards):  # R1
@@ -120,7 +123,7 @@ def alive(pid: int) -> bool:
 
 
 def eventually(condition) -> bool:
-    return any(condition() or time.sleep(0.05) for _ in range(100))
+    return any(condition() or time.sleep(0.05) for _ in range(1200))
 
 
 def test_what_a_killed_worker_started_dies_with_it(tmp_path):
@@ -169,7 +172,7 @@ def test_closing_leaves_no_process_and_no_call_without_an_answer():
     pids = executor.pids()
     start = time.monotonic()
     executor.close()
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 25  # the calls sleep for 30
     assert not any(alive(pid) for pid in pids)
     assert all(isinstance(call.exception(timeout=1), WorkerFailure) for call in calls)
     with pytest.raises(WorkerFailure, match="closed"):
@@ -194,7 +197,7 @@ def test_workers_end_with_the_process_that_started_them(tmp_path, end):
         )
     )
     environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment, timeout=60)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment, timeout=600)
     assert eventually(lambda: not alive(int(done.stdout)))
 
 
@@ -203,3 +206,37 @@ def test_the_error_rate_stops_the_run_and_shows_examples():
     check_error_rate(groups, limit=0.5)
     with pytest.raises(RewardErrors, match=r"1 of 2 verdicts are errors.*0\.4(.|\n)*gsm8k/7: made up"):
         check_error_rate(groups, limit=0.4)
+
+
+TESTS = Tests("stdin", inputs=[""], outputs=["2"])
+
+
+@pytest.fixture(scope="module")
+def pools():
+    opened = {name: RewardPool(RewardSettings(workers=1, after_think=name)) for name in ("require", "prefer")}
+    yield opened
+    for pool in opened.values():
+        pool.close()
+
+
+@pytest.mark.parametrize(
+    ("task", "answer"),
+    [("math", r"So \boxed{\frac12}."), ("code", "\n```python\nprint(2)\n```\n")],
+)
+@pytest.mark.parametrize(
+    ("text", "required", "preferred"),
+    [
+        ("thoughts</think>{}", "correct", "correct"),
+        ("thoughts, {}", "wrong", "correct"),  # unfinished thoughts
+        ("{}</think>And so on.", "wrong", "wrong"),
+        ("{}</think>", "wrong", "wrong"),
+    ],
+)
+def test_an_answer_counts_after_the_thoughts_where_that_is_required(pools, task, answer, text, required, preferred):
+    half = Problem("p", task, "", r"\frac12", tests=TESTS if task == "code" else None)
+    for after_think, status in [("require", required), ("prefer", preferred)]:
+        verdict = pools[after_think].submit(half, text.replace("{}", answer)).result()
+        explained = pools[after_think].explain(half, text.replace("{}", answer))
+        assert (verdict.status, explained.status) == (status, status)
+        if "</think>" not in text and after_think == "require":
+            assert verdict.detail["path"] == explained.detail["path"] == "no </think>"

@@ -47,6 +47,29 @@ def test_livecodebench_functional():
     assert (tests.inputs, tests.outputs) == ([[[1, 2], "a"]], [[True, None]])
 
 
+def test_strings_in_packed_tests_do_not_count():
+    case = {"input": 'a,[{"\\' * 400_000, "output": "3", "testtype": "stdin"}
+    assert parse_tests(packed([case])).inputs == [case["input"]]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "wrapped"), [([[8], [10]], True), ([8, 10], False), ([[8], [1, 2]], False), ([[[8]], [[10]]], True)]
+)
+def test_deepcoders_values_stand_in_a_list_of_their_own(outputs, wrapped):
+    case = {"fn_name": "twice", "type": "function_call"}
+    tests = parse_tests(json.dumps([case | {"input": [4], "output": output} for output in outputs]))
+    assert (tests.kind, tests.function, tests.outputs, tests.wrapped) == ("call", "twice", outputs, wrapped)
+
+
+@pytest.mark.parametrize("metadata", [{"func_name": "total"}, '{"func_name": "total"}'])
+def test_the_function_in_the_rows_metadata(metadata):
+    case = {"input": "[1, 2]\n3", "output": "[9]", "testtype": "functional"}
+    tests = parse_tests({"tests": json.dumps([case]), "metadata": metadata})
+    assert (tests.function, tests.inputs, tests.outputs, tests.wrapped) == ("total", [[[1, 2], 3]], [[9]], False)
+    with pytest.raises(ValueError, match="need the function's name"):
+        parse_tests({"tests": json.dumps([case]), "metadata": "{}"})
+
+
 def test_lists_of_cases():
     assert parse_tests([{"input": 1, "output": 2, "type": "stdin_stdout"}]).inputs == ["1"]
     tests = parse_tests(json.dumps([{"input": [1], "output": "2", "type": "function_call", "fn_name": "f"}]))
@@ -76,7 +99,8 @@ def test_assertions_scripts_and_pytest():
     assert parse_tests(["assert f(1) == 1"]).kind == "check"
     assert parse_tests({"type": "assert", "tests": ["assert f(1) == 1"], "setup": None}).setup == ""
     assert parse_tests({"type": "pytest", "tests": "def test_f():\n    pass"}).pytest
-    assert "may pass a function" in parse_tests(["assert f(lambda: 1) == 1"]).forgeable
+    assert "builds on" in parse_tests(["class Mine(Theirs): pass"]).forgeable
+    assert not parse_tests(["assert f(lambda: 1) == 1"]).forgeable
 
 
 class Bomb:
@@ -104,6 +128,12 @@ class Bomb:
         ([{"input": "x", "output": "1", "fn_name": "f", "testtype": "functional"}], "value is no JSON: 'x'"),
         ({"inputs": ["\ud800"], "outputs": ["1"]}, "no valid Unicode"),
         (base64.b64encode(zlib.compress(pickle.dumps(Bomb()))).decode(), "must not name"),
+        (base64.b64encode(zlib.compress(pickle.dumps([json.dumps([])]))).decode(), "anything but a text (EMPTY_LIST)"),
+        (base64.b64encode(zlib.compress(pickle.dumps("[]")[:-1])).decode(), "neither JSON nor"),
+        (base64.b64encode(zlib.compress(bytes(2**27 + 1))).decode(), "packed tests of more than 128 MiB"),
+        (packed([[]] * 1_000_001), "packed tests of more than 1,000,000 values"),
+        ('{"inputs": [1' + "0" * 4300 + '], "outputs": [1]}', "an integer of more than 4,300 digits"),
+        ({"public_test_cases": '{"input": "1"}'}, "tests must be a list, not dict"),
         (base64.b64encode(zlib.compress(b"\x80\x04N."))[:-3].decode(), "neither JSON nor"),
     ],
 )

@@ -61,6 +61,59 @@ def test_top_p_keeps_the_nucleus_and_renormalizes():
     assert sorted(set(logprobs.tolist())) == pytest.approx([log(0.3 / 0.8), log(0.5 / 0.8)], abs=1e-6)
 
 
+def plain_draw(logits: torch.Tensor, uniforms: torch.Tensor, sampling: Sampling) -> tuple[torch.Tensor, torch.Tensor]:
+    """The inverse of the cumulative distribution over whole rows, the nucleus by sorting all of them."""
+    logprobs = torch.log_softmax(logits.double() / sampling.temperature, dim=-1)
+    if sampling.top_p < 1:
+        ordered, order = logprobs.sort(dim=-1, descending=True)
+        outside = ordered.exp().cumsum(-1) - ordered.exp() >= sampling.top_p
+        logprobs = torch.log_softmax(logprobs.masked_fill(outside.scatter(-1, order, outside), -torch.inf), dim=-1)
+    cumulative = logprobs.exp().cumsum(-1)
+    token = torch.searchsorted(cumulative, uniforms[:, None] * cumulative[:, -1:], right=True)
+    return token[:, 0], logprobs.gather(-1, token)[:, 0].float()
+
+
+@pytest.mark.parametrize("top_p", [1.0, 0.95, 0.2])
+@pytest.mark.parametrize("spread", [0.0, 0.5, 3.0, 12.0])  # 0: all tokens alike, so that a nucleus is most of them
+@pytest.mark.parametrize("vocabulary", [5, 1000, 20_000])
+def test_draws_are_those_of_the_plain_definition(vocabulary, spread, top_p):
+    logits = torch.randn(10, vocabulary, generator=torch.Generator().manual_seed(vocabulary)) * spread
+    sampling = Sampling(temperature=0.7, top_p=top_p, max_response_length=1)
+    sampler = SeededSampler(sampling, list(range(10)))
+    tokens, logprobs = sampler.draw(logits, torch.arange(10), 0)
+    expected, expected_logprobs = plain_draw(logits, sampler.uniforms[:, 0], sampling)
+    if spread or top_p == 1:  # which of equal tokens are in a nucleus is nobody's choice
+        assert tokens.tolist() == expected.tolist()
+    torch.testing.assert_close(logprobs, expected_logprobs, atol=1e-6, rtol=1e-6)
+
+
+def test_a_row_of_a_narrow_and_one_of_a_wide_nucleus_are_drawn_together():
+    logits = torch.stack([torch.arange(2000.0), torch.zeros(2000)])
+    chosen, logprobs = SeededSampler(Sampling(top_p=0.5, max_response_length=1), [0, 1]).draw(
+        logits, torch.arange(2), 0
+    )
+    assert chosen[0] == 1999
+    assert logprobs.tolist() == pytest.approx([0.0, -log(1000)], abs=1e-6)
+
+
+def test_bfloat16_weights_give_nearly_the_same_logprobs():
+    model, engine = tiny_qwen(), HFEngine(dtype="bfloat16")
+    engine.start(model.config, TOKENIZER, STOP_IDS, torch.device("cpu"), longest=128)
+    engine.update_weights(stream_weights(model, engine.weights_dtype), version=0)
+    assert {parameter.dtype for parameter in engine.model.parameters()} == {torch.bfloat16}
+    exact = HFEngine().memory(model.config, 1000, 10, 8)
+    half = engine.memory(model.config, 1000, 10, 8)
+    assert (exact.weights, exact.cache) == (2 * half.weights, 2 * half.cache)
+    gaps = []
+    for group in engine.generate(PROBLEMS, SAMPLING, 8, seed=0):
+        for rollout in group.rollouts:
+            ids = group.problem.prompt_ids + rollout.response.token_ids
+            logprobs = plain_logprobs(model, ids, SAMPLING.temperature)[len(group.problem.prompt_ids) - 1 :]
+            expected = logprobs.gather(-1, torch.tensor(rollout.response.token_ids)[:, None])[:, 0]
+            gaps.append((expected - torch.tensor(rollout.response.sampler_logprobs)).abs().mean().item())
+    assert 0 < sum(gaps) / len(gaps) < 0.03
+
+
 def test_temperature_zero_is_greedy():
     model = tiny_qwen()
     (group,) = engine_of(model).generate(PROBLEMS[:1], Sampling(0, 5), 1, seed=0)

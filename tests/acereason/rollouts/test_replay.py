@@ -61,6 +61,37 @@ def test_a_file_that_is_no_use_is_named(tmp_path, text, message):
         started(tmp_path / "r.jsonl")
 
 
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"response": None}, r"row 3: response must be a text, not None"),
+        ({"response": 7}, r"row 3: response must be a text, not"),
+        ({"sample": None}, r"row 3: sample must be a number, counted from 0, not None"),
+        ({"sample": 0.5}, r"row 3: sample must be a number"),
+        ({"sample": -1}, r"row 3: sample must be a number"),
+        ({"id": None}, r"row 3: id must be a problem's, as text, not None"),
+        ({"sample": 1}, r"row 3: a second response to p, sample 1; leave one"),
+    ],
+    ids=str,
+)
+def test_a_row_that_says_nothing_or_what_another_says_is_refused(tmp_path, row, told):
+    """Nothing is made of it: of None the text None, of two responses the last."""
+    path = tmp_path / "r.jsonl"
+    path.write_text(
+        "".join(json.dumps(each) + "\n" for each in [*ROWS, {"id": "p", "sample": 2, "response": "x"} | row])
+    )
+    with pytest.raises(UserError, match=told):
+        ReplayEngine(str(path)).check([("p", 0)])
+
+
+def test_what_is_missing_is_told_before_a_start(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    ReplayEngine(str(path)).check([("p", 0), ("p", 1)])
+    with pytest.raises(UserError, match="no response to p sample 2; add them"):
+        ReplayEngine(str(path)).check([("p", 0), ("p", 2)])
+
+
 def test_no_file():
     with pytest.raises(ValueError, match="responses: no .jsonl or .parquet file nosuch.jsonl"):
         ReplayEngine("nosuch.jsonl")

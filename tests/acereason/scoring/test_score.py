@@ -136,3 +136,32 @@ def test_thousands_of_rows_keep_their_order(score):
     rows = [{"id": n, "response": rf"\boxed{{{n % 7}}}", "answer": str(n % 5)} for n in range(5000)]
     _, written, _, _ = score(rows)
     assert [(row["id"], row["reward"]) for row in written] == [(str(n), int(n % 7 == n % 5)) for n in range(5000)]
+
+
+def test_half_a_pair_and_bytes_that_are_no_utf8_cost_no_row_its_verdict(score, tmp_path):
+    latin = b'{"id": "l\xe9", "answer": "4", "response": "caf\xe9 \\\\boxed{caf\xe9}"}'.decode(
+        "utf-8", "surrogateescape"
+    )
+    rows = [
+        {"id": "a", "answer": "4", "response": r"\boxed{4}"},
+        {"id": "b", "answer": "4", "response": "\\boxed{4 \ud83d}"},
+        {"id": "c\ud83d", "answer": "4", "response": "\udc00 \\boxed{4}"},
+        {"id": "d", "answer": "4 \ud83d", "response": "\\boxed{4}"},
+        {"id": "e", "answer": ["4", "\ud83d"], "response": "\\boxed{\ud83d}"},
+    ]
+    program = "```python\ndef add(a, b): raise ValueError(chr(0xd83d))\n```"
+    code = {"id": "f", "task": "code", "response": program, "tests": ADD}
+    lines = [json.dumps(row) for row in [*rows, code]]
+    status, written, out, _ = score(lines, "--max-error-rate=1")
+    assert status == 0
+    assert [(row["id"], row["status"]) for row in written] == [
+        *(("a", "correct"), ("b", "wrong"), ("c\ud83d", "correct"), ("d", "error"), ("e", "correct"), ("f", "wrong")),
+    ]
+    assert written[1]["extracted"] == "4 \ud83d"
+    assert "ValueError" in str(written[5]["detail"])
+    (tmp_path / "rows.jsonl").write_bytes(latin.encode("utf-8", "surrogateescape") + b"\n")
+    target = tmp_path / "latin.jsonl"
+    run.main(["score", f"--input={tmp_path / 'rows.jsonl'}", f"--output={target}", "--rewards.workers=1"])
+    (row,) = [json.loads(line) for line in target.read_bytes().decode().splitlines()]
+    assert (row["id"], row["status"], row["extracted"]) == ("l\udce9", "wrong", "caf\udce9")
+    run.main(["score", f"--input={tmp_path / 'rows.jsonl'}", "--explain=l\udce9", "--rewards.workers=1"])

@@ -8,15 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from fakes import TOKENIZER, tiny_qwen
+from fakes import TOKENIZER, problem, tiny_qwen
 from killing import ONE_THREAD
 from teaching import TeacherServer
 
 import run
+from acereason.data.loading import read_problems
+from acereason.data.problems import Source
 from acereason.models.qwen import export
 from acereason.seeds import derive_seed
 from acereason.teacher.journal import Journal
@@ -105,6 +108,24 @@ def test_rows_are_sorted_and_hold_all_columns(serve, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "48 of 48 responses" in said
     assert f"{sum(row['status'] == 'correct' for row in found)} correct" in said
+
+
+def test_problems_have_their_pass_rates_by_all_their_samples(pretrained, tmp_path):
+    output = tmp_path / "out"
+    run.main(arguments(output, **local(pretrained), samples=3))
+    (path,) = output.glob("*.problems.jsonl")
+    found = {row["id"]: row for row in map(json.loads, path.read_text().splitlines())}
+    assert len(found) == 24
+    for name, rated in found.items():
+        mine = [row for row in rows(output) if row["id"] == name]
+        rate = sum(row["status"] == "correct" for row in mine) / 3
+        assert (rated["judged"], rated["pass_rate"], rated["difficulty"]) == (3, rate, pytest.approx(1 - rate))
+        assert rated["mean_tokens"] == sum(row["tokens"] for row in mine) / 3
+    problems, bad = read_problems(Source(f"{output}/*.problems.jsonl", "rated"), "rl", "rl", tests=True)
+    assert not bad
+    for each in problems:
+        assert each.difficulty == found[each.id.removeprefix("rl/")]["difficulty"]
+        assert each.answer == str(sum(map(int, each.statement.split("+"))))
 
 
 def test_a_second_call_asks_nothing_and_changes_nothing(serve, tmp_path):
@@ -249,7 +270,7 @@ def test_another_problem_under_the_same_id_is_refused(serve, tmp_path, capsys):
 
 
 def test_without_ground_truth_there_is_no_verdict(serve, tmp_path):
-    (tmp_path / "rows.jsonl").write_text('{"input": "1+1", "output": ""}\n')
+    (tmp_path / "rows.jsonl").write_text('{"category": "math", "input": "1+1", "output": ""}\n')
     sources = {"mine": {"path": str(tmp_path / "rows.jsonl"), "fields": "acereason-sft"}}
     run.main(arguments(tmp_path / "out", **served(serve()), sources=sources, samples=1))
     (row,) = rows(tmp_path / "out")
@@ -328,7 +349,7 @@ def test_ids_that_are_not_unique_are_refused(serve, tmp_path, capsys):
     sources = {"mine": {"path": str(tmp_path / "rows.jsonl"), "fields": {"id": "name"}}}
     with pytest.raises(SystemExit):
         run.main(arguments(tmp_path / "out", **served(serve()), sources=sources))
-    assert "sources.mine.fields.id: 1 ids are not unique, first mine/a" in capsys.readouterr().err
+    assert "sources.mine: two rows with the id mine/a; name another column in fields.id" in capsys.readouterr().err
 
 
 def test_a_prompt_beyond_the_context_fails_and_the_others_do_not(pretrained, tmp_path, capsys):
@@ -360,7 +381,7 @@ def test_killed_on_every_write_with_the_embedded_engine(pretrained, tmp_path):
     assert not list(killed.glob(".0*"))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_killed_at_random_moments_of_the_embedded_engine(pretrained, tmp_path):
     whole, killed, generator = tmp_path / "whole", tmp_path / "killed", random.Random(0)
     many = {"sources": {"sums": {"arithmetic": {"levels": [2], "size": 400}}}}
@@ -386,3 +407,20 @@ def test_vllm_is_a_teacher_too(pretrained, tmp_path):
     run.main(arguments(tmp_path / "again", **given, samples=1))
     run.main(arguments(tmp_path / "again", **given, samples=2))
     assert rows(tmp_path / "again") == rows(tmp_path / "whole")
+
+
+def test_half_a_surrogate_pair_costs_no_row(serve, tmp_path, monkeypatch):
+    """In a response, an id, a statement, and in what the verifier says."""
+    whole = problem("1+1", "2", "m/a\ud83d")
+    problems = [whole, replace(whole, id="m/b", statement="\udc00|2+2", answer="4 \ud83d")]
+    monkeypatch.setattr("acereason.teacher.verb.load", lambda source, name, bad_rows: problems)
+    server = serve(lambda body, asked: "surrogate" if body["seed"] % 2 else None)
+    run.main(arguments(tmp_path / "out", **served(server), samples=4))
+    found = rows(tmp_path / "out")
+    assert [row["id"] for row in found] == ["m/a\ufffd"] * 4 + ["m/b"] * 4
+    assert {row["response"][-1] for row in found} == {"\ufffd", "}"}
+    assert found[4]["statement"] == "\ufffd|2+2"
+    assert json.loads(found[4]["detail"])
+    assert {line["id"] for line in journal(tmp_path / "out")} == {"m/a\ud83d", "m/b"}
+    run.main(arguments(tmp_path / "out", **served(server), samples=4))
+    assert set(server.asked.values()) == {1}

@@ -61,7 +61,7 @@ def test_completions_get_the_whole_prompt_and_its_end(serve):
 
 
 def test_requests_under_way_are_bounded_and_many(serve):
-    server = serve(delay=0.05)
+    server = serve(delay=0.5)  # longer than it takes to open five connections on a busy machine
     assert len(outcomes(server, concurrency=5)) == 16
     assert server.most == 5
 
@@ -93,7 +93,7 @@ def test_the_client_retries_up_to_the_limit(serve, monkeypatch, status, times):
 )
 def test_what_is_no_response_is_a_failure(serve, wrong, reason):
     server = serve(lambda body, asked: wrong if body["messages"][-1]["content"] == "5+5=" else None)
-    failed = failures(outcomes(server, retries=3, give_up_after=1 if wrong == "400" else 3))
+    failed = failures(outcomes(server, retries=3, give_up_after=3))
     assert failed.keys() == {("s/5", 0), ("s/5", 1)}
     assert all(text.startswith(reason) for text in failed.values())
     assert sum(server.asked.values()) == 16  # none of these is worth a retry
@@ -104,8 +104,8 @@ def test_thoughts_handed_over_apart_are_put_back(serve):
     assert found["s/1", 0].text.startswith("<think>\nhm\n</think>\n\n1+1=\\boxed{")
 
 
-def test_half_a_surrogate_pair_becomes_a_question_mark(serve):
-    assert outcomes(serve(lambda body, asked: "surrogate"))["s/1", 0].text.endswith("}?")
+def test_half_a_surrogate_pair_is_replaced(serve):
+    assert outcomes(serve(lambda body, asked: "surrogate"))["s/1", 0].text.endswith("}\ufffd")
 
 
 def test_length_is_told(serve):

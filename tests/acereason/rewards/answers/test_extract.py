@@ -50,6 +50,6 @@ def test_final_part(text):
     ids=["mentions", "nested", "braces", "escaped", "long", "spaces", "thinks"],
 )
 def test_a_megabyte_takes_no_time(text):
-    start = time.perf_counter()
+    start = time.process_time()
     last_boxed(final_part(text))
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2

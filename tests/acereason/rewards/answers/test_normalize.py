@@ -1,7 +1,7 @@
 import pytest
 
+from acereason.rewards.answers.measures import scale
 from acereason.rewards.answers.normalize import Normal, normalize, strip_braces
-from acereason.rewards.answers.units import scale
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_one_spelling(latex, text):
         (r"10 \text{ square centimeters}", Normal("10", unit="cm^2")),
         (r"\sqrt{3}\,\mathrm{km}", Normal(r"\sqrt{3}", unit="km")),
         ("10 weeks", Normal("10", unit="week")),
-        ("60 miles per hour", Normal("60", unit="miles per hour")),
+        ("60 miles per hour", Normal("60", unit="mi/h")),
         (r"\$32{,}000", Normal("32000", unit="dollar")),
         (r"120^\circ", Normal("120", unit="degree")),
         ("45 degrees", Normal("45", unit="degree")),

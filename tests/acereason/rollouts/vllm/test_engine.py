@@ -1,6 +1,7 @@
 """vLLM for real, on a CPU: in this process and in one of its own."""
 
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,8 +10,9 @@ from fresh import fresh_vllm
 
 from acereason.errors import UserError
 from acereason.models.qwen import export, stream_weights
-from acereason.rollouts.hf import SeededSampler
+from acereason.rollouts.hf import _nucleus
 from acereason.rollouts.vllm import VLLMEngine
+from acereason.rollouts.vllm.requests import CoreSettings
 from acereason.types import Group, Response, Sampling
 
 pytestmark = pytest.mark.vllm
@@ -55,6 +57,20 @@ def expected_logprobs(model, group: Group, response: Response, temperature: floa
     ids = group.problem.prompt_ids + response.token_ids
     logprobs = plain_logprobs(model, ids, temperature)[len(group.problem.prompt_ids) - 1 :]
     return logprobs.gather(-1, torch.tensor(response.token_ids)[:, None])[:, 0].tolist()
+
+
+def test_its_end_leaves_the_ranks_process_group(tmp_path):
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        engine = started(tiny_qwen())
+        assert engine.core.settings.launched
+        engine.close()
+        assert torch.distributed.is_initialized()
+        value = torch.tensor([3.0])
+        torch.distributed.all_reduce(value)
+        assert value.item() == 3.0
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 @pytest.mark.parametrize("temperature", [0.6, 0.85, 1.0])
@@ -112,7 +128,8 @@ def test_top_p_means_what_it_means_to_the_embedded_engine(engine, model):
         for response in (rollout.response for rollout in group.rollouts):
             ids = group.problem.prompt_ids + response.token_ids
             logits = plain_logprobs(model, ids)[len(group.problem.prompt_ids) - 1 :].double()
-            nucleus = SeededSampler(sampling, [0])._distribution(logits)
+            kept, tokens = _nucleus(torch.log_softmax(logits / sampling.temperature, -1), sampling.top_p)
+            nucleus = torch.full_like(logits, -torch.inf).scatter(-1, tokens, kept)
             logprobs = nucleus.gather(-1, torch.tensor(response.token_ids)[:, None])[:, 0]
             assert response.sampler_logprobs == pytest.approx(logprobs.tolist(), abs=1e-4)
 
@@ -154,9 +171,11 @@ def test_a_group_comes_as_soon_as_it_is_complete():
 class TestWeightSync:
     @pytest.mark.parametrize("placement", ["colocated", "separate"])
     @pytest.mark.parametrize("tied", [True, False])
-    def test_it_equals_a_fresh_vllm_loaded_from_an_export(self, tmp_path, tied, placement):
-        """Tokens to the letter and log-probs, after two syncs through small buckets. The fresh one shares no code of
-        ours: vLLM loads the folder itself."""
+    def test_it_equals_a_fresh_vllm_loaded_from_an_export(self, tmp_path, monkeypatch, tied, placement):
+        """Tokens to the letter and log-probs, after two syncs through small buckets, and into another process through
+        buffers that are smaller than the embedding. The fresh one shares no code of ours: vLLM loads the folder itself.
+        """
+        monkeypatch.setattr("acereason.rollouts.vllm.child.buffer_bytes", lambda *arguments: 20_000)
         engine = pushed(
             started(tiny_qwen(tie_word_embeddings=tied), placement=placement), tiny_qwen(tie_word_embeddings=tied)
         )
@@ -242,3 +261,61 @@ def test_more_prompts_than_vllm_takes_in_one_step():
     engine.close()
     assert together.keys() == {str(i) for i in range(180)}
     assert [r.token_ids for r in together["170"]] == [r.token_ids for r in alone]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="the engine has a GPU of its own")
+def test_a_separate_engine_gets_its_weights_from_gpu_to_gpu(monkeypatch):
+    told = []
+    monkeypatch.setattr("acereason.rollouts.vllm.buffers.rank_zero_info", told.append)
+    model = tiny_qwen()
+    engine = VLLMEngine(cache_gib=0.25, placement="separate", dtype="bfloat16", bucket_mib=1)
+    engine.start(model.config, TOKENIZER, STOP_IDS, torch.device("cuda", 0), LONGEST)
+    engine.update_weights(stream_weights(model.to("cuda:0"), engine.weights_dtype), version=0)
+    groups = list(engine.generate(PROBLEMS, SAMPLING, 2, seed=0))
+    engine.close()
+    assert told == ["weights go to the engine through two buffers of 1 MiB on its device (CUDA IPC)"]
+    model.to("cpu")
+    for group in groups:
+        for response in (rollout.response for rollout in group.rollouts):
+            plain = expected_logprobs(model, group, response, SAMPLING.temperature)
+            assert response.sampler_logprobs == pytest.approx(plain, abs=0.3)
+
+
+def test_the_transfer_backend_has_what_vllm_0_26_builds_none_without():
+    from acereason.rollouts.vllm.transfer import BucketTransfer  # here: it imports vLLM
+
+    wanted = {"init_transfer_engine", "start_weight_update", "receive_weights", "finish_weight_update", "shutdown"}
+    assert wanted | {"trainer_send_weights"} <= vars(BucketTransfer).keys()
+    with pytest.raises(NotImplementedError):
+        BucketTransfer.trainer_send_weights(iter([]), {})
+
+
+def test_the_trainers_threads_are_left_to_it(monkeypatch):
+    """By the function that vLLM's worker for GPUs calls; that for CPUs leaves them alone."""
+    from vllm.utils.torch_utils import set_torch_threads_for_runtime
+
+    from acereason.rollouts.vllm import core
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with core._as_it_was():
+            set_torch_threads_for_runtime()
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "responses", "tokens"), [(True, 256, None), (False, 256, 8192), (False, 10_000, 10_000)]
+)
+def test_tokens_that_are_computed_at_a_time(monkeypatch, cpu, responses, tokens):
+    """vLLM refuses fewer than there may be responses."""
+    from acereason.rollouts.vllm import core
+
+    monkeypatch.setattr(core, "current_platform", SimpleNamespace(is_cpu=lambda: cpu))
+    settings = CoreSettings("", "float32", 96, 2**20, responses, True, ())
+    assert core._arguments(settings).max_num_batched_tokens == tokens

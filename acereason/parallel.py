@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from acereason.forkserver import CONTEXT, start_server
+from acereason.signals import Interrupted, ignore, shielded
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -22,18 +25,25 @@ def in_order(
     if workers == 1:
         yield from (function(shared, item) for item in items)
         return
-    context = multiprocessing.get_context("forkserver")  # no copy of this process's threads and memory
-    with ProcessPoolExecutor(workers, context, initializer=_share, initargs=(shared,)) as pool:
+    start_server()
+    with ProcessPoolExecutor(workers, CONTEXT, initializer=_share, initargs=(shared,)) as pool:
         pending: deque[Future[Result]] = deque()
-        for item in items:
-            pending.append(pool.submit(_call, function, item))
-            if len(pending) > 2 * workers:
-                yield pending.popleft().result()
-        yield from (future.result() for future in pending)
+        try:
+            for item in items:
+                with shielded():  # it starts the processes
+                    pending.append(pool.submit(_call, function, item))
+                if len(pending) > 2 * workers:
+                    yield pending.popleft().result()
+            yield from (future.result() for future in pending)
+        except Interrupted:
+            for process in multiprocessing.active_children():  # the pool would wait for the end of what it has begun
+                process.kill()
+            raise
 
 
 def _share(shared: Any) -> None:
     global _shared
+    ignore()
     _shared = shared
 
 

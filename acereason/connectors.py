@@ -1,0 +1,73 @@
+"""In place of parts of Lightning's Trainer."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.strategies import ModelParallelStrategy
+from lightning.pytorch.trainer import call
+from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
+from lightning.pytorch.trainer.connectors.signal_connector import _SignalConnector
+from lightning.pytorch.trainer.states import TrainerFn
+from torch.distributed.checkpoint.state_dict import get_model_state_dict, get_optimizer_state_dict
+from torch.optim import Optimizer
+from typing_extensions import override
+
+from acereason.fitting import fitting, refuse_other_run, refuse_other_weights, restore_callbacks
+
+
+class Deaf(_SignalConnector):
+    """In place of what Lightning does on a signal: it ends with status 0, and broadcasts within the handler."""
+
+    @override
+    def register_signal_handlers(self) -> None:
+        pass
+
+
+class Fitting(_CheckpointConnector):
+    """A checkpoint that doesn't fit is refused in one line, before it is read where that can be seen."""
+
+    _loaded_checkpoint: Mapping[str, Any]
+
+    @override
+    def resume_start(self, checkpoint_path: Any = None, weights_only: bool | None = None) -> None:
+        if checkpoint_path:
+            module, path = self.trainer.lightning_module, Path(checkpoint_path)
+            refuse_other_weights(path, {name: list(tensor.shape) for name, tensor in module.state_dict().items()})
+            if self.trainer.state.fn == TrainerFn.FITTING:
+                refuse_other_run(path, self.trainer.datamodule, module.optimizer_settings())
+        super().resume_start(checkpoint_path, weights_only)
+
+    @override
+    def restore_datamodule(self) -> None:
+        with fitting(Path(str(self._ckpt_path)), type(self.trainer.datamodule).__name__):
+            super().restore_datamodule()
+
+    @override
+    def restore_callbacks(self) -> None:
+        if self._loaded_checkpoint:
+            call._call_callbacks_on_load_checkpoint(self.trainer, self._loaded_checkpoint)
+            restore_callbacks(self.trainer.callbacks, self._loaded_checkpoint, Path(str(self._ckpt_path)))
+
+
+class Shards(ModelParallelStrategy):
+    """A checkpoint of shards is written from where they are: torch's writer takes them to the machine's memory one at a
+    time. Lightning takes all of them there first, 12 bytes a parameter."""
+
+    @classmethod
+    def replace(cls, strategy: Any) -> None:
+        """Make one of Lightning's, whose name is what a config gives, this."""
+        if type(strategy) is ModelParallelStrategy:
+            strategy.__class__ = cls
+
+    @override
+    def lightning_module_state_dict(self) -> dict[str, Any]:
+        if not self._save_distributed_checkpoint:
+            return super().lightning_module_state_dict()
+        return get_model_state_dict(self.model)
+
+    @override
+    def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
+        if not self._save_distributed_checkpoint:
+            return super().optimizer_state(optimizer)
+        return get_optimizer_state_dict(self.model, getattr(optimizer, "_optimizer", optimizer))

@@ -1,0 +1,57 @@
+"""Rows that can't be used, and what is told of them."""
+
+from typing import Literal
+
+from acereason.distributed import rank
+from acereason.errors import UserError
+from acereason.types import Problem
+
+BadRows = Literal["error", "exclude"]
+"""What becomes of them."""
+_SHOWN = 10
+
+
+class BadRow(UserError):
+    """A row that can't be used."""
+
+    def __init__(self, row: str, reason: str) -> None:
+        self.row, self.reason = printable(row), reason
+        super().__init__(f"{self.row}: {reason}")
+
+
+def refuse_bad_rows(bad: dict[str, str], total: int, key: str, bad_rows: BadRows) -> None:
+    """Report rows that can't be used ({row id: reason}): an error, or a printed line where the config excludes them."""
+    if not bad:
+        return
+    told = told_rows(bad)
+    if bad_rows == "error":
+        counted = f"{len(bad):,} of {total:,}"
+        raise UserError(f"{key}: {counted} rows can't be used: {told}; mend them, or set bad_rows: exclude")
+    if len(bad) == total:
+        raise UserError(f"{key}: none of the {total:,} rows can be used: {told}")
+    if rank() == 0:  # all ranks read the same rows
+        print(f"{key}: {len(bad):,} of {total:,} rows excluded: {told}")
+
+
+def told_rows(bad: dict[str, str]) -> str:
+    """The first of {row id: reason}, in one line."""
+    shown = ", ".join(
+        f"{row if row.isprintable() else repr(row)} ({reason})" for row, reason in list(bad.items())[:_SHOWN]
+    )
+    return shown + (f" and {len(bad) - _SHOWN:,} more" if len(bad) > _SHOWN else "")
+
+
+def refuse_twins(problems: list[Problem], key: str) -> None:
+    """Raise a UserError for two problems of one id, which seeds, samples and the easy filter refer to."""
+    known: set[str] = set()
+    for problem in problems:
+        if problem.id in known:
+            raise UserError(
+                f"{key}: two rows with the id {printable(problem.id)}; name another column in fields.id, or none"
+            )
+        known.add(problem.id)
+
+
+def printable(name: str) -> str:
+    """A row's id as it may stand in a line."""
+    return name if name.isprintable() else repr(name)

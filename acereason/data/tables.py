@@ -1,0 +1,186 @@
+"""Files as one table on disk, whatever their format; a format that is no Arrow is made Arrow once, and kept."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets import Dataset, ReadInstruction, concatenate_datasets, config
+from filelock import FileLock
+
+from acereason.data.json_rows import json_columns, write_rows
+from acereason.errors import UserError, first_line
+from acereason.files import atomic_path
+
+_MADE = 1
+"""Raised whenever a file is made another table, so that old ones are not used."""
+_BATCH = 1_000
+FORMATS = {
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".jsonl": "json",
+    ".jsonl.gz": "json",
+    ".json": "json",
+    ".json.gz": "json",
+}
+"""Endings of files, in the order in which a folder is searched for them, and what reads them."""
+
+
+def table_of(files: list[Path], kind: str) -> Dataset:
+    """The rows of files of one kind (json, parquet, arrow), in order.
+
+    Raises:
+        ValueError, OSError or pyarrow's errors: they can't be read; says why.
+    """
+    if kind == "arrow" and not any(map(_is_ipc_file, files)):
+        return exact(concatenate_datasets([Dataset.from_file(str(path)) for path in files]))
+    if kind != "json":
+        return exact(Dataset.from_file(str(_made(files, kind, write_typed))))
+    path = _made(files, kind, write_rows)
+    with pa.memory_map(str(path)) as file:
+        decoded = json_columns(pa.ipc.open_stream(file).schema)
+    rows = Dataset.from_file(str(path))
+    return rows.with_transform(decoded) if decoded.columns else rows
+
+
+def part_of(rows: Dataset, split: str, key: str) -> Dataset:
+    """The rows of `train[100:]` and the like; files are of no split."""
+    name, bracket, span = split.partition("[")
+    if not bracket:
+        return rows
+    try:
+        (part,) = ReadInstruction.from_spec(f"{name}[{span}").to_absolute({name: len(rows)})
+    except (ValueError, AssertionError) as error:
+        raise UserError(f"{key.rpartition('.')[0]}.split: {split!r}: {first_line(error)}") from error
+    return rows.select(range(part.from_, part.to))
+
+
+def write_typed(files: list[Path], target: Path) -> None:
+    """Write the rows of parquet or Arrow files as an Arrow stream.
+
+    Raises:
+        ValueError: a column has another type in another file.
+    """
+    schema = _common({path: _schema(path) for path in files})
+    with pa.OSFile(str(target), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
+        for batch in (batch for path in files for batch in _batches(path)):
+            columns = [
+                batch[field.name].cast(field.type)
+                if field.name in batch.schema.names
+                else pa.nulls(len(batch), field.type)
+                for field in schema
+            ]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def exact(rows: Dataset) -> Dataset:
+    """The rows with numbers of less than double precision as they were written: 0.1, not 0.10000000149011612."""
+    narrow = {field.name: kind for field in rows.features.arrow_schema if (kind := _narrow(field.type))}
+    return rows.with_transform(_Widened(narrow)) if narrow else rows
+
+
+@dataclass
+class _Widened:
+    columns: dict[str, type[np.floating]]
+
+    def __call__(self, rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        return {
+            name: _wide(cells, self.columns[name]) if name in self.columns else cells for name, cells in rows.items()
+        }
+
+
+def _narrow(kind: pa.DataType) -> type[np.floating] | None:
+    while pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        kind = kind.value_type
+    narrow: dict[pa.DataType, type[np.floating]] = {pa.float16(): np.float16, pa.float32(): np.float32}
+    return narrow.get(kind)
+
+
+def _wide(value: Any, kind: type[np.floating]) -> Any:
+    """Through its shortest text."""
+    if isinstance(value, list):
+        return [_wide(each, kind) for each in value]
+    return None if value is None else float(str(kind(value)))
+
+
+def _is_ipc_file(path: Path) -> bool:
+    """Whether it is Arrow's file format, not the stream that `datasets` maps into memory."""
+    with path.open("rb") as file:
+        return file.read(6) == b"ARROW1"
+
+
+def _schema(path: Path) -> pa.Schema:
+    if path.suffix != ".arrow":
+        return pq.read_schema(path)
+    with pa.memory_map(str(path)) as file:
+        return (pa.ipc.open_file if _is_ipc_file(path) else pa.ipc.open_stream)(file).schema
+
+
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    if path.suffix != ".arrow":
+        yield from pq.ParquetFile(path).iter_batches(_BATCH)
+        return
+    with pa.memory_map(str(path)) as file:
+        if _is_ipc_file(path):
+            reader = pa.ipc.open_file(file)
+            yield from (reader.get_batch(i) for i in range(reader.num_record_batches))
+        else:
+            yield from pa.ipc.open_stream(file)
+
+
+def _common(schemas: dict[Path, pa.Schema]) -> pa.Schema:
+    """One schema for all files: a column that a file lacks, or has no value in, is null there."""
+    found: dict[str, tuple[pa.DataType, Path]] = {}
+    for path, schema in schemas.items():
+        for field in schema:
+            known, before = found.setdefault(field.name, (pa.null(), path))
+            kind = _joined(known, _simple(field.type))
+            if kind is None:
+                both = f"{known} in {before.name} and {field.type} in {path.name}"
+                raise ValueError(f"column {field.name!r} is {both}; read them as two sources, or make them one type")
+            found[field.name] = (kind, before if kind == known else path)
+    return pa.schema([(name, kind) for name, (kind, _) in found.items()])
+
+
+def _joined(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+    """The type that holds the values of both unchanged; None: there is none."""
+    if one == other or pa.types.is_null(other):
+        return one
+    if pa.types.is_null(one):
+        return other
+    if pa.types.is_list(one) and pa.types.is_list(other):
+        inner = _joined(one.value_type, other.value_type)
+        return None if inner is None else pa.list_(inner)
+    return None
+
+
+def _simple(kind: pa.DataType) -> pa.DataType:
+    """The type that a column is kept as: every form of text is one, and of lists, and of integers with a sign."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return pa.list_(_simple(kind.value_type))
+    return pa.int64() if pa.types.is_signed_integer(kind) else kind
+
+
+def _made(files: list[Path], kind: str, write: Callable[[list[Path], Path], None]) -> Path:
+    """The Arrow file of these files, beside what `datasets` keeps; of processes that want it, one makes it."""
+    path = Path(config.HF_DATASETS_CACHE) / "acereason" / _key(files, kind) / "rows.arrow"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            with atomic_path(path) as temporary:
+                write(files, temporary)
+    return path
+
+
+def _key(files: list[Path], kind: str) -> str:
+    """Of what is there: names, sizes and times of change."""
+    told = [(str(path.resolve()), (stat := path.stat()).st_size, stat.st_mtime_ns, stat.st_ino) for path in files]
+    return hashlib.sha256(repr((_MADE, kind, told)).encode(errors="surrogatepass")).hexdigest()[:32]

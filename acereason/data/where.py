@@ -1,0 +1,39 @@
+"""Which values a source asks of a column."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from acereason.data.values import number_of, same
+from acereason.errors import UserError
+
+Asked = str | int | float | bool | None
+"""What a column may be asked to hold."""
+
+
+@dataclass
+class Range:
+    """Numbers between two bounds, both included."""
+
+    least: float | None = None
+    """The smallest; null: none."""
+    most: float | None = None
+    """The largest; null: none."""
+
+    def check(self, key: str) -> None:
+        """Raise a UserError for a range that holds nothing, or everything; `key` names it."""
+        if self.least is None and self.most is None:
+            raise UserError(f"{key}: give least, most or both")
+        if self.least is not None and self.most is not None and self.least > self.most:
+            raise UserError(f"{key}: least {self.least:g} is above most {self.most:g}")
+
+    def holds(self, cell: Any) -> bool:
+        """Whether the first number of a cell is in it; no number is not."""
+        number = number_of(cell)
+        low, high = (-math.inf if self.least is None else self.least), (math.inf if self.most is None else self.most)
+        return number is not None and low <= number <= high
+
+
+def holds(cell: Any, asked: list[Asked] | Range) -> bool:
+    """Whether a cell means the same as one of the values, or is in the range."""
+    return asked.holds(cell) if isinstance(asked, Range) else any(same(cell, value) for value in asked)

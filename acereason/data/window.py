@@ -1,0 +1,39 @@
+"""Rows of a span of time."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from acereason.data.values import day_of
+from acereason.errors import UserError
+
+
+@dataclass
+class Window:
+    """Rows of a span of time, such as those that no training data can hold."""
+
+    column: str
+    """Column of dates: ISO 8601 text, or timestamps."""
+    since: str
+    """First day, YYYY-MM-DD."""
+    until: str
+    """Day after the last, YYYY-MM-DD, so that two windows that meet share no row."""
+
+    def check(self, key: str) -> None:
+        """Raise a UserError for a window that can't work; `key` names it."""
+        for name in ("since", "until"):
+            try:
+                date.fromisoformat(getattr(self, name))
+            except ValueError as error:
+                raise UserError(f"{key}.{name}: {getattr(self, name)!r} is no day like 2025-02-01") from error
+        if self.since >= self.until:
+            raise UserError(f"{key}: since {self.since} is not before until {self.until}")
+
+    def holds(self, value: Any) -> bool:
+        """Whether a row's date lies in it; none does not.
+
+        Raises:
+            ValueError: it is no date.
+        """
+        day = day_of(value)
+        return day is not None and self.since <= day < self.until

@@ -1,0 +1,58 @@
+"""`calibrate`: one temperature after the other, each kept when it is done."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from acereason.calibration import TRIALS, Trial
+from acereason.distributed import dealt, gather
+from acereason.evaluation.fingerprint import digest
+from acereason.files import append_rows, read_rows
+from acereason.metrics import rollout_metrics
+from acereason.modules.counting import work_key
+from acereason.modules.sequences import as_sequence
+from acereason.rollouts.engine import alone
+from acereason.seeds import derive_seed
+from acereason.types import Group, Problem, Sampling
+
+if TYPE_CHECKING:
+    from acereason.modules.rollout import RolloutModule
+
+
+def trial(module: "RolloutModule", temperature: float) -> Trial:
+    """What rollouts at one temperature look like; what a sweep that was killed has found out is not done again."""
+    data = module.trainer.datamodule
+    plan, problems = data.calibration, data.calibration_problems()
+    budget = data.stages[plan.stage].max_response_length or module.sampling.max_response_length
+    sampling, seed = Sampling(temperature, budget), derive_seed(module.seed, "calibrate")
+    key = digest([work_key(module, problems, sampling, plan.rollouts, seed), plan.masks])
+    rows = list(read_rows(plan.folder / TRIALS)) if module.trainer.is_global_zero else []
+    for row in gather(rows):
+        if row.pop("key") == key:
+            return Trial(**row)
+    found = _measured(module, problems, sampling, seed)
+    if module.trainer.is_global_zero:
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        append_rows(plan.folder / TRIALS, [{"key": key, **asdict(found)}])
+    return found
+
+
+def _measured(module: "RolloutModule", problems: list[Problem], sampling: Sampling, seed: int) -> Trial:
+    plan = module.trainer.datamodule.calibration
+    samples = [alone(problem, number) for problem in problems for number in range(plan.rollouts)]
+    groups = module.rollout(dealt(samples), sampling, 1, seed)
+    entropy_all = _entropy(module, groups, sampling.temperature, masks=False)
+    entropy = _entropy(module, groups, sampling.temperature, masks=True) if plan.masks else entropy_all
+    seen = rollout_metrics(groups)
+    measured = (seen[name] for name in ("reward/mean", "response/truncated", "response/length_mean"))
+    return Trial(sampling.temperature, entropy, entropy_all, *measured)
+
+
+def _entropy(module: "RolloutModule", groups: list[Group], temperature: float, masks: bool) -> float:
+    """Mean over response tokens, of truncated responses too unless the stage `masks` them, over all ranks."""
+    rollouts = [(group, rollout) for group in groups for rollout in group.rollouts]
+    sequences = [
+        as_sequence(group, rollout, weight=0.0)
+        for group, rollout in rollouts
+        if not (masks and rollout.response.truncated)
+    ]
+    return module.measure(sequences, temperature)["policy/entropy"]

@@ -1,0 +1,13 @@
+"""Rollouts as rows of batches."""
+
+from acereason.types import Group, Rollout, Sequence
+
+
+def as_sequence(group: Group, rollout: Rollout, weight: float) -> Sequence:
+    """A rollout as a row of a training batch."""
+    return Sequence(
+        token_ids=group.problem.prompt_ids + rollout.response.token_ids,
+        prompt_length=len(group.problem.prompt_ids),
+        weight=weight,
+        sampler_logprobs=rollout.response.sampler_logprobs,
+    )

@@ -1,0 +1,130 @@
+"""`curate` and `predict`: sources, responses, servers, and the folder that is written."""
+
+import functools
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from acereason.curation.pipeline import Curation
+from acereason.curation.read import open_sources, prompts_of, refuse_differing
+from acereason.curation.sources import CuratedSource
+from acereason.curation.verb import curate, curation_of
+from acereason.data.problems import Source
+from acereason.files import check_writable
+from acereason.preflight import report
+from acereason.preflight.checks import Checks
+from acereason.preflight.memory import human
+from acereason.preflight.model import check_weights
+from acereason.rewards.pool import RewardPool, RewardSettings
+from acereason.teacher.engine import EngineTeacher
+from acereason.teacher.server import ServerTeacher
+from acereason.teacher.shards import refuse_other
+from acereason.teacher.verb import Prediction, load, predict
+
+_LOOKED_AT = 20_000
+"""Rows of a source that are made into prompts."""
+
+
+@functools.wraps(curate)
+def preflight_curate(**arguments: Any) -> None:
+    """The checks, with the arguments of the verb."""
+    checks = Checks()
+    check_curation(checks, curation_of(**arguments))
+    report.tell(checks)
+
+
+@functools.wraps(predict)
+def preflight_predict(**arguments: Any) -> None:
+    """The checks, with the arguments of the verb."""
+    checks = Checks()
+    check_prediction(checks, Prediction(**arguments))
+    report.tell(checks)
+
+
+def check_curation(checks: Checks, curation: Curation) -> None:
+    """What `curate` opens, and the first rows of each source."""
+    with checks.catching("curate"):
+        curation.check()
+    for key, sources in (
+        ("sources", curation.sources),
+        ("decontaminate.benchmarks", curation.decontaminate.benchmarks),
+    ):
+        for name, source in sources.items():
+            with checks.catching(f"{key}.{name}"):
+                check_prompts(checks, key, name, source)
+    with checks.catching("responses.path"):
+        if shards := curation.responses.shards():
+            checks.add("responses.path", "ok", f"{len(shards):,} files of responses")
+    with checks.catching("responses"):
+        curation.responses.lengths(["a response"], [None])
+    check_output(checks, curation.output)
+    check_verifiers(checks, curation.rewards)
+
+
+def check_prompts(checks: Checks, key: str, name: str, source: CuratedSource) -> None:
+    """Whether a source can be read, and its first rows are prompts."""
+    (entry,) = open_sources({name: source.resolved(f"{key}.{name}")}, key)
+    total, looked = len(entry.rows), min(_LOOKED_AT, len(entry.rows))
+    found = prompts_of(entry, 0, looked)
+    left = [f"{count:,} {reason}" for reason, count in found.counts.items() if reason != "taken" and count]
+    told = f"{total:,} rows; of the first {looked:,} {len(found.rows):,} are prompts"
+    checks.add(f"{key}.{name}", "warning" if found.bad or not found.rows else "ok", "; ".join([told, *left]))
+    if key == "sources":
+        refuse_differing(found.rows)
+
+
+def check_output(checks: Checks, folder: Path) -> None:
+    """Whether a folder can be written."""
+    with checks.catching("output"):
+        there = check_writable(folder, "output")
+        checks.add("output", "ok", f"{folder} can be written; {human(shutil.disk_usage(there).free)} free in {there}")
+
+
+def check_verifiers(checks: Checks, rewards: RewardSettings) -> None:
+    """Whether the processes that judge can be set up."""
+    with checks.catching("rewards"):
+        RewardPool(rewards).close()
+
+
+def check_prediction(checks: Checks, prediction: Prediction) -> None:
+    """What `predict` reads, whom it asks, and what it would go on with."""
+    prompts = sum(check_source(checks, name, source, prediction) for name, source in prediction.sources.items())
+    with checks.catching("output"):
+        refuse_other(Path(prediction.output) / "config.json", prediction.identity())
+    check_output(checks, Path(prediction.output))
+    check_verifiers(checks, prediction.rewards)
+    with checks.catching("server" if prediction.server else "engine"):
+        check_teacher(checks, prediction)
+    if prompts:
+        each = f"{prompts:,} prompts x {prediction.samples:,} = {prompts * prediction.samples:,} responses in all"
+        checks.add("samples", "ok", each)
+
+
+def check_source(checks: Checks, name: str, source: Source, prediction: Prediction) -> int:
+    """How many prompts a source has; none where it can't be used."""
+    with checks.catching(f"sources.{name}"):
+        problems = load(source, name, prediction.bad_rows)
+        checks.add(f"sources.{name}", "ok", f"{len(problems):,} prompts")
+        return len(problems)
+    return 0
+
+
+def check_teacher(checks: Checks, prediction: Prediction) -> None:
+    """Whether the teacher answers, or can be loaded."""
+    teacher = prediction.teacher()
+    if isinstance(teacher, ServerTeacher):
+        teacher.greet()
+        checks.add("server.url", "ok", f"{teacher.server.url} answers")
+        teacher.close()
+    elif isinstance(teacher, EngineTeacher):
+        folder = Path(teacher.local.pretrained)
+        if folder.is_dir():
+            check_weights(folder, teacher.config, "engine.pretrained")
+        context, budget = teacher.config.max_position_embeddings, prediction.sampling.max_response_length
+        key, told = "sampling.max_response_length", f"{budget:,} tokens of a context of {context:,}"
+        checks.require(key, budget < context, told, f"{told}: no room for a prompt")
+
+
+CHECKED: dict[str, Callable[..., None]] = {"curate": preflight_curate, "predict": preflight_predict}
+"""By verb, what `preflight` does with its config."""

@@ -1,0 +1,54 @@
+"""Two quantities in one unit, so that their numbers can be compared."""
+
+from fractions import Fraction
+
+from acereason.rewards.answers.angles import INVERSE
+from acereason.rewards.answers.exact import as_latex, number
+from acereason.rewards.answers.measures import factor, scale
+from acereason.rewards.answers.normalize import Normal
+from acereason.rewards.answers.structure import split_label
+from acereason.rewards.answers.units import bare_unit
+
+
+def in_one_unit(gold: Normal, found: Normal) -> tuple[str, str] | None:
+    """Both numbers, in the ground truth's unit; None where one unit can't be the other."""
+    gold, found = _with_bare_units(gold, found)
+    if {gold.unit, found.unit} == {"degree", "radian"}:
+        degrees = [_radians(side) if side.unit == "degree" else side.text for side in (gold, found)]
+        return degrees[0], degrees[1]
+    units = ["percent" if side.percent and not side.unit else side.unit for side in (gold, found)]
+    if (ratio := factor(*units)) is None:
+        return None
+    return _in_radians(gold, found), times(_in_radians(found, gold), ratio)
+
+
+def times(text: str, factor: Fraction) -> str:
+    """A text for `factor` times its value."""
+    if factor == 1:
+        return text
+    value = number(text)
+    return rf"{as_latex(factor)} \cdot ({text})" if value is None else as_latex(value * factor)
+
+
+def _with_bare_units(gold: Normal, found: Normal) -> tuple[Normal, Normal]:
+    """Letters that may be a unit or variables, `5m`, are a unit where the other side has one."""
+    for one, other in ((gold, found), (found, gold)):
+        read = bare_unit(one.text) if one.unit is None and scale(other.unit) else None
+        if read:
+            measured = Normal(read[0], unit=read[1])
+            return (measured, found) if one is gold else (gold, measured)
+    return gold, found
+
+
+def _in_radians(quantity: Normal, other: Normal) -> str:
+    """Degrees in radians where the other side is in multiples of pi, or an inverse trigonometric function."""
+    if quantity.unit != "degree" or other.unit is not None:
+        return quantity.text
+    if r"\pi" not in other.text and not INVERSE.search(other.text):
+        return quantity.text
+    return _radians(quantity)
+
+
+def _radians(quantity: Normal) -> str:
+    label, value = split_label(quantity.text)
+    return rf"{label} = \frac{{{value}}}{{180}} \pi" if label else rf"\frac{{{value}}}{{180}} \pi"

@@ -1,0 +1,103 @@
+"""Test functions run by pytest itself: fixtures, parametrizations, marks, classes."""
+
+import asyncio
+import inspect
+import os
+import unittest
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+_PLUGINS = [
+    "cacheprovider",
+    "faulthandler",
+    "junitxml",
+    "pastebin",
+    "doctest",
+    "stepwise",
+    "terminal",
+    "logging",
+    "debugging",
+]
+_OPTIONS = [
+    *(word for name in _PLUGINS for word in ("-p", f"no:{name}")),
+    "--capture=sys",
+    "--rootdir=.",
+    "-c/dev/null",
+]
+_FILE = "tests.module"
+"""Not `.py`: pytest would read it itself."""
+
+
+class MissingFixture(Exception):
+    """A fixture that no plugin here has."""
+
+
+def run(module: ModuleType, wanted: set[str]) -> None:
+    """Have pytest run the wanted functions and classes of a module that is loaded.
+
+    Raises:
+        MissingFixture: they need a plugin that is not here.
+        BaseException: what the first test that fails raised.
+    """
+    Path(_FILE).touch()
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # to look for plugins takes longer than the tests
+    plugin = _Plugin(module, wanted)
+    code = pytest.main([*_OPTIONS, _FILE], plugins=[plugin])
+    if plugin.error:
+        raise plugin.error
+    if code != pytest.ExitCode.OK:
+        raise RuntimeError(f"pytest ended with {code!r}")
+
+
+class _Plugin:
+    def __init__(self, module: ModuleType, wanted: set[str]) -> None:
+        self.module, self.wanted = module, wanted
+        self.error: BaseException | None = None
+
+    def pytest_collect_file(self, file_path: Path, parent: Any) -> Any:
+        if file_path.name != _FILE:
+            return None
+        collector = _Module.from_parent(parent, path=file_path)
+        collector.obj = self.module
+        return collector
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        items[:] = [item for item in items if self._is_wanted(item)]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: Any) -> bool | None:
+        """Tests that are coroutines."""
+        if not inspect.iscoroutinefunction(pyfuncitem.obj):
+            return None
+        names = pyfuncitem._fixtureinfo.argnames
+        asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+        return True
+
+    def pytest_exception_interact(self, node: Any, call: Any) -> None:
+        if self.error is None:
+            error = call.excinfo.value
+            lacking = type(error).__name__ == "FixtureLookupError"
+            self.error = MissingFixture(f"no fixture {error.argname!r} here") if lacking else error
+            node.session.shouldfail = "enough"
+
+    def _is_wanted(self, item: Any) -> bool:
+        kind = getattr(item, "cls", None)
+        if kind is not None and issubclass(kind, unittest.TestCase):
+            return False
+        outermost = item
+        while outermost.parent is not None and not isinstance(outermost.parent, pytest.Module):
+            outermost = outermost.parent
+        return getattr(outermost, "originalname", outermost.name) in self.wanted
+
+
+class _Module(pytest.Module):
+    """A module that is loaded."""
+
+    def _getobj(self) -> ModuleType:
+        return self.obj
+
+    def _importtestmodule(self) -> ModuleType:
+        return self.obj

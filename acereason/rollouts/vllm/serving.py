@@ -1,0 +1,134 @@
+"""vLLM in a process of its own, that process's side: it answers the trainer's requests, one at a time.
+
+It asks the kernel to be killed with its parent, so that not even SIGKILL of the trainer leaves it behind.
+"""
+
+import ctypes
+import os
+import signal
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+from torch import Tensor
+
+from acereason.errors import UserError, first_line
+from acereason.rollouts.vllm.buffers import Handle, opened, take
+from acereason.rollouts.vllm.loading import local_core
+from acereason.rollouts.vllm.requests import Core, CoreSettings, Request
+from acereason.signals import ignore
+from acereason.types import Sampling
+
+WHOLE, BROKEN_OFF = "whole", "broken off"
+"""How a weight update, or the wish for responses, ends."""
+_PR_SET_PDEATHSIG = 1
+_LAUNCHERS = {"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT"}
+
+
+class _BrokenOff(Exception):
+    """The trainer can't go on with a weight update."""
+
+
+def serve(pipe: Connection, parent: int, environment: dict[str, str], settings: CoreSettings) -> None:
+    """The process's life."""
+    ignore()  # the trainer ends this process
+    _die_with(parent)
+    for name in _LAUNCHERS:  # this process is none of the trainer's ranks
+        os.environ.pop(name, None)
+    os.environ.update(environment)
+    try:
+        _Server(pipe, local_core(settings)).serve()
+    except UserError as error:
+        pipe.send(("refused", str(error)))
+    except Exception:
+        pipe.send(("failed", traceback.format_exc()))
+
+
+class _Server:
+    """The engine, and the pipe to the trainer."""
+
+    def __init__(self, pipe: Connection, core: Core) -> None:
+        self.pipe, self.core = pipe, core
+        self.buffers: list[Tensor] = []
+
+    def serve(self) -> None:
+        """Answer until the trainer closes its end."""
+        methods: dict[str, Callable[..., None]] = {
+            "open": self.open,
+            "generate": self.generate,
+            "load": self.load,
+            "sleep": self.sleep,
+        }
+        self.answer(None)
+        with suppress(EOFError):
+            while True:
+                message = self.pipe.recv()
+                if message != BROKEN_OFF:  # which came too late for what it meant
+                    method, arguments = message
+                    methods[method](*arguments)
+        self.core.close()
+
+    def answer(self, value: Any) -> None:
+        """Send what a request came to, or a part of it."""
+        self.pipe.send(("done", value))
+
+    def open(self, handles: list[Handle]) -> None:
+        """Answer why the buffers can't be opened, or nothing."""
+        try:
+            self.buffers = [opened(handle) for handle in handles]
+            seen = [int(buffer[0]) for buffer in self.buffers]
+        except RuntimeError as error:
+            return self.answer(first_line(error))
+        return self.answer("" if seen == [*range(len(seen))] else f"the engine reads {seen} in them")
+
+    def generate(self, requests: list[Request], sampling: Sampling) -> None:
+        """A thread sends: the trainer may be busy with an update, and a pipe holds little."""
+        answers: SimpleQueue = SimpleQueue()
+        sender = Thread(target=self._send_all, args=(answers,))
+        sender.start()
+        with closing(self.core.generate(requests, sampling)) as completions:
+            for completion in completions:
+                answers.put(completion)
+                if self.pipe.poll():  # nobody wants the rest
+                    self.pipe.recv()
+                    break
+        answers.put(None)
+        sender.join()
+        self.answer(None)
+
+    def _send_all(self, answers: SimpleQueue) -> None:
+        for answer in iter(answers.get, None):
+            self.answer(answer)
+
+    def load(self) -> None:
+        """Take in new weights."""
+        with suppress(_BrokenOff):  # the trainer raises the reason
+            self.core.load(self._buckets())
+        self.answer(None)
+
+    def _buckets(self) -> Iterator[list[tuple[str, Tensor]]]:
+        growing: dict[str, Tensor] = {}
+        while (message := self.pipe.recv()) != WHOLE:
+            if message == BROKEN_OFF:
+                raise _BrokenOff
+            number, arrived = message
+            # copies: vLLM keeps a weight until its whole layer has come, and the buffer is filled again by then
+            if whole := take(arrived, self.buffers[number], growing):
+                yield whole
+            self.answer(None)
+
+    def sleep(self) -> None:
+        """Free the device's memory."""
+        self.core.sleep()
+        self.answer(None)
+
+
+def _die_with(parent: int) -> None:
+    """Linux: be killed when the thread that started this process ends, however it ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)  # it ended before the call

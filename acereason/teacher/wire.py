@@ -1,0 +1,130 @@
+"""The way to a server: answers within bounds, and nothing told that nobody may read."""
+
+import asyncio
+import json
+import os
+from typing import Any
+from urllib.parse import unquote, unquote_plus, urlsplit, urlunsplit
+
+import openai
+
+from acereason.errors import UserError
+from acereason.texts import one_line, without_halves
+
+_GRACE_SECONDS = 1.0
+"""After the client's own time-out, which it retries."""
+_MOST_REDIRECTS = 5
+_PACKED = ("gzip", "deflate")
+"""Not those that a few bytes make gigabytes of."""
+_OF_THE_WAY = ("content-encoding", "content-length", "transfer-encoding")
+"""Headers that no longer hold once an answer is read."""
+
+
+class Bounded(openai.DefaultAsyncHttpxClient):
+    """Reads every answer whole, up to so many bytes and seconds.
+
+    The client bounds neither: its time-out begins anew with every byte, and a small answer may unpack to gigabytes.
+
+    Args:
+        most: bytes of an answer, unpacked; what is longer is read no further.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__(headers={"Accept-Encoding": ", ".join(_PACKED)})
+        self._most = most
+
+    async def send(self, request: Any, **settings: Any) -> Any:
+        """See httpx; never streams."""
+        seconds = request.extensions["timeout"]["read"]
+        try:
+            async with asyncio.timeout(seconds + _GRACE_SECONDS):
+                response = await self._followed(request, settings | {"stream": True, "follow_redirects": False})
+                try:
+                    return _whole(response, await self._content(response))
+                finally:
+                    await response.aclose()
+        except TimeoutError as error:
+            raise TimeoutError(f"no whole answer within {seconds:g} seconds") from error
+
+    async def _followed(self, request: Any, settings: dict[str, Any]) -> Any:
+        """The answer behind redirects that keep a POST what it is; the others would make a GET of it."""
+        response = await super().send(request, **settings)
+        for _ in range(_MOST_REDIRECTS):
+            if response.status_code not in (307, 308) or response.next_request is None:
+                break
+            await response.aclose()
+            response = await super().send(response.next_request, **settings)
+        return response
+
+    async def _content(self, response: Any) -> bytes:
+        if 300 <= response.status_code < 400:
+            return _words(f"it has moved to {response.headers.get('location', 'nowhere')}; give that address")
+        if (packed := response.headers.get("content-encoding", "identity").lower()) not in (*_PACKED, "identity"):
+            return _words(f"it is packed by {packed}, which was not asked for")
+        content = bytearray()
+        async for part in response.aiter_bytes():
+            content += part
+            if len(content) > self._most:
+                return _words(f"an answer of more than {self._most:,} bytes")
+        return bytes(content)
+
+
+def _words(text: str) -> bytes:
+    """An error in the form that servers give it."""
+    return json.dumps({"error": {"message": text}}).encode()
+
+
+def _whole(response: Any, content: bytes) -> Any:
+    """The same answer, read and unpacked."""
+    headers = [(name, value) for name, value in response.headers.items() if name.lower() not in _OF_THE_WAY]
+    return type(response)(response.status_code, headers=headers, content=content, request=response.request)
+
+
+class Secrets:
+    """What a server is told and nobody else: the key, and a password or key in its address.
+
+    Args:
+        url: of the server.
+        api_key_env: name of the environment variable that holds the key; None: there is none.
+    """
+
+    def __init__(self, url: str, api_key_env: str | None) -> None:
+        self.key = _key(api_key_env)
+        try:
+            parts = urlsplit(url)
+            host = parts.netloc.rpartition("@")[2]
+        except ValueError as error:
+            raise UserError("server.url: is no address, such as http://localhost:8000/v1") from error
+        self.url = urlunsplit((parts.scheme, host, parts.path, "", ""))
+        """The address that may be shown."""
+        user = [text for text in (parts.password or parts.username,) if text]
+        query = [text for _, _, text in (pair.partition("=") for pair in parts.query.split("&")) if len(text) > 3]
+        hidden = [form for text in user + query for form in (text, unquote(text), unquote_plus(text))]
+        self._hidden = sorted({self.key or "", *hidden} - {""}, key=len, reverse=True)
+
+    def without(self, text: str) -> str:
+        """The text with stars in their place."""
+        for hidden in self._hidden:
+            text = text.replace(hidden, "***")
+        return text
+
+    def told(self, error: BaseException) -> str:
+        """What an error of the client says, and what caused it, in one line."""
+        cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else None
+        words = [str(error).rstrip("."), str(cause) or type(cause).__name__] if cause else [str(error)]
+        return without_halves(self.without(one_line(": ".join(words)))) or type(error).__name__
+
+
+def _key(name: str | None) -> str | None:
+    """The key without the line break that files and shells leave at its end."""
+    if name is None:
+        return None
+    key = os.environ.get(name, "").strip()
+    if not key:
+        raise UserError(f"server.api_key_env: the environment variable {name} is not set, or empty")
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise UserError(
+            f"server.api_key_env: the environment variable {name} holds no key: it has spaces, line breaks or "
+            "characters beyond ASCII within"
+        )
+    return key
