@@ -1,9 +1,11 @@
 """In place of parts of Lightning's Trainer."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.trainer import call
 from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
@@ -13,6 +15,7 @@ from torch.distributed.checkpoint.state_dict import get_model_state_dict, get_op
 from torch.optim import Optimizer
 from typing_extensions import override
 
+from acereason import ports
 from acereason.fitting import fitting, refuse_other_run, refuse_other_weights, restore_callbacks
 
 
@@ -48,6 +51,27 @@ class Fitting(_CheckpointConnector):
         if self._loaded_checkpoint:
             call._call_callbacks_on_load_checkpoint(self.trainer, self._loaded_checkpoint)
             restore_callbacks(self.trainer.callbacks, self._loaded_checkpoint, Path(str(self._ckpt_path)))
+
+
+class Rendezvous(LightningEnvironment):
+    """Ranks that Lightning starts meet at a port that no connection is given. Lightning takes one of those that are
+    given to any connection, seconds before rank 0 listens there: beside other work it may be gone by then."""
+
+    _main_port: int
+
+    @classmethod
+    def replace(cls, strategy: Any) -> None:
+        """Make Lightning's environment, where it is the one of this run, this."""
+        environment = getattr(strategy, "cluster_environment", None)
+        if type(environment) is LightningEnvironment:
+            environment.__class__ = cls
+
+    @property
+    @override
+    def main_port(self) -> int:
+        if self._main_port == -1 and "MASTER_PORT" not in os.environ:
+            self._main_port = ports.lasting()
+        return super().main_port
 
 
 class Shards(ModelParallelStrategy):

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from acereason import calibration, signals
 from acereason.calibration import Calibration
-from acereason.connectors import Deaf, Fitting, Shards
+from acereason.connectors import Deaf, Fitting, Rendezvous, Shards
 from acereason.distributed import signal_store
 from acereason.errors import UserError
 from acereason.modules.rollout import RolloutModule
@@ -54,9 +54,10 @@ class Trainer(pl.Trainer):
         return self.strategy.broadcast(str(self.run.folder))
 
     def connect(self) -> None:
-        """Leave signals to `acereason.signals`, let ranks tell each other of them, refuse checkpoints in a line, and
-        write those of shards from where they are."""
+        """Leave signals to `acereason.signals`, let ranks meet and tell each other of them, refuse checkpoints in a
+        line, and write those of shards from where they are."""
         self._signal_connector, self._checkpoint_connector = Deaf(self), Fitting(self)
+        Rendezvous.replace(self.strategy)
         Shards.replace(self.strategy)
         signals.share(signal_store, self._end_ranks)
 

@@ -3,11 +3,13 @@ import torch
 import torch.distributed as dist
 from fakes import BACKBONE, tiny_qwen
 from forking import on_ranks
+from lightning.fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 from lightning.pytorch.strategies import ModelParallelStrategy, SingleDeviceStrategy
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.tensor import DTensor
 
-from acereason.connectors import Shards
+from acereason import ports
+from acereason.connectors import Rendezvous, Shards
 from acereason.models.qwen import build_model, load_config
 
 
@@ -59,3 +61,32 @@ def test_other_strategies_stay_what_they_are():
     other = SingleDeviceStrategy()
     Shards.replace(other)
     assert type(other) is SingleDeviceStrategy
+
+
+class Ranks:
+    def __init__(self, environment):
+        self.cluster_environment = environment
+
+
+def test_ranks_meet_at_a_port_that_no_connection_is_given(monkeypatch):
+    monkeypatch.delenv("MASTER_PORT", raising=False)
+    first, last = ports._given()
+    ranks = Ranks(LightningEnvironment())
+    Rendezvous.replace(ranks)
+    port = ranks.cluster_environment.main_port
+    assert port < first or port > last
+    assert ranks.cluster_environment.main_port == port
+
+
+def test_a_port_that_is_set_is_taken(monkeypatch):
+    monkeypatch.setenv("MASTER_PORT", "40123")
+    ranks = Ranks(LightningEnvironment())
+    Rendezvous.replace(ranks)
+    assert ranks.cluster_environment.main_port == 40123
+
+
+def test_launchers_that_choose_the_port_themselves_stay():
+    ranks = Ranks(TorchElasticEnvironment())
+    Rendezvous.replace(ranks)
+    assert type(ranks.cluster_environment) is TorchElasticEnvironment
+    Rendezvous.replace(SingleDeviceStrategy())
