@@ -29,10 +29,13 @@ def main(args: list[str] | None = None) -> None:
     mark = marks.asked_for()
     try:
         with signals.listening(command, alone=args is None, describe=_described):
-            import callbacks  # noqa: F401  the YAML names them
             from acereason.cli import run_verb
+            from acereason.verbs import needs_trainer
 
-            run_verb(sys.argv[1:] if args is None else args)
+            words = sys.argv[1:] if args is None else args
+            if needs_trainer(words):
+                import callbacks  # noqa: F401  the YAML names them
+            run_verb(words)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

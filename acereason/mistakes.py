@@ -7,11 +7,11 @@ traceback.
 import errno
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf.errors import (
     GrammarParseError,
     InterpolationKeyError,
@@ -65,7 +65,7 @@ def mistake(error: BaseException) -> str | None:
         return str(error)
     if isinstance(error, OmegaConfBaseException):
         return _reference(error)
-    if isinstance(error, MisconfigurationException):
+    if _is_misconfiguration(error):
         return f"trainer: {_in_one_line(error)}"
     if isinstance(error, OSError) and error.errno in _MACHINE:
         return _of_the_machine(error)
@@ -78,6 +78,13 @@ def mistake(error: BaseException) -> str | None:
     if isinstance(error, RuntimeError) and _TORCH_WRITES.search(str(error)):
         return f"a checkpoint can't be written: {first_line(error)}; {_NO_ROOM}"
     return None
+
+
+def _is_misconfiguration(error: BaseException) -> bool:
+    """Whether Lightning refuses a setting of its Trainer."""
+    # why not imported: Lightning takes seconds to load, and only a loaded library raises
+    loaded = sys.modules.get("lightning.fabric.utilities.exceptions")
+    return loaded is not None and isinstance(error, loaded.MisconfigurationException)
 
 
 def plain_key(key: str) -> str:

@@ -1,68 +1,78 @@
-"""The verbs of run.py: their functions, what they do, and what a signal leaves of them."""
+"""The verbs of run.py: what each does, where its function is, and what a signal leaves of it."""
 
+import difflib
+import importlib
 import itertools
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
 
 from acereason.configs import top_keys
-from acereason.curation.verb import curate
 from acereason.errors import UserError
-from acereason.evaluation.compare import compare
-from acereason.evaluation.scaling import scaling
-from acereason.preflight.datasets import CHECKED
-from acereason.recipe import recipe
-from acereason.report.verb import report
-from acereason.scoring.verb import score
-from acereason.teacher.verb import predict
-from acereason.trainer import Trainer
 
-VERBS: dict[str, Callable[..., None]] = {
-    "compare": compare,
-    "curate": curate,
-    "predict": predict,
-    "recipe": recipe,
-    "report": report,
-    "scaling": scaling,
-    "score": score,
+
+@dataclass(frozen=True)
+class Verb:
+    """A word of the command line and what it does."""
+
+    about: str
+    """Its line of the help."""
+    kept: str = "nothing was written"
+    """What a signal leaves of its work, where the verb itself doesn't say more."""
+    function: str = ""
+    """`module:name`, loaded when it is called; empty for a verb of Lightning's Trainer."""
+    words: str = ""
+    """The parameter that takes words without a `--name`; empty where there is none."""
+
+
+# why: paths, not functions: help, typos and `score` need neither torch nor Lightning, which take ten seconds to load
+VERBS = {
+    "calibrate": Verb("Find the sampling temperature that gives a target entropy."),
+    "compare": Verb(
+        "Compare results of `test`, each folder with the one before it.",
+        function="acereason.evaluation.compare:compare",
+        words="folders",
+    ),
+    "curate": Verb(
+        "Build a dataset: filter, deduplicate, decontaminate, verify.",
+        "the stages that are complete are kept",
+        "acereason.curation.verb:curate",
+    ),
+    "fit": Verb("Train a model, by SFT or by GRPO in stages.", "before its first step, so that nothing is lost"),
+    "predict": Verb(
+        "Sample a teacher's responses and judge them.",
+        "every response that has ended is kept",
+        "acereason.teacher.verb:predict",
+    ),
+    "preflight": Verb("Check a config for what would fail later, without a GPU."),
+    "recipe": Verb(
+        "Run steps in order; finished ones are skipped.",
+        "the steps that are finished are kept",
+        "acereason.recipe:recipe",
+    ),
+    "report": Verb(
+        "Write runs as an HTML page and as Markdown.",
+        function="acereason.report.verb:report",
+        words="runs",
+    ),
+    "scaling": Verb(
+        "Fit accuracy to numbers of prompts and responses (4.4.2).",
+        function="acereason.evaluation.scaling:scaling",
+    ),
+    "score": Verb("Judge every response of a file.", function="acereason.scoring.verb:score"),
+    "test": Verb("Evaluate a model on benchmarks, by avg@n and pass@k.", "every sample that was judged is kept"),
+    "validate": Verb("Evaluate a model of a `fit` config once, without training."),
 }
-"""Verbs that need no Trainer in this process."""
-
-KEPT = {
-    "compare": "nothing was written",
-    "curate": "the stages that are complete are kept",
-    "calibrate": "nothing was written",
-    "fit": "before its first step, so that nothing is lost",
-    "predict": "every response that has ended is kept",
-    "preflight": "nothing was written",
-    "recipe": "the steps that are finished are kept",
-    "report": "nothing was written",
-    "scaling": "nothing was written",
-    "score": "nothing was written",
-    "test": "every sample that was judged is kept",
-    "validate": "nothing was written",
-}
-"""What a signal leaves of each verb, where the verb itself doesn't say more."""
-
-ABOUT = {
-    "fit": "Train a model, by SFT or by GRPO in stages.",
-    "test": "Evaluate a model on benchmarks, by avg@n and pass@k.",
-    "validate": "Evaluate a model of a `fit` config on its benchmarks once, without training.",
-}
-"""What Lightning's verbs do here."""
-
-POSITIONAL = {"compare": "folders", "report": "runs"}
-"""Verbs and the list that their words without a name make up."""
 
 
 def help_of_all() -> str:
-    """Every verb with what it does."""
+    """The table of every verb with its line."""
     table = Table("verb", "what it does", title="python run.py VERB --config FILE [--any.key value]", box=None)
-    for verb in sorted(KEPT):
-        doc = ABOUT.get(verb) or (VERBS.get(verb) or getattr(Trainer, verb)).__doc__ or ""
-        table.add_row(verb, " ".join(doc.split("\n\n")[0].split()))
+    for name, verb in VERBS.items():
+        table.add_row(name, verb.about)
     console = Console(highlight=False)
     with console.capture() as captured:
         console.print(table)
@@ -70,21 +80,48 @@ def help_of_all() -> str:
     return captured.get().rstrip()
 
 
-def function_of(args: list[str]) -> Callable[..., None] | None:
-    """The function behind a command line; None where it is Lightning's. `preflight` is of what the config is for."""
+def check_verb(args: list[str]) -> None:
+    """Refuse a command line whose first word is no verb."""
+    if args and (args[0] in VERBS or args[0].startswith("-")):
+        return
+    near = difflib.get_close_matches(args[0], VERBS, n=1) if args else []
+    hint = f"did you mean {near[0]}? There are" if near else "there are"
+    raise UserError(f"{args[0] if args else 'verb'}: no such verb; {hint} {', '.join(VERBS)}")
+
+
+def needs_trainer(args: list[str]) -> bool:
+    """Whether a command line is for Lightning's Trainer."""
+    other = args[:1] in ([], ["-h"], ["--help"]) or not args[0].startswith("-") and args[0] not in VERBS
+    return not other and _path(args) == ""
+
+
+def function_of(args: list[str]) -> Callable[..., None]:
+    """Load the function of a verb that needs no Trainer."""
+    return load(_path(args))
+
+
+def load(path: str) -> Callable[..., None]:
+    """Import `module:name`."""
+    module, _, name = path.partition(":")
+    function: Callable[..., None] = getattr(importlib.import_module(module), name)
+    return function
+
+
+def _path(args: list[str]) -> str:
+    """`module:name` of the function behind a command line. `preflight` depends on what the config is for."""
     if args[:1] != ["preflight"]:
-        return VERBS.get(args[0]) if args else None
+        return VERBS[args[0]].function if args and args[0] in VERBS else ""
     keys = top_keys(args[1:])
     if "steps" in keys:
         raise UserError("preflight: a recipe's steps are checked one by one; give it a step's own files and flags")
     if keys & {"server", "engine", "samples"}:
-        return CHECKED["predict"]
-    return CHECKED["curate"] if "sources" in keys else None
+        return "acereason.preflight.datasets:preflight_predict"
+    return "acereason.preflight.datasets:preflight_curate" if "sources" in keys else ""
 
 
-def named(verb: str, args: list[str]) -> list[str]:
+def named(name: str, args: list[str]) -> list[str]:
     """`report A B --output C` as `report --runs=["A", "B"] --output C`."""
     words = list(itertools.takewhile(lambda arg: not arg.startswith("-"), args))
-    if not words or verb not in POSITIONAL:
+    if not words or not VERBS[name].words:
         return args
-    return [f"--{POSITIONAL[verb]}={json.dumps(words)}", *args[len(words) :]]
+    return [f"--{VERBS[name].words}={json.dumps(words)}", *args[len(words) :]]

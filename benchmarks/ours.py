@@ -9,7 +9,7 @@ from typing import Any
 import lightning.pytorch as pl
 
 import callbacks  # noqa: F401  named by their class below
-from acereason.cli import lightning_cli
+from acereason.lightning_cli import lightning_cli
 from acereason.modules.base import QwenModule
 from acereason.starting import Begin
 from benchmarks import grpo_step, sft_step

@@ -16,11 +16,11 @@ import docstring_parser
 from lightning.pytorch.cli import OptimizerCallable
 
 import callbacks
-from acereason import cli
+from acereason import lightning_cli as cli
 from acereason.files import write_atomically
 from acereason.rollouts.engine import RolloutEngine
 from acereason.trainer import Trainer
-from acereason.verbs import VERBS
+from acereason.verbs import VERBS, load
 
 PAGE = Path(__file__).with_suffix(".md")
 _LONGEST = 60
@@ -77,7 +77,7 @@ SECTIONS = [
         "Verbs",
         "Keys of the verbs that Lightning lacks, in YAML at the top, on the command line `--KEY`. `calibrate` and "
         "`preflight` take the keys of `fit` too.",
-        [Trainer.calibrate, Trainer.preflight, *VERBS.values()],
+        [Trainer.calibrate, Trainer.preflight, *(load(verb.function) for verb in VERBS.values() if verb.function)],
     ),
 ]
 

@@ -10,8 +10,8 @@ import yaml
 from loading import cli, plain
 
 import callbacks
-from acereason.cli import Parser
-from acereason.verbs import VERBS
+from acereason.parsing import Parser
+from acereason.verbs import VERBS, load
 
 MISSING = object()
 
@@ -56,10 +56,11 @@ def written(path: Path) -> dict:
 @cache
 def parsed(path: Path, *flags: str) -> dict:
     """The whole configuration that a file and flags make, defaults included."""
-    if verb := VERBS.get(path.parent.name):  # conf/curate, conf/predict
+    verb = VERBS.get(path.parent.name)
+    if verb and verb.function:  # conf/curate, conf/predict
         parser = Parser(parser_mode="omegaconf+")
         parser.add_argument("--config", action="config")
-        parser.add_function_arguments(verb)
+        parser.add_function_arguments(load(verb.function))
     else:
         parser = cli().parser
     return parser.parse_args([f"--config={path}", *flags]).as_dict()

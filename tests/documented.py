@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from acereason import cli
-from acereason.verbs import VERBS
+from acereason import cli, verbs
+from acereason.lightning_cli import AceReasonCLI
 
 TRAINERS = ("fit", "validate", "test", "calibrate", "preflight")
 ONE_CPU = ["--trainer.accelerator=cpu", "--trainer.devices=1", "--trainer.num_nodes=1", "--trainer.strategy=auto"]
@@ -111,9 +111,9 @@ def check(command: Command, folder: Path) -> None:
     write_files(command.page, folder)
     args = [_config(arg, folder) for arg in command.args]
     with importable(folder), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cli.AceReasonCLI, "_run_subcommand", lambda self, subcommand: None)
-        for name, verb in VERBS.items():
-            patch.setitem(VERBS, name, _idle(verb))
+        patch.setattr(AceReasonCLI, "_run_subcommand", lambda self, subcommand: None)
+        load = verbs.load
+        patch.setattr(verbs, "load", lambda path: _idle(load(path)))
         try:
             cli.run_verb(args + (ONE_CPU if args[0] in TRAINERS else []))
         except SystemExit as end:  # --help and --print_config

@@ -6,7 +6,7 @@ from typing import Any
 from jsonargparse import Namespace
 
 import callbacks  # noqa: F401  the YAML names them
-from acereason.cli import AceReasonCLI, lightning_cli
+from acereason.lightning_cli import AceReasonCLI, lightning_cli
 
 
 @cache

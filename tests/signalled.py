@@ -123,7 +123,7 @@ def serve() -> None:
 def main() -> None:
     import callbacks  # noqa: F401
     import run
-    from acereason import cli, recipe  # noqa: F401
+    from acereason import lightning_cli, recipe  # noqa: F401
 
     if sys.argv[1:] == ["--serve"]:
         serve()

@@ -10,15 +10,16 @@ from jsonargparse import Namespace
 from lightning.pytorch.strategies import ModelParallelStrategy
 
 import callbacks  # noqa: F401  the YAML names them
-from acereason.cli import Parser, lightning_cli
 from acereason.curation.pipeline import Curation
 from acereason.curation.sources import resolve
 from acereason.curation.verb import curate, curation_of
 from acereason.data.where import Range
 from acereason.evaluation.results import EVALPLUS, PAPER
+from acereason.lightning_cli import lightning_cli
 from acereason.modules.evaluation import EvaluationModule
 from acereason.modules.grpo import GRPOModule
 from acereason.modules.sft import SFTModule
+from acereason.parsing import Parser
 from acereason.recipe import recipe
 from acereason.rollouts.vllm import VLLMEngine
 from acereason.teacher.verb import predict

@@ -10,6 +10,7 @@ import pytest
 LAYERS = [
     ["run", "callbacks"],
     ["acereason.cli"],
+    ["acereason.lightning_cli"],
     ["acereason.starting", "acereason.verbs"],
     ["acereason.trainer"],
     ["acereason.connectors"],
@@ -28,6 +29,7 @@ LAYERS = [
         "acereason.curves",
         "acereason.health",
     ],
+    ["acereason.parsing"],
     ["acereason.configs", "acereason.unsupported"],
     ["acereason.distributed", "acereason.marks", "acereason.parallel", "acereason.slurm", "acereason.deaf"],
     ["acereason.signals", "acereason.forkserver"],
@@ -88,8 +90,19 @@ def test_optional_packages_stay_at_the_edge(path):
 
 @pytest.mark.slow
 def test_vllm_is_not_imported_before_an_engine_starts():
-    code = "import acereason.cli, callbacks, sys; print('vllm' in sys.modules)"
+    code = "import acereason.lightning_cli, callbacks, sys; print('vllm' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["nosuch"], ["score", "--help"], ["recipe", "--help"]])
+def test_verbs_load_what_they_need(words):
+    heavy = {"torch", "lightning", "transformers", "datasets", "callbacks"}
+    code = (
+        f"import atexit, sys; atexit.register(lambda: print(sorted({heavy} & set(sys.modules)), file=sys.stderr)); "
+        f"import run; run.main({words})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == "[]"
 
 
 def test_verifier_processes_stay_light():

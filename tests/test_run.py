@@ -9,7 +9,7 @@ from comparing import metrics, same_weights
 
 import run
 from acereason.curves import read_curves, read_events
-from acereason.verbs import KEPT
+from acereason.verbs import VERBS
 
 NAMES = {
     *("reward/mean", "reward/std", "reward/correct", "reward/error_rate", "reward/zero_variance"),
@@ -152,8 +152,9 @@ def test_a_mistake_is_one_line_and_status_2(debug_run, capsys, overrides, messag
 def test_help_tells_of_every_verb(capsys):
     run.main(["--help"])
     told = capsys.readouterr().out
-    assert [verb for verb in KEPT if f"\n {verb} " not in told] == []
-    assert " fit        Train a model, by SFT or by GRPO in stages." in told
+    rows = told.splitlines()[2:-1]
+    assert [row.split()[0] for row in rows] == list(VERBS)  # a line each
+    assert rows[3].rstrip() == " fit        Train a model, by SFT or by GRPO in stages."
 
 
 @pytest.mark.parametrize("words", [["nosuch", "--config=conf/debug.yaml"], []])
@@ -165,6 +166,13 @@ def test_a_verb_that_is_not_there(capsys, words):
     assert capsys.readouterr().err.startswith(
         f"error: {name}: no such verb; there are calibrate, compare, curate, fit,"
     )
+
+
+@pytest.mark.parametrize(("typo", "verb"), [("fti", "fit"), ("prefligth", "preflight"), ("scroe", "score")])
+def test_a_typo_is_answered_with_the_nearest_verb(capsys, typo, verb):
+    with pytest.raises(SystemExit):
+        run.main([typo, "--config=conf/debug.yaml"])
+    assert f"error: {typo}: no such verb; did you mean {verb}? There are calibrate," in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 import functools
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -126,5 +125,4 @@ def check_teacher(checks: Checks, prediction: Prediction) -> None:
         checks.require(key, budget < context, told, f"{told}: no room for a prompt")
 
 
-CHECKED: dict[str, Callable[..., None]] = {"curate": preflight_curate, "predict": preflight_predict}
 """By verb, what `preflight` does with its config."""

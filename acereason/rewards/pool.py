@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 
-from acereason.distributed import gather
 from acereason.errors import UserError
 from acereason.rewards import code, math
 from acereason.rewards.judging import (
@@ -106,6 +105,9 @@ class RewardPool:
 
 def check_error_rate(groups: list[Group], limit: float) -> None:
     """Stop the run when more than `limit` of the step's verdicts, over all ranks, are errors, and show some."""
+    # why here: it loads torch, and `score` has no use for that
+    from acereason.distributed import gather
+
     errors = [
         f"{group.problem.id}: {rollout.verdict.detail.get('error')}; response ends {rollout.response.text[-200:]!r}"
         for group in groups

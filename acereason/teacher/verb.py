@@ -14,6 +14,9 @@ from acereason.errors import UserError
 from acereason.files import check_writable
 from acereason.names import check_names
 from acereason.rewards.pool import RewardPool, RewardSettings
+from acereason.rollouts.hf import HFEngine  # noqa: F401  imported so that the YAML may use short class names
+from acereason.rollouts.replay import ReplayEngine  # noqa: F401
+from acereason.rollouts.vllm import VLLMEngine  # noqa: F401
 from acereason.teacher.collecting import collect
 from acereason.teacher.engine import EngineTeacher, Local
 from acereason.teacher.requests import Failed, Request, Teacher

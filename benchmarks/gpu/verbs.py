@@ -18,7 +18,7 @@ def context_of(device: str) -> Any:
     """How processes are started: CUDA does not survive a fork; on a CPU what they import is imported once."""
     if device == "cuda":
         return multiprocessing.get_context("spawn")
-    importlib.import_module("acereason.cli")
+    importlib.import_module("acereason.lightning_cli")
     return multiprocessing.get_context("fork")
 
 

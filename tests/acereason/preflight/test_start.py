@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import run
-from acereason.cli import lightning_cli
+from acereason.lightning_cli import lightning_cli
 from acereason.locks import LOCK, Lock
 from acereason.models.qwen import shapes_by
 from acereason.preflight.checks import Checks

@@ -4,7 +4,7 @@ import pytest
 from made_run import RL, make_rl, make_sft
 
 import callbacks  # noqa: F401  the YAML names them
-from acereason.cli import lightning_cli
+from acereason.lightning_cli import lightning_cli
 from acereason.report.reading import Run, read_run
 from acereason.report.recipe import choices, differences, settings
 
