@@ -155,6 +155,11 @@ class VLLMEngine(RolloutEngine):
     def _separate(self, settings: CoreSettings, device: torch.device, ranks: int) -> Core:
         environment = {}
         if device.type != "cpu":
+            if device.index + ranks >= (count := torch.cuda.device_count()):
+                raise UserError(
+                    f"model.engine.placement: separate takes as many GPUs again as the {ranks} of trainer.devices, and "
+                    f"this machine shows {count}; lower trainer.devices, or use colocated"
+                )
             device = torch.device(device.type, device.index + ranks)
             environment = {"CUDA_VISIBLE_DEVICES": _visible(device.index)}
         return ChildCore(settings, environment, device, ranks, self.bucket_mib * 2**20, self.sync_seconds)

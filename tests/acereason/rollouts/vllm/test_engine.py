@@ -282,6 +282,15 @@ def test_a_separate_engine_gets_its_weights_from_gpu_to_gpu(monkeypatch):
             assert response.sampler_logprobs == pytest.approx(plain, abs=0.3)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_separate_engine_without_a_gpu_of_its_own_is_a_mistake_of_the_config(monkeypatch, count):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    engine = VLLMEngine(placement="separate")
+    ranks = count // 2 + 1  # their engines' GPUs would be the next
+    with pytest.raises(UserError, match=f"as the {ranks} of trainer.devices, and this machine shows {count};"):
+        engine._separate(None, torch.device("cuda", count - ranks), ranks)
+
+
 def test_the_transfer_backend_has_what_vllm_0_26_builds_none_without():
     from acereason.rollouts.vllm.transfer import BucketTransfer  # here: it imports vLLM
 
