@@ -102,16 +102,45 @@ def row(level: int, text: str) -> dict[str, Any]:
 
     Example:
         >>> row(3, "52 - 67")["response"]
-        'We compute 52 - 67 = -15. The answer is \\boxed{-15}.'
+        '52 - 67: 50 - 60 = -10, 2 - 7 = -5, -10 - 5 = -15. The answer is \\boxed{-15}.'
     """
-    result, *steps = text.split()
-    worked = []
+    first, *steps = text.split()
+    result, worked = int(first), []
     for sign, term in zip(steps[::2], steps[1::2], strict=True):
-        after = str(int(result) + int(sign + term))
-        worked.append(f"{result} {sign} {term} = {after}")
-        result = after
-    response = f"We compute {', then '.join(worked)}. The answer is \\boxed{{{result}}}."
-    return {"id": text, "question": f"What is {text}?", "answer": result, "response": response, "level": level}
+        number = int(sign + term)
+        worked.append(step(result, number))
+        result += number
+    response = f"{'. Then '.join(worked)}. The answer is \\boxed{{{result}}}."
+    return {"id": text, "question": f"What is {text}?", "answer": str(result), "response": response, "level": level}
+
+
+def step(left: int, right: int) -> str:
+    """One addition in words: where both numbers have tens, these and the ones apart.
+
+    Example:
+        >>> step(8, -9), step(-15, 31)
+        ('8 - 9 = -1', '-15 + 31: -10 + 30 = 20, -5 + 1 = -4, 20 - 4 = 16')
+    """
+    if min(abs(left), abs(right)) < 10:
+        return _equation(left, right)
+    (left_tens, left_ones), (right_tens, right_ones) = _split(left), _split(right)
+    tens, ones = left_tens + right_tens, left_ones + right_ones
+    # why apart: a small model knows sums of one digit, and learns from few rows how larger ones are made of them
+    parts = (_equation(left_tens, right_tens), _equation(left_ones, right_ones), _equation(tens, ones))
+    return f"{_sum(left, right)}: {', '.join(parts)}"
+
+
+def _split(number: int) -> tuple[int, int]:
+    ones = abs(number) % 10 * (-1 if number < 0 else 1)
+    return number - ones, ones
+
+
+def _equation(left: int, right: int) -> str:
+    return f"{_sum(left, right)} = {left + right}"
+
+
+def _sum(left: int, right: int) -> str:
+    return f"{left} {'-' if right < 0 else '+'} {abs(right)}"
 
 
 def main(package: str, output: str) -> None:

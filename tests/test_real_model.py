@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ from transformers import LlamaConfig, LlamaForCausalLM
 import run
 from acereason.errors import UserError
 from acereason.rewards.math import verify_quickly
-from docs.real_model import SIZES, as_qwen, make_model, make_sums
+from docs.real_model import SIZES, as_qwen, make_model, make_sums, step
 
 MODEL = Path(os.environ.get("REAL_MODEL", "data/real-model/model")).absolute()
 """Where the page's command has made the model."""
+EQUATION = re.compile(r"(-?\d+ [+-] \d+) = (-?\d+)")
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +37,19 @@ def test_every_step_of_a_worked_sum_is_true(sums):
     for row in sums["train"] + sums["heldout"]:
         assert str(eval(row["id"])) == row["answer"]
         assert verify_quickly(row["response"], row["answer"]).status == "correct"
-        steps = row["response"].removeprefix("We compute ").partition(". The")[0].split(", then ")
-        assert [str(eval(left)) for left, right in (step.split(" = ") for step in steps)] == [
-            step.split(" = ")[1] for step in steps
-        ]
+        equations = EQUATION.findall(row["response"])
+        assert len(equations) == row["response"].count("=")
+        assert all(eval(left) == int(right) for left, right in equations)
+        assert equations[-1][1] == row["answer"]
+
+
+def test_numbers_with_tens_are_taken_apart(sums):
+    """By hand, with a carry, a borrow, and a result below zero."""
+    assert step(58, 67) == "58 + 67: 50 + 60 = 110, 8 + 7 = 15, 110 + 15 = 125"
+    assert step(52, -37) == "52 - 37: 50 - 30 = 20, 2 - 7 = -5, 20 - 5 = 15"
+    assert step(-15, -31) == "-15 - 31: -10 - 30 = -40, -5 - 1 = -6, -40 - 6 = -46"
+    assert step(17, 3) == "17 + 3 = 20"
+    assert all((":" in row["response"]) == (row["level"] > 2) for row in sums["sft"])
 
 
 def test_both_splits_have_every_difficulty(sums):
@@ -76,7 +87,7 @@ data:
   init_args:
     sources: {train: {}, heldout: {limit: 2}}
     stages:
-      mixed: {steps: 1, prompts_per_step: 2, max_response_length: 24}
+      medium: {steps: 1, prompts_per_step: 2, max_response_length: 24}
       hard: {steps: 1, prompts_per_step: 2, max_response_length: 32}
     benchmarks: {heldout: {max_response_length: 16}}
 """
@@ -102,7 +113,7 @@ def test_a_few_updates_of_the_real_model(tmp_path, monkeypatch):
     Path("few.yaml").write_text(FEW)
     run.main(["fit", "--config=conf/real-model/rl.yaml", "--config=few.yaml", "--model.group_size=4"])
     summary = json.loads(Path("runs/real-model/rl/summary.json").read_text())
-    assert {name: stage["steps"] for name, stage in summary["stages"].items()} == {"mixed": 1, "hard": 1}
+    assert {name: stage["steps"] for name, stage in summary["stages"].items()} == {"medium": 1, "hard": 1}
     gaps = [row["sync/logprob_gap"] for row in rows_of("runs/real-model/rl/metrics.jsonl") if "sync/logprob_gap" in row]
     assert len(gaps) >= 2
     assert max(gaps) < 1e-3  # the engine's network is the trainer's
