@@ -1,1 +1,1 @@
-"""Rule-based rewards: verdicts, never exceptions, never hangs."""
+"""Rule-based rewards: each response gets a verdict in bounded time, never an exception."""

@@ -1,4 +1,4 @@
-"""Turns `assert f(x) == y` into a call of the program and a comparison that the program has no part in."""
+"""Split `assert f(x) == y` into a call that the program answers and a comparison that runs outside its process."""
 
 import ast
 import operator
@@ -15,18 +15,18 @@ _OPERATORS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 
 @dataclass
 class TurnedAssert:
-    """An assertion in two halves."""
+    """An assertion, split into its call and its comparison."""
 
     function: str
-    """The function or class that it begins with."""
+    """Name of the function or class that the call begins with."""
     expression: str
-    """What the program's process evaluates: a call with constant arguments."""
+    """Source of the call, with constant arguments; the program's process evaluates it."""
     holds: Callable[[Any], bool]
-    """The comparison, of its value."""
+    """Whether the assertion holds for the call's value."""
 
 
 def turn(source: str) -> TurnedAssert | None:
-    """The halves of an assertion that compares one call of the program with a constant; None for any other code.
+    """Split an assertion that compares one call of the program with a constant; return None for any other code.
 
     Example:
         >>> turn("assert add(1, 2) == 3").expression
@@ -36,11 +36,13 @@ def turn(source: str) -> TurnedAssert | None:
     if len(body) != 1 or not isinstance(body[0], ast.Assert) or not isinstance(body[0].test, ast.Compare):
         return None
     test = body[0].test
+    # why: a chain such as `1 < f(x) < 3` is no single comparison; the examiner runs it as it stands
     if len(test.ops) != 1 or type(test.ops[0]) not in _OPERATORS:
         return None
     compare = _OPERATORS[type(test.ops[0])]
     left, right = test.left, test.comparators[0]
     if _is_call_of_program(left) and _is_constant(right):
+        # why: the expected value is read here: a program that saw it could return it
         expected = ast.literal_eval(right)
         return TurnedAssert(root(left), ast.unparse(left), lambda value: bool(compare(value, expected)))
     if _is_call_of_program(right) and _is_constant(left):
@@ -50,7 +52,7 @@ def turn(source: str) -> TurnedAssert | None:
 
 
 def _is_call_of_program(node: ast.expr) -> bool:
-    """`f(...)`, `Solution().f(...)` and the like, with constants for arguments."""
+    """Return whether the node is `f(...)`, `Solution().f(...)` or the like, with constants for arguments."""
     if isinstance(node, ast.Attribute):
         return _is_call_of_program(node.value)
     if not isinstance(node, ast.Call) or any(keyword.arg is None for keyword in node.keywords):
@@ -64,13 +66,14 @@ def _is_call_of_program(node: ast.expr) -> bool:
 def _is_constant(node: ast.expr) -> bool:
     try:
         ast.literal_eval(node)
+    # why: a literal that nests too deep raises the last two; such an assertion goes to the examiner
     except (ValueError, TypeError, RecursionError, MemoryError):
         return False
     return True
 
 
 def root(node: ast.expr) -> str:
-    """The name that an expression begins with."""
+    """Return the name that an expression begins with; empty where it begins with none."""
     while isinstance(node, (ast.Attribute, ast.Call, ast.Subscript)):
         node = node.func if isinstance(node, ast.Call) else node.value
     return node.id if isinstance(node, ast.Name) else ""

@@ -1,4 +1,4 @@
-"""One test of a program: what the program's process is given, and how its answer is judged outside of it."""
+"""Run one test of a program in the program's process, and judge the answer outside that process."""
 
 import json
 import secrets
@@ -13,24 +13,24 @@ from acereason.rewards.slots import Slot
 from acereason.types import Tests
 
 _ANSWER_BYTES = 2**18
-"""A returned value may be as long as this plus 16 times the expected one; what is longer can't be equal."""
+"""Bytes that a returned value may have beyond 16 times the expected one; a longer one can't be equal."""
 
 
 @dataclass
 class Checked:
-    """One test's outcome."""
+    """The outcome of one test."""
 
     outcome: Outcome
     note: str = ""
     seconds: float = 0.0
-    """Processor time of the program's."""
+    """Processor time that the program took."""
 
 
 def check(slot: Slot, program: str, tests: Tests, index: int, comparator: Comparator) -> Checked:
-    """Run one test.
+    """Run one test and judge the program's answer.
 
     Raises:
-        SandboxError: no statement about the program is possible.
+        SandboxError: the sandbox failed, which says nothing about the program.
     """
     if tests.kind == "stdin":
         return _check_text(slot, program, tests, index, comparator)
@@ -40,16 +40,20 @@ def check(slot: Slot, program: str, tests: Tests, index: int, comparator: Compar
 
 
 def check_inside(slot: Slot, program: str, tests: Tests, index: int) -> Checked:
-    """A test that can only run in the program's own process, which may forge its outcome."""
+    """Run a test that works only in the program's own process, where the program may forge the outcome."""
+    # why: a program that exits with 0 before the tests end
+    # must not pass: only after them is the nonce printed
     nonce = secrets.token_hex(16)
     job = {"mode": "inside", "program": program, "setup": tests.setup, "tests": tests.inputs[index]}
-    run = slot.examiner.run({**job, "pytest": tests.pytest, "last": f"\n{nonce}"})  # it has what tests import
+    # why: such a program runs in the examiner's sandbox, which has the packages that tests import
+    run = slot.examiner.run({**job, "pytest": tests.pytest, "last": f"\n{nonce}"})
     passed = run.failure is None and run.exit_code == 0 and run.stdout.rstrip().endswith(nonce.encode())
     return _checked(run, passed)
 
 
 def _check_text(slot: Slot, program: str, tests: Tests, index: int, comparator: Comparator) -> Checked:
     run = slot.program.run({"mode": "script", "program": program}, tests.inputs[index].encode())
+    # why: LiveCodeBench's grader, which the other comparator follows, ignores exit codes
     if comparator == "strict" and not run.failure and run.exit_code:
         return Checked("runtime error", f"exit code {run.exit_code}", run.cpu_seconds)
     try:
@@ -64,6 +68,7 @@ def _check_call(slot: Slot, program: str, tests: Tests, index: int, comparator: 
     job = {"mode": "call", "program": program, "function": tests.function, "arguments": arguments}
     run = slot.program.run(job)
     expected = tests.outputs[index]
+    # why: APPS and TACO put each value into a list of its own; the bare value is right, too
     accepted = [expected, expected[0]] if tests.wrapped else [expected]
     try:
         value = _value(run, wire.dumps(expected))
@@ -86,7 +91,9 @@ def _check_assertion(slot: Slot, program: str, tests: Tests, index: int) -> Chec
         return Checked(run.failure or "runtime error", run.stderr or str(error), run.cpu_seconds)
     try:
         holds = turned.holds(value)
-    except TypeError as error:  # the value can't be ordered against the constant
+    except TypeError as error:
+        # why: a value that can't be ordered against the
+        # constant is a wrong value, not a failure of the test
         return Checked("wrong", f"{error} at {source.strip()}", run.cpu_seconds)
     return _checked(run, holds, f"{value!r:.500} at {source.strip()}")
 
@@ -99,8 +106,10 @@ def _examine(slot: Slot, program: str, tests: Tests, source: str) -> Checked:
         slot.program.start(answers, channel=theirs) as answering,
         slot.examiner.start(questions, channel=ours) as asking,
     ):
+        # why: while this process holds copies of the two ends, neither side sees the other hang up
         theirs.close()
         ours.close()
+        # why: the examiner's verdict ends the test, whatever threads or children the program still has
         collect(answering, asking, leader=asking)
     return _examined(answering.run, asking.run)
 
@@ -111,16 +120,17 @@ def _examined(answering: Run, asking: Run) -> Checked:
     note = told.get("note") or asking.stderr
     if outcome in ("passed", "error"):
         return Checked(outcome, note, answering.cpu_seconds)
+    # why: the examiner only saw that no answer came; the program's own end (time, memory) tells more
     if answering.failure and not answering.stopped:
         return Checked(answering.failure, answering.stderr or note, answering.cpu_seconds)
     return Checked(outcome, note, answering.cpu_seconds)
 
 
 def _value(run: Run, expected: str) -> Any:
-    """What a call returned.
+    """Return the value of a call, which must be plain data.
 
     Raises:
-        ValueError: nothing, or no value that could be the expected one.
+        ValueError: the call returned nothing, or no value that could be the expected one.
     """
     if run.failure or not run.result:
         raise ValueError(f"the call returned nothing: exit code {run.exit_code}")
@@ -128,6 +138,7 @@ def _value(run: Run, expected: str) -> Any:
         raise ValueError("the returned value is too long to be the expected one")
     try:
         return wire.loads(run.result)
+    # why: these bytes come from the program, which may write anything on its channel
     except (TypeError, KeyError, RecursionError, ArithmeticError) as error:
         raise ValueError("the returned value is no plain data") from error
 

@@ -1,8 +1,8 @@
-"""Time that is a program's own: what limits count, however busy the machine is.
+"""Limits count a program's own time, so that a verdict does not depend on how busy the machine is.
 
-A process is on a core, or ready to run while others have the cores, or it sleeps. Limits count the first, and the last
-only where nobody who takes part does anything: then something sleeps, or waits for what never comes. What a process
-waits for a core counts nowhere; a bound on the wall clock, far away, ends what a machine starves.
+A process is on a core, or waits for one while others run, or sleeps. Limits count time on a core, and sleep only while
+every process that takes part is asleep: then the program sleeps, or waits for something that never comes. Waiting for a
+core counts nowhere; a distant bound on the wall clock ends a run that gets no core at all.
 """
 
 import os
@@ -11,17 +11,17 @@ from collections.abc import Iterable
 
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 _TOLD = os.path.exists("/proc/self/schedstat")
-"""Whether this kernel tells what a process waits for a core. Otherwise nothing counts as sleep."""
+"""Whether this kernel reports how long a process waits for a core. Where it does not, nothing counts as sleep."""
 STARVED = 20.0
-"""The bound on the wall clock, as a multiple of a limit."""
+"""Bound on the wall clock, as a multiple of a limit."""
 _PAUSE = 0.02
 
 
 class Clock:
-    """A limit on processor time, and on sleep.
+    """A limit on processor time, and as much again on sleep.
 
     Args:
-        seconds: the limit of each.
+        seconds: how much of each is allowed.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -30,24 +30,27 @@ class Clock:
         self.next_look = self.started + seconds
 
     def is_over(self, used: float, busy: float, running: int = 1) -> bool:
-        """Whether a limit is reached; else sets the next time to look.
+        """Return whether a limit is reached; else set `next_look`, the time at which to ask again.
 
         Args:
-            used: processor time of what is limited.
-            busy: seconds that all who take part were on a core or waited for one.
+            used: processor seconds of the limited processes.
+            busy: seconds that all processes which take part were on a core or waited for one.
             running: processes that may use processor time at once.
         """
         now = time.monotonic()
+        # why: without that report, a wait for a core would
+        # look like sleep and end programs on a busy machine
         slept = now - self.started - busy if _TOLD else 0.0
         if used >= self.seconds or slept >= self.seconds or now - self.started >= STARVED * self.seconds:
             return True
+        # why: even with every process on a core of its own, no limit can be reached before this
         left = min((self.seconds - used) / max(1, running), self.seconds - slept)
         self.next_look = now + max(_PAUSE, left)
         return False
 
 
 def family(pid: int) -> list[int]:
-    """A process and all its descendants."""
+    """Return the ids of a process and all its descendants."""
     found, new = [pid], [pid]
     parents = _parents()
     while new:
@@ -57,17 +60,18 @@ def family(pid: int) -> list[int]:
 
 
 def used(pids: Iterable[int]) -> float:
-    """Processor time of processes and of the children that they have waited for, seconds."""
+    """Return the processor seconds of processes and of the children that they have waited for."""
+    # why: two of the four fields are of ended children: a program can't hide its time in short-lived ones
     return sum(sum(map(int, stat[11:15])) for pid in pids if (stat := _stat(pid))) * _TICK
 
 
 def waited(pids: Iterable[int]) -> float:
-    """Seconds that processes were ready to run while others had the cores, over their threads."""
+    """Return the seconds that processes waited for a core, summed over their threads."""
     return sum(_schedule(f"/proc/{pid}/task/{thread}")[1] for pid in pids for thread in _threads(pid))
 
 
 def scheduled(pid: int | str) -> float:
-    """Seconds that the main thread of one process was on a core or waited for one; `thread-self` is this thread."""
+    """Return the seconds that a process's main thread was on a core or waited for one; `thread-self` is this thread."""
     return sum(_schedule(f"/proc/{pid}"))
 
 
@@ -96,9 +100,10 @@ def _parents() -> dict[int, int]:
 
 
 def _stat(pid: int) -> list[str]:
-    """What /proc tells of a process after its name; empty when it has ended."""
+    """Return the fields of /proc/PID/stat after the process's name; nothing when it has ended."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
+            # why: the name may hold spaces and parentheses, so fields are counted from its last one
             return file.read().decode(errors="replace").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return []

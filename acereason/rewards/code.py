@@ -1,8 +1,8 @@
-"""Code verdicts: the program in a response against its problem's tests, in a sandbox.
+"""Judge a response to a code problem: run its program against the problem's tests, in a sandbox.
 
-Correct means that every test passed. A program's own failure, of any kind, is wrong; a failure of ours (the sandbox,
-tests that can't run) is an error, which a program can't bring about. Expected outputs never enter the program's
-process.
+Correct means that every test passed. A program's own failure, of any kind, is wrong; a failure on our side (the
+sandbox, tests that can't run) is an error, which a program can't bring about. Expected outputs never enter the
+program's process.
 """
 
 import hashlib
@@ -19,16 +19,17 @@ from acereason.rewards.void import is_void
 from acereason.types import Tests, Verdict
 
 _LONGEST_PROGRAM = 2**16
-"""Bytes; nobody writes more, and tables of answers fill more."""
+"""Bytes. Nobody writes a longer program, but a table of answers may be as long."""
+# why: a sandbox may take as long to start (sandbox/client.py), and a failed one is started again
 _START_SECONDS = 200.0
 _OVERHEAD_SECONDS = 0.5
 _STUBS = 4
-"""Programs that solve nothing, which a problem's tests are tried on."""
+"""How many programs that solve nothing (void.py) a problem's tests are tried on."""
 
 
 @dataclass
 class CodeSettings:
-    """How programs are run and judged."""
+    """Settings for how programs are run and judged."""
 
     seconds: float = 6.0
     """Processor seconds for each test, however busy the machine is; a program may sleep for as long besides."""
@@ -37,18 +38,19 @@ class CodeSettings:
     processes: int = 8
     """Processes and threads that a program may have at once."""
     output_mib: int = 16
-    """What a program may print in one test, MiB."""
+    """Output that a program may print in one test, MiB."""
     stop_at_first_failure: bool = True
-    """Leave the tests after a failed one out: the reward is 0 either way. Evaluation may want all outcomes."""
+    """Leave out the tests after a failed one: the reward is 0 either way. Evaluation may want every outcome."""
     comparator: Comparator = "strict"
-    """strict: for training. livecodebench: its own rules, for scores that compare with published ones."""
+    """strict: for training. livecodebench: that benchmark's own rules, for scores that compare with published ones."""
     forgeable: Literal["refuse", "allow"] = "refuse"
-    """Tests that can only run in the program's own process, where it may forge a pass: refuse makes them bad rows."""
+    """Tests that can only run in the program's own process, where it may forge a pass: refuse makes them bad rows,
+    allow runs them there."""
     packages: list[str] = field(default_factory=list)
-    """Packages, by the names that one imports, which programs may use besides the standard library, read only: [numpy]
-    as where LiveCodeBench runs them. They must be installed here; tests find all that is installed."""
+    """Packages, by import name, that programs may use besides the standard library, read only: [numpy] as LiveCodeBench
+    has it. They must be installed here; tests may import every installed package."""
     min_isolation: list[Layer] = field(default_factory=lambda: ["limits", "processes", "files", "network", "syscalls"])
-    """Layers of the sandbox that must be there: a missing one is an error. Others that are missing are warned of."""
+    """Layers of the sandbox that must be active: a missing one is an error. Others only give a warning."""
 
     def __post_init__(self) -> None:
         for name in self.packages:
@@ -59,7 +61,7 @@ class CodeSettings:
 
     @property
     def limits(self) -> Limits:
-        """Of one test's run."""
+        """The limits of one test's run."""
         return Limits(self.seconds, self.memory_mib, self.processes, self.output_mib)
 
 
@@ -68,8 +70,8 @@ def verify(text: str, tests: Tests, settings: CodeSettings) -> Verdict:
 
     Returns:
         The verdict. Its detail: `extracted`, the program or None; `tests`, the outcome of each (passed, wrong, time,
-        memory, runtime error, output limit, syntax error, not run, error); `seconds_each`; `notes`, what each that
-        failed gave or said; `note` on the first of them.
+        memory, runtime error, output limit, syntax error, not run, error); `seconds_each`; `notes`, the output or
+        message of each failed test; `note` on the first of them.
     """
     program = last_code(text)
     if program is None:
@@ -79,7 +81,9 @@ def verify(text: str, tests: Tests, settings: CodeSettings) -> Verdict:
         return Verdict("error", {**detail, "error": gold_problem(tests, settings)})
     try:
         verdict = _verdict(_check_all(program, tests, settings), detail)
-        judged_by_code = verdict.status == "correct" and tests.kind == "check"  # where printed text is right, it is
+        # why: only code that asserts can pass without testing anything; equal output is right by itself
+        judged_by_code = verdict.status == "correct" and tests.kind == "check"
+        # why: trying the tests on stubs costs several runs, and only a pass can be undeserved
         problem = _problem_found(tests, settings) if judged_by_code else None
     except SandboxError as error:
         return Verdict("error", {**detail, "error": f"sandbox: {error}"})
@@ -87,10 +91,10 @@ def verify(text: str, tests: Tests, settings: CodeSettings) -> Verdict:
 
 
 def gold_problem(tests: Tests, settings: CodeSettings) -> str | None:
-    """Why these tests can't serve, or None.
+    """Return why these tests can't serve as a ground truth, or None.
 
     Raises:
-        SandboxError: that can't be told.
+        SandboxError: the sandbox failed, which says nothing about the tests.
     """
     if tests.forgeable and settings.forgeable == "refuse":
         return f"forgeable tests: {tests.forgeable}; rewards.code.forgeable: allow takes them"
@@ -100,14 +104,16 @@ def gold_problem(tests: Tests, settings: CodeSettings) -> str | None:
 
 
 def _problem_found(tests: Tests, settings: CodeSettings) -> str | None:
-    """What trying the tests on programs that solve nothing has found; each worker does it once for a problem."""
+    """Return the problem that programs which solve nothing show in the tests; each worker looks once a problem."""
     key = hashlib.sha256(repr((tests, settings)).encode(errors="replace")).digest()
     if key not in _found:
         if len(_found) >= _KEPT:
+            # why: a worker meets any number of problems; what it remembers must stay bounded
             _found.clear()
         try:
             void = is_void(tests, lambda program: _passes(program, tests, settings))
             _found[key] = "programs that solve nothing pass these tests" if void else None
+        # why: a SandboxError is not remembered: the next response tries again
         except _UnusableTests as error:
             _found[key] = str(error)
     return _found[key]
@@ -118,7 +124,7 @@ _KEPT = 10_000
 
 
 class _UnusableTests(Exception):
-    """Tests that can't be run here."""
+    """The tests can't be run on this machine."""
 
 
 def _passes(program: str, tests: Tests, settings: CodeSettings) -> bool:
@@ -129,17 +135,19 @@ def _passes(program: str, tests: Tests, settings: CodeSettings) -> bool:
 
 
 def deadline(tests: Tests, settings: CodeSettings) -> float:
-    """Seconds that `verify` may take at most, whatever the program does and a sandbox's restart included."""
+    """Return the most seconds that `verify` may take, whatever the program does, a sandbox's restart included."""
+    # why: the program and each stub may use up the limit of every test
     return _START_SECONDS + (1 + _STUBS) * len(tests.inputs) * (settings.limits.longest_seconds + _OVERHEAD_SECONDS)
 
 
 def _check_all(program: str, tests: Tests, settings: CodeSettings) -> list[Checked]:
-    """As many outcomes as tests."""
+    """Return one outcome for each test."""
     if "\0" in program or len(program.encode(errors="replace")) > _LONGEST_PROGRAM:
         bad = Checked("syntax error", f"a NUL character, or more than {_LONGEST_PROGRAM} bytes")
         return [bad, *[Checked("not run")] * (len(tests.inputs) - 1)]
     checked: list[Checked] = []
     used = slot(settings.limits, tuple(settings.min_isolation), tuple(settings.packages))
+    # why: a slot runs one program at a time, and all threads of a process share it
     with used.lock:
         for index in range(len(tests.inputs)):
             checked.append(_check_surely(used, program, tests, index, settings))
@@ -149,7 +157,8 @@ def _check_all(program: str, tests: Tests, settings: CodeSettings) -> list[Check
 
 
 def _check_surely(used: Slot, program: str, tests: Tests, index: int, settings: CodeSettings) -> Checked:
-    """One test, a second time in new sandboxes where the first ones failed."""
+    """Run one test, and once more in new sandboxes where the first ones failed."""
+    # why: a zygote may be killed from outside; its death must not cost the response its verdict
     try:
         return _check(used, program, tests, index, settings)
     except SandboxError:
@@ -165,6 +174,7 @@ def _check(used: Slot, program: str, tests: Tests, index: int, settings: CodeSet
     if tests.forgeable:
         return check_inside(used, program, tests, index)
     checked = check(used, program, tests, index, settings.comparator)
+    # why: some tests show only when they run that they can't leave the program's process
     if checked.outcome == "error" and settings.forgeable == "allow":
         return check_inside(used, program, tests, index)
     return checked

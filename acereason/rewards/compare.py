@@ -1,7 +1,7 @@
-"""When a program's answer equals the expected one: two named comparators.
+"""Compare a program's answer with the expected one, by one of two named comparators.
 
-`strict` is for training, where a generous rule is found and used. `livecodebench` follows LiveCodeBench's own grader
-(`lcb_runner/evaluation/testing_util.py`), for scores that compare with published ones.
+`strict` is for training, where a policy finds generous rules and exploits them. `livecodebench` follows
+LiveCodeBench's own grader (`lcb_runner/evaluation/testing_util.py`), for scores that compare with published ones.
 
 | | strict | livecodebench |
 |---|---|---|
@@ -23,7 +23,7 @@ _LONGEST_NUMBER = 400
 
 
 def same_text(comparator: Comparator, expected: str, actual: str) -> bool:
-    """Whether printed text is the expected one."""
+    """Return whether printed text equals the expected text."""
     same_line = _same_line_strictly if comparator == "strict" else _same_line_as_livecodebench
     left, right = _unify(expected), _unify(actual)
     if left.count("\n") != right.count("\n"):
@@ -32,8 +32,9 @@ def same_text(comparator: Comparator, expected: str, actual: str) -> bool:
 
 
 def same_value(comparator: Comparator, expected: Any, actual: Any) -> bool:
-    """Whether a returned value is the expected one, which comes from JSON."""
+    """Return whether a returned value equals the expected one, which comes from JSON."""
     if comparator == "livecodebench":
+        # why: LiveCodeBench's grader turns the outermost tuple into a list, and no inner one
         actual = list(actual) if isinstance(actual, tuple) else actual
         return bool(actual == expected)
     return bool(_as_json(actual) == _as_json(expected))
@@ -48,6 +49,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _same_line_strictly(expected: str, actual: str) -> bool:
+    # why: a line of megabytes can't be equal; it is refused before it is split into as many words
     if len(actual) > _LONGEST_NUMBER * (len(expected) + 1):
         return False
     left, right = expected.split(), actual.split()
@@ -64,12 +66,13 @@ def _same_line_as_livecodebench(expected: str, actual: str) -> bool:
     try:
         left, right = ([Decimal(word) for word in line.split()] for line in (expected, actual))
         return left == right
-    except DecimalException:  # LiveCodeBench: no numbers, and the text differs
+    # why: as in LiveCodeBench: a word is no number, and equal text was decided before
+    except DecimalException:
         return False
 
 
 def _as_json(value: Any) -> Any:
-    """A value as JSON would bring it back: tuples as lists, keys as text."""
+    """Return a value as JSON would bring it back: tuples as lists, keys as text."""
     if isinstance(value, (list, tuple)):
         return [_as_json(item) for item in value]
     if isinstance(value, dict):
@@ -78,6 +81,7 @@ def _as_json(value: Any) -> Any:
 
 
 def _key(key: Any) -> str:
+    # why: JSON writes these keys as null, true and false, where str() gives None, True and False
     if key is None or isinstance(key, bool):
         return {None: "null", True: "true", False: "false"}[key]
     return str(key)

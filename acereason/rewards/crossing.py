@@ -1,6 +1,6 @@
-"""Why test code can only run in the program's own process, as far as its text tells.
+"""Find test code that can only run in the program's own process, as far as its text tells.
 
-Objects and functions cross between the two processes; what the test does to its own process, or to files, does not.
+Objects and functions cross between the two processes; changes that a test makes to its process or to files do not.
 """
 
 import ast
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from acereason.rewards.asserts import root
 
+# why: a replacement of these reaches the program, whose globals, input and output pass the examiner
 _WITHIN_REACH = ("solution.", "builtins.input", "sys.stdin", "sys.stdout", "builtins.print")
 _ELSEWHERE = "replaces what the program's process has of its own"
 _FILES = ("tempfile.", "subprocess.", "os.system", "os.remove", "os.mkdir", "os.makedirs", "shutil.")
@@ -18,10 +19,10 @@ _KNOWN_BASES = {*vars(builtins), "TestCase", "unittest", "Enum", "NamedTuple"}
 
 
 def crossing(source: str) -> str | None:
-    """Why this code can't be run outside the program's process as far as its text tells, or None.
+    """Return why this code can't run outside the program's process, as far as its text tells, or None.
 
     Raises:
-        SyntaxError: it is no Python.
+        SyntaxError: the source is no Python.
     """
     nodes = list(ast.walk(ast.parse(source)))
     imported = {name for node in nodes for name in _imported(node)}
@@ -39,15 +40,17 @@ def _reason(node: ast.AST, known: set[str], imported: set[str]) -> str:
 
 
 def _imported(node: ast.AST) -> Iterator[str]:
-    """Names that a statement imports from elsewhere than the program."""
+    """Yield the names that a statement imports from anywhere but the program."""
     if isinstance(node, ast.Import) or isinstance(node, ast.ImportFrom) and node.module != "solution":
         yield from ((alias.asname or alias.name).partition(".")[0] for alias in node.names if alias.name != "solution")
 
 
 def _of_call(call: ast.Call, imported: set[str]) -> str:
-    """What a call does to the test's own process that the program would have to see."""
+    """Return which change that a call makes to the test's process the program would have to see; empty for none."""
     name, first = ast.unparse(call.func), call.args[0] if call.args else None
     if name.endswith(("patch", "monkeypatch.setattr", "patch.object", "patch.dict")) and first:
+        # why: an object that isn't imported is the program's
+        # or the test's own: a replacement in it takes effect
         return "" if _target(call).startswith(_WITHIN_REACH) or root(first) not in {*imported, ""} else _ELSEWHERE
     if name.startswith("monkeypatch.") and name != "monkeypatch.setattr":
         return _ELSEWHERE
@@ -55,6 +58,6 @@ def _of_call(call: ast.Call, imported: set[str]) -> str:
 
 
 def _target(call: ast.Call) -> str:
-    """What a replacement replaces: `module.name`."""
+    """Return the name that a `patch` or `setattr` replaces, as `module.name`."""
     texts = [node.value if isinstance(node, ast.Constant) else ast.unparse(node) for node in call.args[:2]]
     return ".".join(text for text in texts if isinstance(text, str))

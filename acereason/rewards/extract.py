@@ -1,14 +1,16 @@
-"""Where the program is in a response."""
+"""Find the program in a response."""
 
 import re
 
+# why: no backtick may follow the fence: a line such as ```x = 1``` is code within text
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([^`\s]*)[^`]*")
 _PYTHON = {"", "python", "python3", "py", "py3"}
 
 
 def last_code(text: str) -> str | None:
-    """The program of a response: its last closed fenced block that isn't labelled as another language, after `</think>`
-    where there is one; None where there is none, or where it is blank.
+    """Return the program of a response: its last closed fenced block that isn't labelled as another language.
+
+    Only text after `</think>` counts, where there is one. None where there is no such block, or the last one is blank.
 
     Example:
         >>> last_code("<think>```\\n1\\n```</think>So:\\n```python\\nprint(2)\\n```")
@@ -19,13 +21,14 @@ def last_code(text: str) -> str | None:
 
 
 def _blocks(text: str) -> list[tuple[str, str]]:
-    """[(label, content)] of closed blocks."""
+    """Return (label, content) of each closed block."""
     blocks: list[tuple[str, str]] = []
     fence, label, body = "", "", list[str]()
     for line in text.split("\n"):
         found = _FENCE.fullmatch(line.rstrip("\r"))
         if not fence and found:
             fence, label, body = found[1], found[2].lower(), []
+        # why: as in Markdown, a shorter fence within a block, or one with a label, does not close it
         elif fence and found and found[1].startswith(fence) and not found[2]:
             blocks.append((label, "".join(f"{kept}\n" for kept in body)))
             fence = ""

@@ -1,4 +1,4 @@
-"""What verifier processes run, and the settings they get; imports nothing heavy, since each process pays for it."""
+"""Judge responses in verifier processes, by the settings here; nothing heavy is imported, each process pays for it."""
 
 import time
 from dataclasses import dataclass, field, replace
@@ -14,24 +14,24 @@ from acereason.types import Problem, Verdict
 
 @dataclass
 class RewardSettings:
-    """How responses are judged."""
+    """Settings for how responses are judged."""
 
     workers: int = 2
     """Verifier processes of each rank."""
     timeout: float = 10.0
     """Processor seconds for one math response, however busy the machine is; a verifier that takes longer, or sleeps as
-    long, is killed and its verdict is error. For code they follow from the number of tests and code.seconds."""
+    long, is killed and its verdict is error. For code the limit follows from the number of tests and code.seconds."""
     memory_gib: float = 4.0
     """Address space of a worker, GiB; beyond it the verdict is error."""
     max_waiting: int = 1024
-    """Responses that may wait for a worker; submitting another one waits."""
+    """Responses that may wait for a worker; submitting one more blocks."""
     max_error_rate: float = 0.05
     """Share of a step's verdicts that may be errors; above it the run stops and shows them."""
     after_think: Literal["require", "prefer"] = "prefer"
-    """Where an answer counts: `require`: after `</think>` alone, so that a response without it is wrong ("answer
-    appearing after the </think> token", 1.0); `prefer`: after it where it is there, else anywhere."""
+    """Where an answer counts. `require`: only after `</think>`, so that a response without it is wrong (AceReason 1.0:
+    "answer appearing after the </think> token"); `prefer`: after it where there is one, else anywhere."""
     executor: Literal["local", "ray"] = "local"
-    """Where the workers are: `local` is this machine, `ray` wherever the Ray cluster has free cores (extra `ray`)."""
+    """Where the workers run: `local` on this machine, `ray` wherever the Ray cluster has free cores (extra `ray`)."""
     math: MathSettings = field(default_factory=MathSettings)
     """How strict math verdicts are."""
     code: CodeSettings = field(default_factory=CodeSettings)
@@ -45,18 +45,19 @@ class RewardSettings:
 
 
 UNFINISHED = {"extracted": None, "path": "no </think>"}
-"""Detail of the verdict on a response whose thoughts don't end, where that is required."""
+"""Detail of the verdict on a response without `</think>`, where one is required."""
 
 
 def unfinished(text: str, settings: RewardSettings) -> bool:
-    """Whether a response is wrong for want of `</think>`."""
+    """Return whether a response is wrong because it lacks `</think>`."""
     return settings.after_think == "require" and "</think>" not in text
 
 
 def judge(problem: Problem, text: str, settings: RewardSettings) -> Verdict:
-    """Run in a worker: the verifier of the task."""
+    """Judge a response by the verifier of its task. Runs in a worker."""
     started = time.perf_counter()
     if unfinished(text, settings):
+        # why: a copy: the seconds are added to it below
         verdict = Verdict("wrong", dict(UNFINISHED))
     elif problem.task == "math":
         verdict = math.verify(text, answers(problem), settings.math)
@@ -67,7 +68,7 @@ def judge(problem: Problem, text: str, settings: RewardSettings) -> Verdict:
 
 
 def judge_in_steps(problem: Problem, text: str, settings: RewardSettings) -> Verdict:
-    """Run in a worker: as judge, with what was compared on the way, or every test's outcome."""
+    """Judge a response and tell every comparison on the way, or every test's outcome. Runs in a worker."""
     if problem.task == "code" or unfinished(text, settings):
         return judge(problem, text, replace(settings, code=replace(settings.code, stop_at_first_failure=False)))
     steps: list[str] = []
@@ -77,7 +78,7 @@ def judge_in_steps(problem: Problem, text: str, settings: RewardSettings) -> Ver
 
 
 def check_gold(problem: Problem, text: str, settings: RewardSettings) -> Verdict:
-    """Run in a worker: whether the ground truth judges itself correct."""
+    """Judge a problem's ground truth: correct where it can serve, else an error that says why. Runs in a worker."""
     if problem.task == "math":
         reason = math.gold_problem(answers(problem), settings.math)
     else:
@@ -86,11 +87,11 @@ def check_gold(problem: Problem, text: str, settings: RewardSettings) -> Verdict
 
 
 def isolation(settings: RewardSettings) -> str:
-    """Run in a worker: the sandbox's layers in force and those that are missing, in one line."""
+    """Return the sandbox's active and missing layers in one line. Runs in a worker."""
     limits, required = settings.code.limits, tuple(settings.code.min_isolation)
     return slot(limits, required, tuple(settings.code.packages)).program.isolation.describe()
 
 
 def answers(problem: Problem) -> list[str]:
-    """Every acceptable answer, the first one first."""
+    """Return every acceptable answer, the main one first."""
     return [problem.answer, *problem.alternatives]

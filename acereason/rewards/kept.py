@@ -1,5 +1,5 @@
-"""Tests while they wait for a judge: large ones are kept as bytes, so that a rank's memory does not fill with texts
-that only verifier processes read."""
+"""Compress large tests until they are judged: a rank's memory must not fill with texts that only verifier processes
+read."""
 
 import pickle
 import zlib
@@ -8,27 +8,29 @@ from dataclasses import replace
 from acereason.types import KeptTests, Problem, Tests
 
 _SMALL = 2**14
-"""Bytes; smaller tests stay as they are."""
+"""Bytes. Smaller tests stay as they are."""
 
 
 def kept(tests: Tests) -> Tests | KeptTests:
-    """The tests, compressed where they are large."""
+    """Return the tests, compressed where they are large."""
     data = pickle.dumps(tests)
     if len(data) < _SMALL:
         return tests
+    # why: a deadline follows from the number of tests, which the rank must know without unpacking them
     outline = replace(tests, inputs=[None] * len(tests.inputs), outputs=[], setup="")
     return KeptTests(zlib.compress(data, 1), outline)
 
 
 def tests_of(problem: Problem) -> Tests:
-    """The tests of a code problem."""
+    """Return the tests of a code problem, unpacked. Raises ValueError where it has none."""
     if problem.tests is None:
         raise ValueError(f"{problem.id}: a code problem needs tests")
     if isinstance(problem.tests, KeptTests):
-        return pickle.loads(zlib.decompress(problem.tests.data))  # this program's own bytes
+        # why: unpickling is safe here, since `kept` made these bytes
+        return pickle.loads(zlib.decompress(problem.tests.data))
     return problem.tests
 
 
 def outline_of(problem: Problem) -> Tests:
-    """The tests without what is large in them: their kind and their number."""
+    """Return the tests without their large fields: their kind and their number remain."""
     return problem.tests.outline if isinstance(problem.tests, KeptTests) else tests_of(problem)

@@ -1,4 +1,4 @@
-"""Responses judged in processes with a hard deadline: whatever a verifier does, a verdict comes in bounded time."""
+"""Judge responses in processes with a hard deadline: whatever a verifier does, a verdict comes in bounded time."""
 
 import dataclasses
 import importlib.util
@@ -31,7 +31,7 @@ class RewardErrors(RuntimeError):
 
 
 class RewardPool:
-    """Judges responses in other processes. Callable from any thread; starts its workers with the first response."""
+    """Judges responses in other processes. Any thread may call it; the workers start with the first response."""
 
     def __init__(self, settings: RewardSettings) -> None:
         if settings.executor == "ray" and importlib.util.find_spec("ray") is None:
@@ -41,10 +41,11 @@ class RewardPool:
         self._running: Executor | None = None
 
     def submit(self, problem: Problem, text: str) -> "Future[Verdict]":
-        """Start judging a response; the future never raises: failures are verdicts with status error."""
+        """Start judging a response. The future never raises: failures are verdicts with status error."""
         if unfinished(text, self.settings):
             return _done(Verdict("wrong", dict(UNFINISHED)))
         if problem.task == "math":
+            # why: plain numbers and equal texts are decided in microseconds; a process would cost more
             quick = math.verify_quickly(text, answers(problem), self.settings.math)
             if quick is not None:
                 return _done(quick)
@@ -57,31 +58,33 @@ class RewardPool:
         problem comes without its statement and prompt.
         """
         verdict: Future[Verdict] = Future()
+        # why: every call is pickled, and judging needs neither of these two
         bare = dataclasses.replace(problem, statement="", prompt_ids=[])
         called = self._executor().submit(function, (bare, text, self.settings), self._deadline(problem))
         called.add_done_callback(lambda done: verdict.set_result(_verdict_of(done)))
         return verdict
 
     def stream(self, items: Iterable[tuple[Problem, str]]) -> Iterator[Verdict]:
-        """Verdicts in the order of the items. Items are taken as workers get free, so there may be any number."""
+        """Yield verdicts in the order of the items. Items are taken as workers get free, so there may be any number."""
         pending: deque[Future[Verdict]] = deque()
         for problem, text in items:
             pending.append(self.submit(problem, text))
+            # why: one slow verdict at the front must not let finished ones behind it pile up without end
             while pending and (pending[0].done() or len(pending) > 4 * self.settings.max_waiting):
                 yield pending.popleft().result()
         yield from (verdict.result() for verdict in pending)
 
     def explain(self, problem: Problem, text: str) -> Verdict:
-        """The verdict with every comparison on the way in `detail["steps"]`."""
+        """Return the verdict, with every comparison on the way in `detail["steps"]`."""
         return self.schedule(judge_in_steps, problem, text).result()
 
     def isolation(self) -> str:
-        """The layers of the sandbox in force where programs run, or why there is no sandbox."""
+        """Return the active and missing layers of the sandbox where programs run, or why there is no sandbox."""
         called = self._executor().submit(isolation, (self.settings,), _ISOLATION_SECONDS)
         return str(called.exception() or called.result())
 
     def gold_problems(self, problems: list[Problem]) -> list[str | None]:
-        """For each problem why its ground truth can't serve, or None."""
+        """Return for each problem why its ground truth can't serve, or None."""
         futures = [self.schedule(check_gold, problem, "") for problem in problems]
         return [verdict.detail.get("error") for verdict in (future.result() for future in futures)]
 
@@ -92,6 +95,7 @@ class RewardPool:
             self._running = None
 
     def _executor(self) -> Executor:
+        # why: two threads with a first response each must not start two sets of workers
         with self._lock:
             if self._running is None:
                 self._running = _start_executor(self.settings)
@@ -104,7 +108,7 @@ class RewardPool:
 
 
 def check_error_rate(groups: list[Group], limit: float) -> None:
-    """Stop the run when more than `limit` of the step's verdicts, over all ranks, are errors, and show some."""
+    """Raise RewardErrors when more than `limit` of the step's verdicts, over all ranks, are errors; show five."""
     # why here: it loads torch, and `score` has no use for that
     from acereason.distributed import gather
 
@@ -114,6 +118,7 @@ def check_error_rate(groups: list[Group], limit: float) -> None:
         for rollout in group.rollouts
         if rollout.verdict.status == "error"
     ]
+    # why: all ranks raise or none: one that went on would wait for the others at the next collective
     count = sum(gather([sum(len(group.rollouts) for group in groups)]))
     errors = gather(errors)
     if len(errors) > limit * count:
@@ -125,7 +130,8 @@ def check_error_rate(groups: list[Group], limit: float) -> None:
 
 def _start_executor(settings: RewardSettings) -> Executor:
     if settings.executor == "ray":
-        from acereason.rewards.remote import RayExecutor  # the optional extra `ray`
+        # why: Ray is an optional extra, so its module is imported only where it is asked for
+        from acereason.rewards.remote import RayExecutor
 
         return RayExecutor(settings.workers, settings.memory_gib, settings.max_waiting)
     return LocalExecutor(settings.workers, settings.memory_gib, settings.max_waiting)

@@ -1,4 +1,4 @@
-"""Verifier processes on other machines, through Ray (the extra `ray`). acereason must be importable on each of them."""
+"""Run verifiers on other machines, through Ray (the extra `ray`). acereason must be importable on each of them."""
 
 import threading
 from collections.abc import Callable
@@ -17,17 +17,18 @@ class RayExecutor:
     Connects to the cluster that `RAY_ADDRESS` names or that runs on this machine, or starts one here.
 
     Args:
-        workers: how many actors, each on one core.
-        memory_gib: address space of each one's process.
+        workers: number of actors, each on one core.
+        memory_gib: address space of each actor's process, GiB.
         waiting: calls that may wait for an actor; `submit` blocks beyond.
     """
 
     def __init__(self, workers: int, memory_gib: float, waiting: int) -> None:
         ray.init(ignore_reinit_error=True, log_to_driver=False)
+        # why: a machine may leave the cluster; its actor starts again on another one
         host = ray.remote(num_cpus=1, max_restarts=-1)(_Host)
         self._hosts = [host.remote(memory_gib) for _ in range(workers)]
         self._busy = [0] * workers
-        """Calls that each host has."""
+        """Number of calls under way or waiting at each host."""
         self._lock = threading.Lock()
         self._room = threading.Semaphore(waiting + workers)
 
@@ -35,6 +36,7 @@ class RayExecutor:
         """See Executor."""
         self._room.acquire()
         with self._lock:
+            # why: calls differ in length, and each waits at the actor that it was given to
             index = min(range(len(self._hosts)), key=self._busy.__getitem__)
             self._busy[index] += 1
         result: Future[Any] = Future()
@@ -51,7 +53,8 @@ class RayExecutor:
         with self._lock:
             self._busy[index] -= 1
         self._room.release()
-        if error := done.exception():  # the actor or its machine died, or could not load the verifier
+        # why: the actor or its machine died, or could not load the verifier: no verdict comes from it
+        if error := done.exception():
             result.set_exception(WorkerFailure(f"the verifier's host failed: {first_line(error)}"))
             return
         failure, value = done.result()
@@ -62,14 +65,15 @@ class RayExecutor:
 
 
 class _Host:
-    """Runs in an actor: one worker process, which can be killed without losing the actor."""
+    """Runs calls in an actor's one worker process, which can be killed without losing the actor."""
 
     def __init__(self, memory_gib: float) -> None:
         self._executor = LocalExecutor(1, memory_gib, waiting=1)
 
     def run(self, function: Callable[..., Any], args: tuple, seconds: float) -> tuple[str | None, Any]:
-        """(what failed, result)."""
+        """Return (message of a failure or None, result)."""
         try:
+            # why: as a text, since Ray would wrap the exception in one of its own
             return None, self._executor.submit(function, args, seconds).result()
         except WorkerFailure as failure:
             return str(failure), None

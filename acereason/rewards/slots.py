@@ -1,4 +1,4 @@
-"""The sandboxes of this process: started when first needed, kept, and replaced when one fails."""
+"""Keep the sandboxes of this process: each starts when first needed, and is replaced when it fails."""
 
 import os
 import threading
@@ -9,12 +9,12 @@ from acereason.rewards.imports import Imports
 from acereason.rewards.sandbox import Layer, Limits, Sandbox
 
 _EXAMINER_SECONDS = 2.0
-"""The examiner outlives the program by this, so that the program's time is what runs out."""
+"""Seconds that the examiner may take longer than the program, so that the program's time runs out first."""
 _EXAMINER_MEMORY = 4096
 
 
 class Slot:
-    """One program at a time, and the examiner that may question it. Start with `slot`; use under its lock."""
+    """Two sandboxes: a program's, and its examiner's. Get the slot from `slot`, and hold its lock while using it."""
 
     def __init__(self, limits: Limits, required: tuple[Layer, ...], packages: tuple[str, ...]) -> None:
         self.lock = threading.RLock()
@@ -24,14 +24,14 @@ class Slot:
 
     @property
     def program(self) -> Sandbox:
-        """Where programs run."""
+        """The sandbox where programs run."""
         if self._program is None:
             self._program = Sandbox(self._limits, self._required, imports=Imports.of(self._packages))
         return self._program
 
     @property
     def examiner(self) -> Sandbox:
-        """Where test code runs, which may import what is installed here (NumPy, pytest)."""
+        """The sandbox where test code runs, which may import installed packages (NumPy, pytest)."""
         if self._examiner is None:
             seconds = self._limits.seconds + _EXAMINER_SECONDS
             limits = replace(self._limits, seconds=seconds, memory_mib=_EXAMINER_MEMORY)
@@ -39,7 +39,7 @@ class Slot:
         return self._examiner
 
     def close(self) -> None:
-        """End both; they start again when needed."""
+        """End both sandboxes; they start again when needed."""
         for sandbox in (self._program, self._examiner):
             if sandbox:
                 sandbox.close()
@@ -47,7 +47,8 @@ class Slot:
 
 
 def slot(limits: Limits, required: tuple[Layer, ...], packages: tuple[str, ...] = ()) -> Slot:
-    """This process's slot for these limits."""
+    """Return this process's slot for these limits."""
+    # why: a forked process must not share its parent's sandboxes: both would talk over one socket
     return _slot(limits, required, packages, os.getpid())
 
 

@@ -1,4 +1,4 @@
-"""Tests of code problems, from every format that public datasets use.
+"""Read the tests of code problems, from every format that public datasets use.
 
 | shape | from |
 |---|---|
@@ -25,10 +25,10 @@ from acereason.types import Tests
 
 
 def parse_tests(value: Any) -> Tests:
-    """A row's tests.
+    """Return the tests of a dataset's row.
 
     Raises:
-        ValueError: no format above fits, or there is no test in it; says why in one line.
+        ValueError: no format above fits, or there is no test; the message says why in one line.
     """
     if value is None or isinstance(value, str) and not value.strip():
         raise ValueError("no tests")
@@ -43,6 +43,8 @@ def parse_tests(value: Any) -> Tests:
 
 
 def _from_mapping(value: dict[str, Any]) -> Tests:
+    # why: in this order: a row of HumanEval has `test`, too,
+    # and one of this project may have `inputs` or `tests`
     readers: dict[str, Callable[[dict[str, Any]], Tests]] = {
         "type": _typed, "public_test_cases": _livecodebench, "private_test_cases": _livecodebench,
         "inputs": _input_output, "input_output": lambda row: parse_tests(row["input_output"]),
@@ -68,6 +70,7 @@ def _typed(value: dict[str, Any]) -> Tests:
         tests = _input_output({**value, "fn_name": value.get("fn_name") if kind == "call" else None})
         if kind == "call" and not tests.function:
             raise ValueError("tests of type call need fn_name")
+        # why: this project's own format never puts values into lists of their own
         tests.wrapped = False
         return tests
     if kind in ("script", "pytest"):
@@ -80,7 +83,7 @@ def _typed(value: dict[str, Any]) -> Tests:
 
 
 def _input_output(value: dict[str, Any]) -> Tests:
-    """APPS and TACO."""
+    """Read the `input_output` of APPS and TACO."""
     function = value.get("fn_name") or ""
     inputs, outputs = value["inputs"], value.get("outputs")
     if not isinstance(inputs, list) or not isinstance(outputs, list) or len(inputs) != len(outputs):
@@ -89,6 +92,7 @@ def _input_output(value: dict[str, Any]) -> Tests:
         raise ValueError("no tests")
     if not function:
         return Tests("stdin", [_text(item) for item in inputs], [_text(item) for item in outputs])
+    # why: both sets put a call's value into a list of its own, which shows where every value is one
     wrapped = all(isinstance(item, list) and len(item) == 1 for item in outputs)
     return Tests("call", [_arguments(item) for item in inputs], outputs, function, wrapped=wrapped)
 
@@ -101,7 +105,7 @@ def _livecodebench(row: dict[str, Any]) -> Tests:
 
 
 def _tests_and_metadata(row: dict[str, Any]) -> Tests:
-    """The function of functional tests may stand in the row's metadata."""
+    # why: DeepCoder's lcbv5 names the function in the row's metadata, not in each test
     function = _function_in(row.get("metadata"))
     tests = row["tests"]
     if not function:
@@ -117,13 +121,13 @@ def _list(value: Any) -> list[Any]:
 
 
 def _function_in(metadata: Any) -> str:
-    """The function that metadata, or its JSON, names; empty: none."""
+    """Return the function that metadata, or its JSON, names; empty where it names none."""
     metadata = json.loads(metadata) if isinstance(metadata, str) and metadata.strip() else metadata
     return (metadata.get("func_name") or "") if isinstance(metadata, dict) else ""
 
 
 def _cases(cases: list[Any], function: str = "") -> Tests:
-    """A list of single cases."""
+    """Read a list of single cases."""
     if not cases:
         raise ValueError("no tests")
     if not all(isinstance(case, dict) and "input" in case and "output" in case for case in cases):
@@ -136,8 +140,10 @@ def _cases(cases: list[Any], function: str = "") -> Tests:
         return Tests("stdin", [_text(case["input"]) for case in cases], [_text(case["output"]) for case in cases])
     if not names:
         raise ValueError("functional tests need the function's name (metadata.func_name or fn_name)")
+    # why: LiveCodeBench's functional outputs are JSON texts; other sets give the values themselves
     outputs = [_json_value(case["output"]) if kinds == {"functional"} else case["output"] for case in cases]
-    # DeepCoder's primeintellect rows come from APPS and TACO, whose values stand in a list of their own
+    # why: DeepCoder's primeintellect rows come from APPS
+    # and TACO, whose values stand in a list of their own
     wrapped = kinds == {"function_call"} and all(isinstance(output, list) and len(output) == 1 for output in outputs)
     return Tests("call", [_arguments(case["input"]) for case in cases], outputs, names.pop(), wrapped=wrapped)
 
@@ -147,7 +153,7 @@ def _function_of(case: dict[str, Any]) -> str:
 
 
 def _humaneval(row: dict[str, Any]) -> Tests:
-    """The prompt's helper functions are the tests' own, so that a response can't replace them."""
+    # why: the prompt's helper functions become the tests' own, so that a response can't replace them
     entry = str(row["entry_point"])
     before = str(row.get("prompt") or "").partition(f"def {entry}(")[0]
     return _check([f"{row['test']}\n\ncheck({entry})\n"], before)
@@ -176,7 +182,7 @@ def _check(sources: list[Any], setup: Any = "", pytest: bool = False) -> Tests:
 
 
 def _one_after_another(sources: list[str]) -> list[str]:
-    """Statements that build on earlier ones of the list are one test; others each have a process of their own."""
+    """Return all sources as one test where one uses a name that an earlier one defines; else each as its own."""
     bound: set[str] = set()
     for source in sources:
         names = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)]
@@ -187,7 +193,7 @@ def _one_after_another(sources: list[str]) -> list[str]:
 
 
 def _bound(statement: ast.stmt) -> set[str]:
-    """Names that a statement at the top defines."""
+    """Return the names that a top-level statement defines."""
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return {statement.name}
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
@@ -197,8 +203,9 @@ def _bound(statement: ast.stmt) -> set[str]:
 
 
 def _text(value: Any) -> str:
-    """A test's text; APPS gives some as lists of lines."""
+    """Return a test's text; APPS gives some as lists of lines."""
     text = "\n".join(map(str, value)) if isinstance(value, list) else str(value)
+    # why: half of a surrogate pair can't be written to a program's input; the row is refused here instead
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -207,7 +214,7 @@ def _text(value: Any) -> str:
 
 
 def _arguments(value: Any) -> list[Any]:
-    """A call's arguments; LiveCodeBench writes one JSON value a line."""
+    """Return a call's arguments; LiveCodeBench writes one JSON value on each line."""
     if isinstance(value, str):
         return [_json_value(line) for line in value.strip().split("\n")]
     if not isinstance(value, list):

@@ -1,8 +1,8 @@
-"""Processes that run one call at a time, each with a hard deadline after which it is killed with all that it started.
+"""Run calls in worker processes, one call at a time in each; at its deadline a worker is killed with all it started.
 
-A process pool whose workers share one channel loses the task of a worker that dies while it reads, and leaves what a
-killed worker had started. Here each worker has its own pipe, its own process group, and its own thread in the parent,
-which knows the task, the deadline and the process.
+A process pool whose workers share one channel loses the task of a worker that dies while it reads, and leaves the
+processes that a killed worker had started. Here each worker has its own pipe, its own process group, and its own
+thread in the parent, which knows the task, the deadline and the process.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ from acereason.forkserver import CONTEXT, start_server
 from acereason.rewards.clock import Clock, used, waited
 
 _START_SECONDS = 300.0
+# why: the memory of a long-lived worker grows up to tenfold; a new process begins at 60 MB
 _CALLS_OF_A_WORKER = 2000
 _CLOSED = "the reward pool was closed"
 
@@ -34,7 +35,7 @@ class WorkerFailure(RuntimeError):
 
 
 class Executor(Protocol):
-    """Runs calls elsewhere."""
+    """Runs calls in other processes."""
 
     def submit(self, function: Callable[..., Any], args: tuple, seconds: float) -> "Future[Any]":
         """Start `function(*args)`. The future holds its result or, when the call has taken `seconds` of its process's
@@ -59,10 +60,10 @@ class LocalExecutor:
     """Worker processes on this machine, started when first needed.
 
     Args:
-        workers: how many.
-        memory_gib: address space of each; what needs more fails with a MemoryError. A worker that has used half of it
-            is replaced after its call.
-        waiting: calls that may wait for a worker; `submit` blocks beyond.
+        workers: number of processes.
+        memory_gib: address space of each, GiB; a call that needs more fails with a MemoryError. A worker that has used
+            half of it is replaced after its call.
+        waiting: calls that may wait for a worker; beyond, `submit` blocks.
     """
 
     def __init__(self, workers: int, memory_gib: float, waiting: int) -> None:
@@ -73,27 +74,32 @@ class LocalExecutor:
 
     def submit(self, function: Callable[..., Any], args: tuple, seconds: float) -> "Future[Any]":
         """See Executor."""
+        # why: pickled in the caller's thread, where arguments that can't be pickled raise
         call = _Call(bytes(ForkingPickler.dumps((function, args))), seconds)
         self._start()
         self._calls.put(call)
-        if self._closed:  # meanwhile
+        # why: closed meanwhile, after it had emptied the queue: no worker would answer this call
+        if self._closed:
             self._refuse_waiting()
         return call.result
 
     def pids(self) -> list[int]:
-        """Of the processes that are alive."""
+        """Return the ids of the living processes."""
         return [pid for worker in self._workers if (pid := worker.pid()) is not None]
 
     def close(self) -> None:
         """See Executor."""
         with self._lock:
             self._closed = True
+        # why: a thread may just be starting a process that
+        # the first stop can't see, so all are stopped again
         while any(worker.is_alive() for worker in self._workers):
             for worker in self._workers:
                 worker.stop()
             self._refuse_waiting()
             with contextlib.suppress(queue.Full):
-                self._calls.put_nowait(None)  # wakes a thread that waits for a call
+                # why: wakes a thread that waits for a call
+                self._calls.put_nowait(None)
             time.sleep(0.005)
         self._refuse_waiting()
 
@@ -115,7 +121,7 @@ class LocalExecutor:
 
 
 class _Worker(threading.Thread):
-    """One process and the thread that feeds it."""
+    """A thread that feeds calls to one process."""
 
     def __init__(self, calls: "queue.Queue[_Call | None]", memory: int) -> None:
         super().__init__(daemon=True, name="reward-worker")
@@ -125,7 +131,7 @@ class _Worker(threading.Thread):
         self._used = 0
 
     def run(self) -> None:
-        """Serve calls until there is none left for this thread."""
+        """Pass calls to the process until this thread is to stop."""
         while not self._stopping and (call := self._calls.get()) is not None:
             try:
                 call.result.set_result(self._run(call))
@@ -141,7 +147,7 @@ class _Worker(threading.Thread):
             _kill_group(process.pid)
 
     def pid(self) -> int | None:
-        """Of its process, where one is alive."""
+        """Return its process's id, where one is alive."""
         process = self._process
         return process.pid if process is not None and process.is_alive() else None
 
@@ -156,6 +162,8 @@ class _Worker(threading.Thread):
             code = self._end_process()
             raise WorkerFailure(f"the verifier's process died (exit code {code})") from error
         self._used += 1
+        # why: memory that a process has used rarely returns
+        # to the system: a later call would meet the limit
         if memory > self._memory / 2 or self._used >= _CALLS_OF_A_WORKER:
             self._end_process()
         if failure:
@@ -163,18 +171,19 @@ class _Worker(threading.Thread):
         return result
 
     def _answers(self, pipe: Connection, call: _Call) -> bool:
-        """Whether the process has an answer before the call's time is up: its own time, however busy the machine is."""
+        """Return whether the process answers before the call has used up its time, however busy the machine is."""
         family, clock = [self._process.pid], Clock(call.seconds)
         used_before, waited_before = used(family), waited(family)
         pipe.send_bytes(call.pickled)
         while not pipe.poll(max(0.0, clock.next_look - time.monotonic())):
             taken = used(family) - used_before
             if clock.is_over(taken, taken + waited(family) - waited_before):
+                # why: the answer may have come while its time was measured
                 return pipe.poll()
         return True
 
     def _ready(self) -> Connection:
-        """The pipe to a process that waits for a call."""
+        """Return the pipe to a process that waits for a call; start one where there is none."""
         if self._pipe is not None and self.pid() is not None:
             return self._pipe
         self._end_process()
@@ -184,21 +193,24 @@ class _Worker(threading.Thread):
             self._pipe, theirs = CONTEXT.Pipe()
             self._process = CONTEXT.Process(target=_serve, args=(theirs, self._memory), daemon=True)
             self._process.start()
-        except (EOFError, OSError) as error:  # no more files or processes: a failure of this call, not of this thread
+        # why: out of descriptors or processes, one call fails:
+        # if the thread died, the run would wait for ever
+        except (EOFError, OSError) as error:
             self._process = None
             self._end_process()
             raise WorkerFailure(f"a verifier's process did not start: {error}") from error
+        # why: with a copy of its end open here, the pipe of a dead process would never report its end
         theirs.close()
         try:
             if self._pipe.poll(_START_SECONDS):
                 self._pipe.recv()
                 return self._pipe
         except (EOFError, OSError):
-            pass  # it died; said below
+            pass  # it died, which is raised below
         raise WorkerFailure(f"a verifier's process did not start (exit code {self._end_process()})")
 
     def _end_process(self) -> int | None:
-        """Kill the process and all of its group; its exit code."""
+        """Kill the process and all of its group; return its exit code."""
         process, pipe, self._process, self._pipe, self._used = self._process, self._pipe, None, None, 0
         if pipe is not None:
             pipe.close()
@@ -211,7 +223,8 @@ class _Worker(threading.Thread):
 
 
 def _kill_group(pid: int) -> None:
-    for kill in (os.killpg, os.kill):  # the group does not exist before the process has made it
+    # why: the group does not exist before the process has made it, so the process itself is killed, too
+    for kill in (os.killpg, os.kill):
         with contextlib.suppress(ProcessLookupError):
             kill(pid, signal.SIGKILL)
 
@@ -224,12 +237,15 @@ def _end_with_parent() -> None:
 
 
 def _serve(pipe: Connection, memory: int) -> None:
-    """A worker's life: its own process group, no longer than its parent's, within its memory, call after call."""
+    """Answer calls in a worker process, within its memory, until its parent ends or hangs up."""
+    # why: a group of its own: one kill takes along whatever a verifier has started
     os.setsid()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which multiprocessing ends it, where nobody has closed the pool
+    # why: where nobody has closed the pool, multiprocessing ends the process by this signal
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     resource.setrlimit(resource.RLIMIT_AS, (memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    importlib.import_module("acereason.rewards.warm")  # where the server could not
+    # why: the server may have failed to load it; here it happens before any call's time begins
+    importlib.import_module("acereason.rewards.warm")
     pipe.send("ready")
     while True:
         try:
