@@ -141,7 +141,7 @@ def deadline(tests: Tests, settings: CodeSettings) -> float:
 
 
 def _check_all(program: str, tests: Tests, settings: CodeSettings) -> list[Checked]:
-    """Return one outcome for each test."""
+    """Run the tests and return one outcome for each; tests after the first failure may be left out as `not run`."""
     if "\0" in program or len(program.encode(errors="replace")) > _LONGEST_PROGRAM:
         bad = Checked("syntax error", f"a NUL character, or more than {_LONGEST_PROGRAM} bytes")
         return [bad, *[Checked("not run")] * (len(tests.inputs) - 1)]

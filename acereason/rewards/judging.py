@@ -1,4 +1,4 @@
-"""Judge responses in verifier processes, by the settings here; nothing heavy is imported, each process pays for it."""
+"""Judge responses in verifier processes. Nothing heavy is imported here, since each process would pay for it."""
 
 import time
 from dataclasses import dataclass, field, replace

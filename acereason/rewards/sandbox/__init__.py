@@ -1,13 +1,13 @@
-"""Runs untrusted Python programs, one process for each run.
+"""Run untrusted Python programs, each run in a process of its own.
 
 `Sandbox` starts a zygote (`zygote.py`): a bare interpreter, apart from the trainer's, with the standard library loaded.
-For each run it forks a process, gives up in it what a program must not have (`layers.py`), and runs the program
-(`program.py`); when the run ends, everything that the program started is killed and its files are gone. Expected
-outputs never enter that process: they are compared by the caller, or by an examiner in a sandbox of its own
+For each run it forks a process, gives up in it all rights that a program must not have (`layers.py`), and runs the
+program (`program.py`); when the run ends, everything that the program started is killed and its files are gone.
+Expected outputs never enter that process: they are compared by the caller, or by an examiner in a sandbox of its own
 (`examiner.py`).
 
-Layers, each with what provides it here, best first; which of them a machine has is found out at the start and tested by
-a program that tries to get through:
+Layers and their providers, best first; a sandbox finds out at its start which of them the machine has, and tests them
+by a program that tries to get through:
 
 - limits: rlimits on CPU, memory, processes, open files and file sizes; processor time and sleep; cap on output.
 - processes: a pid namespace; as root without it, killing all of a user id that only this slot has; else the zygote is

@@ -1,4 +1,4 @@
-"""What one side may ask of an object that the other side owns; run where the object is."""
+"""Define the actions that one side may ask of an object of the other side; they run where the object is."""
 
 import asyncio
 import copy
@@ -9,22 +9,23 @@ from collections.abc import Callable
 from typing import Any
 
 BINARY = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift"]
-"""Operators of two values, that exist as `__add__`, `__radd__` and `__iadd__`."""
+"""Operators of two values, which exist as `__add__`, `__radd__` and `__iadd__`."""
 COMPARISONS = ["eq", "ne", "lt", "le", "gt", "ge"]
 CONVERSIONS: dict[str, Callable[..., Any]] = {
     "neg": operator.neg, "pos": operator.pos, "invert": operator.invert, "abs": abs, "int": int, "float": float,
     "complex": complex, "index": operator.index, "round": round, "trunc": math.trunc, "floor": math.floor,
     "ceil": math.ceil, "bytes": bytes, "hash": hash, "bool": bool,
 }  # fmt: skip
-"""Of one value."""
+"""Operators and conversions of one value."""
 _OPERATORS = {name: getattr(operator, f"__{name}__") for name in BINARY}
 
 
 def reflected(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """With its values exchanged."""
+    """Return the function with its two values exchanged."""
     return lambda value, other: function(other, value)
 
 
+# why: one loop for all requests: an asyncio lock or queue works only in the loop that first used it
 @functools.cache
 def _loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
@@ -59,4 +60,4 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     **{f"i{name}": getattr(operator, f"__i{name}__") for name in BINARY},
     **{name: getattr(operator, f"__{name}__") for name in COMPARISONS},
 }  # fmt: skip
-"""Name -> function of the object and what goes along."""
+"""Name -> function of the object and of the request's arguments."""

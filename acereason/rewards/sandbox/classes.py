@@ -1,4 +1,4 @@
-"""What of the other process is no mere object: classes, exceptions that can be caught, and data with its methods."""
+"""Make stand-ins for classes of the other process, for its exceptions, and for data of its own classes."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def as_foreign(peer: "Peer", name: str, content: Any, decode: Callable[[Any], Any]) -> Any:
-    """An object of the other process, from how it was referred to."""
+    """Return the stand-in for an object of the other process, from the reference to it."""
     if name == "mine":
         return Proxy(peer, int(content[0]), str(content[1]))
     if name == "class":
@@ -25,20 +25,20 @@ def as_foreign(peer: "Peer", name: str, content: Any, decode: Callable[[Any], An
 
 
 class ForeignClass(type):
-    """The class of the other process's classes: it makes their instances over there."""
+    """The metaclass of classes of the other process: calling such a class makes an instance over there."""
 
     acereason_peer: "Peer"
     acereason_made: Treatment
 
     def __call__(cls, /, *args: Any, **kwargs: Any) -> Any:
-        """Make one over there."""
+        """Make an instance over there."""
         made = cls.acereason_ask("call", *args, **kwargs)
         if type(made) is Proxy and cls.acereason_made:
             made.acereason_made = cls.acereason_made
         return made
 
     def acereason_ask(cls, action: str, /, *args: Any, **kwargs: Any) -> Any:
-        """Have the other process do something with it."""
+        """Have the other process do something with this class."""
         return cls.acereason_peer.ask(action, cls, *args, **kwargs)
 
     @property
@@ -67,6 +67,7 @@ class ForeignClass(type):
         return True
 
     def __contains__(cls, item: Any) -> bool:
+        # why: an object of the program's that counts as true is no answer
         return cls.acereason_ask("contains", item) is True
 
     def __instancecheck__(cls, value: Any) -> bool:
@@ -104,12 +105,13 @@ def _error(kind: Any, args: list[Any], text: str, number: int) -> BaseException:
         return made
     try:
         return kind(*args)
-    except TypeError:  # it wants other arguments than it keeps
+    # why: a class may take other arguments than its exceptions keep in `args`
+    except TypeError:
         return made
 
 
 def _like(peer: "Peer", value: Any, number: int, name: str) -> Any:
-    """A number, text or tuple of a class of the other process: the data it is, with the attributes it has there."""
+    """Return a number, text or tuple of the other process's class: data here, with the attributes it has there."""
     base = next(kind for kind in (int, float, complex, str, bytes, tuple, frozenset) if isinstance(value, kind))
     kept: dict[str, Any] = {
         "acereason_foreign": True, "acereason_number": number, "acereason_peer": peer, "__module__": "solution",
@@ -117,6 +119,7 @@ def _like(peer: "Peer", value: Any, number: int, name: str) -> Any:
         "__str__": lambda self: str(peer.ask("text", self)), "__repr__": lambda self: str(peer.ask("repr", self)),
         "__format__": lambda self, form: str(peer.ask("format", self, form)),
         "__class__": property(lambda self: peer.ask("type", self)),
+        # why: Python takes the hash from a class that defines __eq__ and no __hash__
         "__hash__": base.__hash__,
     }  # fmt: skip
     for operator in (*BINARY, *(f"r{name}" for name in BINARY), *COMPARISONS):
@@ -128,10 +131,11 @@ def _like(peer: "Peer", value: Any, number: int, name: str) -> Any:
 
 
 def _of_like(peer: "Peer", base: type, operator: str) -> Callable[[Any, Any], Any]:
-    """Its own class's with another object of the other process, its data's with everything else."""
+    """Return the operator: its class's with another object of the other process, its data's with everything else."""
     ordinary = getattr(base, f"__{operator}__", None)
 
     def operate(self: Any, other: Any) -> Any:
+        # why: the program must not say how its value compares with data of the test
         if number_of(other) is not None or not peer.guarded:
             return peer.ask(operator, self, other)
         return ordinary(self, other) if ordinary else NotImplemented

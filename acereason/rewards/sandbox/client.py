@@ -1,4 +1,4 @@
-"""The trainer's side of the sandbox: it starts the zygote and hands it jobs."""
+"""Start a sandbox's zygote and hand it jobs: the trainer's side of the sandbox."""
 
 import contextlib
 import json
@@ -28,10 +28,10 @@ _START_SECONDS = 200.0
 
 
 class Sandbox:
-    """One slot in which untrusted programs run, one after the other. Not for several threads at once.
+    """One slot in which untrusted programs run, one after the other. Only one thread at a time may use it.
 
     Raises:
-        SandboxError: it can't start, or a layer named in `required` is missing.
+        SandboxError: the sandbox can't start, or a layer named in `required` is missing.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Sandbox:
     ) -> None:
         """
         Args:
-            limits: of every run.
+            limits: the limits of every run.
             required: layers whose absence is an error.
             imports: packages to load besides the standard library, and what may be read for them.
             wanted: mechanisms to use where the machine offers them.
@@ -53,6 +53,7 @@ class Sandbox:
         uid = None
         if os.geteuid() == 0:
             self._uid_lock, uid = _claim_uid()
+        # why: SEQPACKET keeps messages apart, and passes descriptors along with them
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings = {"limits": asdict(limits), "uid": uid, "wanted": list(wanted), "imports": asdict(imports)}
         with theirs:
@@ -65,22 +66,23 @@ class Sandbox:
             raise
 
     def start(self, job: dict[str, Any], stdin: bytes = b"", channel: socket.socket | None = None) -> "Job":
-        """Begin a run. `channel` becomes the program's fd 3; without it fd 3 is the pipe whose bytes are `Run.result`.
+        """Begin a run. `channel` becomes the program's fd 3; without it fd 3 is a pipe whose bytes are `Run.result`.
 
         Args:
             job: see `program.run` and `examiner.run`.
-            stdin: what the program reads, from a regular file.
+            stdin: the program's standard input, which it reads from a regular file.
         """
         return Job(self._control, self.limits, job, stdin, channel, self._zygote)
 
     def run(self, job: dict[str, Any], stdin: bytes = b"") -> Run:
-        """A whole run."""
+        """Run a job to its end."""
         with self.start(job, stdin) as started:
             collect(started)
             return started.run
 
     def close(self) -> None:
-        """End the zygote and whatever runs in it."""
+        """End the zygote and every process that runs in it."""
+        # why: the zygote sees the hang-up, kills the program that it runs, and ends by itself
         self._control.close()
         try:
             self._process.wait(GRACE_SECONDS)
@@ -98,7 +100,9 @@ class Sandbox:
         if lacking := [f"{layer} ({isolation.missing[layer]})" for layer in required if layer in isolation.missing]:
             raise SandboxError(f"this machine has no layer {', '.join(lacking)}")
         namespaces = "pid namespace" in isolation.active["processes"]
+        # why: with namespaces the started process only waits for its child, which is the zygote
         self._zygote = family(self._process.pid)[1] if namespaces else self._process.pid
+        # why: a layer that the kernel seems to offer may still leak: a program tries each
         check_isolation(self.run, isolation)
         log.info("sandbox: %s", isolation.describe())
         for layer, why in isolation.missing.items():
@@ -107,9 +111,11 @@ class Sandbox:
 
 
 def _start_zygote(control: int, settings: dict[str, Any]) -> subprocess.Popen:
-    """A bare interpreter: no site packages, no environment of ours, a fixed hash seed so that runs repeat exactly."""
+    """Start a bare interpreter, without site packages or the trainer's environment."""
     interpreter = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
     options = ["-S", "-s", "-P", "-B", "-X", "utf8"]
+    # why: the fixed hash seed makes the order of sets,
+    # and with it a program's output, the same in every run
     environment = {
         "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
@@ -129,10 +135,13 @@ def _start_zygote(control: int, settings: dict[str, Any]) -> subprocess.Popen:
 
 
 def _claim_uid() -> tuple[socket.socket, int]:
-    """A user id that no other sandbox of this machine uses, for as long as the socket is open."""
+    """Claim a user id that no other sandbox of this machine uses, for as long as the socket is open."""
     for uid in _UIDS:
+        # why: the kernel frees an abstract socket when its owner dies,
+        # however that happens; a lock file would stay
         lock = socket.socket(socket.AF_UNIX)
         try:
+            # why: an id with an account may own files and processes, which a program could then reach
             pwd.getpwuid(uid)
         except KeyError:
             with contextlib.suppress(OSError):

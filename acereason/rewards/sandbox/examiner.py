@@ -1,12 +1,12 @@
-"""Test code in a process of its own: it asks the program's process for values, and compares them where the program has
-no reach.
+"""Run test code in a process of its own: it asks the program's process for values, and compares them where the program
+has no reach.
 
 Names that the test code uses and doesn't define stand for the program's. Plain data comes over by value and is compared
 as Python compares it; functions, classes and other objects come as proxies (`foreign.py`). Lists, dicts and sets that
 the program changes in place are changed here too, and the other way round. Functions and objects of the test code go
 over as proxies, too: the program may call them and use what their class defines.
 
-Tests run as their framework would run them (`frameworks.py`): whatever the code only defines, and nobody calls.
+Tests run as their framework would run them (`frameworks.py`), also those that the code only defines and nobody calls.
 """
 
 import ast
@@ -34,7 +34,7 @@ from acereason.rewards.sandbox.program import CHANNEL
 from acereason.rewards.sandbox.treatment import treatment
 
 _AIDS = (ModuleType, type)
-"""What of the prelude test code finds, too; its functions aren't there, lest they pass for the program's."""
+"""Kinds of names of the prelude that test code finds, too; functions are left out, lest they pass for the program's."""
 _OVER_THERE = {
     "dataclasses": ["asdict", "astuple", "fields", "is_dataclass", "replace"],
     "inspect": [
@@ -44,14 +44,15 @@ _OVER_THERE = {
     ],
     "typing": ["get_type_hints"], "functools": ["singledispatch"],
 }  # fmt: skip
-"""Functions that look at how an object is made: where it is the program's they run there."""
+"""Functions that look at how an object is made: for an object of the program they run in its process."""
 
 
 def run(job: dict[str, Any], names: dict[str, Any]) -> None:
-    """Examine the program on fd 3 by the job's `setup` and `tests` (`pytest`: they are a module of pytest's).
+    """Examine the program on fd 3 by the job's `setup` and `tests` (`pytest`: they are a module for pytest).
 
-    One JSON line on stdout says the outcome; then this process ends.
+    Writes the outcome as one JSON line to stdout, then ends this process.
     """
+    # why: kept aside for the outcome: test code may print, or replace standard output
     told = os.dup(1)
     sys.stdout, sys.stdin = open(os.devnull, "w"), open(0, closefd=False)  # noqa: SIM115  what tests print goes nowhere
     channel = socket.socket(fileno=CHANNEL)
@@ -61,6 +62,7 @@ def run(job: dict[str, Any], names: dict[str, Any]) -> None:
         "read": _rest_of_input,
     }
     peer = Peer(channel.makefile("rb"), lambda text: channel.sendall(text.encode() + b"\n"), guarded=True, also=also)
+    # why: a test that speaks of StopIteration expects it
     if "StopIteration" not in job["tests"]:
         peer.surprising = {"call", "attribute", "item", *COMPARISONS}
     outcome, note = _judge(peer, job, names)
@@ -86,16 +88,18 @@ def _judge(peer: Peer, job: dict[str, Any], names: dict[str, Any]) -> tuple[str,
     except frameworks.Missing as error:
         return "error", str(error)
     except ModuleNotFoundError as error:
+        # why: only a module that the tests import can be lacking through no fault of the program's
         needed = error is not peer.raised and error.name in _imported(job["setup"] + "\n" + job["tests"])
         return "error" if needed else "runtime error", _where(error, job["tests"])
-    except BaseException as error:  # an assertion, or whatever else a test raises where the program isn't what it asks
+    # why: an assertion, or whatever else a test raises where the program isn't what it asks for
+    except BaseException as error:
         theirs = error is peer.raised or isinstance(error, (NameError, ImportError))
         return "runtime error" if theirs else "wrong", _where(error, job["tests"])
     return ("runtime error", "the program ended while it was tested") if peer.ended else ("passed", "")
 
 
 def _imported(source: str) -> set[str]:
-    """Modules that code names in its import statements: only these can be lacking through no fault of the program's."""
+    """Return the modules that the code's import statements name, the program aside."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -116,7 +120,8 @@ def _where(error: BaseException, tests: str) -> str:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except BaseException:  # of a class of the program's, whose process is gone; the verdict stands, without the text
+    # why: a class of the program's whose process is gone can't give its text; the verdict stands without it
+    except BaseException:
         return ""
 
 
@@ -140,7 +145,7 @@ def _examine(peer: Peer, job: dict[str, Any], names: dict[str, Any]) -> None:
 
 
 def _run_setup(peer: Peer, source: str, scope: dict[str, Any]) -> None:
-    """Both sides have the classes that the setup defines: an object of one is an object of the other."""
+    """Run the setup; both sides have its classes, so an object of one crosses as an object of the other."""
     scope["__name__"] = "setup"
     exec(compile(source, "<setup>", "exec"), scope)
     classes = {name for name, value in scope.items() if isinstance(value, type) and value.__module__ == "setup"}
@@ -148,7 +153,7 @@ def _run_setup(peer: Peer, source: str, scope: dict[str, Any]) -> None:
 
 
 def _follow(peer: Peer, scope: dict[str, Any], names: list[str]) -> None:
-    """Variables of the program's that hold data change when it changes them, unless the test has made them its own."""
+    """Update variables of the program that hold data when it changes them, unless the test has replaced them."""
     last = {name: scope[name] for name in names}
 
     def changed(name: str, value: Any) -> None:
@@ -161,7 +166,7 @@ def _follow(peer: Peer, scope: dict[str, Any], names: list[str]) -> None:
 
 
 class _Solution(ModuleType):
-    """The program as a module, for tests that import it or replace what is in it."""
+    """The program as a module, for tests that import it or replace a name in it."""
 
     def __init__(self, peer: Peer, defined: list[str], treated: dict[str, Any]) -> None:
         super().__init__("solution")
@@ -188,7 +193,7 @@ class _Solution(ModuleType):
 
 
 def _of_program(names: set[str], prelude: dict[str, Any]) -> set[str]:
-    """Which names mean the program's, of those that it defines and the tests use.
+    """Return which names mean the program's, of all that it defines and the tests use.
 
     It can't replace Python's own functions and modules under the tests, unless they test nothing else (MBPP asks for a
     function `sum`).
@@ -198,7 +203,7 @@ def _of_program(names: set[str], prelude: dict[str, Any]) -> set[str]:
 
 
 def _type_for(peer: Peer) -> type:
-    """`type` for test code: the class of a program's object is the program's."""
+    """Return `type` for test code: the class of a program's object is the program's."""
 
     class Type(type):
         def __call__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -214,7 +219,9 @@ def _type_for(peer: Peer) -> type:
 
 def _exchange_functions(peer: Peer, source: str) -> None:
     for module, functions in _OVER_THERE.items():
-        for name in functions if module in source or module == "inspect" else []:  # unittest.mock asks inspect
+        # why: unittest.mock calls inspect, so its functions
+        # are exchanged even where the tests don't name it
+        for name in functions if module in source or module == "inspect" else []:
             original = getattr(importlib.import_module(module), name)
             setattr(sys.modules[module], name, _where_the_object_is(peer, original))
     asyncio.run = _running(asyncio.run)
@@ -242,7 +249,7 @@ def _running(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _seeding(peer: Peer, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A test that seeds its random numbers means the program's, too."""
+    """Return `random.seed` for test code, which seeds the program's random numbers, too."""
 
     def seed(*args: Any) -> Any:
         peer.ask("seed", None, *args)

@@ -1,4 +1,4 @@
-"""Objects of the other process, as they look here.
+"""Stand in for objects of the other process.
 
 Whether a program's value equals an expected one is never the program's to say. A value that its function returned is
 compared as the data that it is; where it is no data, it equals no data. An operator belongs to the program between two
@@ -18,7 +18,7 @@ _CLASSES = {"list": list, "dict": dict, "set": set, "bytearray": bytearray}
 
 
 class Proxy:
-    """An object of the other process. Names of its own begin with `acereason_`: any other may be the object's."""
+    """An object of the other process. Its own names begin with `acereason_`, since any other may be the object's."""
 
     __slots__ = (
         *("acereason_peer", "acereason_number", "acereason_kind", "acereason_class", "acereason_is_global"),
@@ -30,12 +30,12 @@ class Proxy:
         self.acereason_class: Any = None
         self.acereason_is_global = False
         self.acereason_made: Treatment = ""
-        """made: a test made it by its class, or is to; compared: and compares it with data."""
+        """made: a test made it by its class, or from such an object; compared: and compares it with data."""
         self.acereason_mixed = False
         """Whether an operator made it of an object that the program made up, and data of the test."""
 
     def acereason_ask(self, action: str, /, *args: Any, **kwargs: Any) -> Any:
-        """Have the other process do something with it."""
+        """Have the other process do something with this object."""
         return self.acereason_peer.ask(action, self, *args, **kwargs)
 
     @property  # type: ignore[misc]
@@ -90,6 +90,7 @@ class Proxy:
     def __contains__(self, item: Any) -> bool:
         if self._may_judge(item) or self.acereason_made:
             return self.acereason_ask("contains", item) is True
+        # why: compared here, where the program's class can't claim to hold the expected item
         return any(item is mine or item == mine for mine in self)
 
     def __enter__(self) -> Any:
@@ -133,14 +134,15 @@ class Proxy:
         return self.acereason_ask("deepcopy")
 
     def _may_judge(self, other: Any) -> bool:
-        """Whether its own class says how it compares with `other`."""
+        """Return whether its own class says how it compares with `other`."""
         guarded = self.acereason_peer.guarded
         return not guarded or number_of(other) is not None or self.acereason_made == "compared"
 
 
 def number_of(value: Any) -> int | None:
-    """The other side's number of an object of its own; None for everything else."""
-    kind = type(value)  # isinstance() would ask the other side
+    """Return the other side's number of an object of its own; None for everything else."""
+    # why: isinstance() would ask the other side
+    kind = type(value)
     if kind is Proxy:
         return int(value.acereason_number)
     if issubclass(kind, type):
@@ -156,6 +158,7 @@ def _binary(operator: str) -> Callable[[Proxy, Any], Any]:
             return getattr(self.acereason_ask("data"), f"__{operator}__", lambda value: NotImplemented)(other)
         found = self.acereason_ask(operator, other)
         if not isinstance(found, Proxy):
+            # why: the program would otherwise choose the data that the test then compares
             raise TypeError(f"an object that the program made up was combined with {other!r:.80}")
         found.acereason_mixed = True
         return found
@@ -164,7 +167,7 @@ def _binary(operator: str) -> Callable[[Proxy, Any], Any]:
 
 
 def _passed_on(left: Proxy, found: Any) -> Any:
-    """What is made of an object that a test made is one, too."""
+    """Return an operator's result; the result of an object that a test made counts as made by the test, too."""
     if isinstance(found, Proxy) and left.acereason_made and not found.acereason_made:
         found.acereason_made = left.acereason_made
     return found
@@ -197,7 +200,8 @@ def _attribute(name: str) -> Callable[[Proxy], Any]:
     return lambda self: self.acereason_ask("attribute", name)
 
 
-for _name in ("__doc__", "__module__"):  # the object's, not this class's
+# why: a class has these two itself, which would hide the object's
+for _name in ("__doc__", "__module__"):
     setattr(Proxy, _name, property(_attribute(_name)))
 for _name in (*BINARY, *(f"r{name}" for name in BINARY), *(f"i{name}" for name in BINARY), "divmod", "rdivmod"):
     setattr(Proxy, f"__{_name}__", _binary(_name))

@@ -1,4 +1,4 @@
-"""Runs test code as its framework would: a script from top to bottom, unittest's classes, pytest's functions."""
+"""Run test code as its framework would: a script from top to bottom, unittest's classes, pytest's functions."""
 
 import ast
 import asyncio
@@ -15,7 +15,7 @@ from acereason.rewards.sandbox.foreign import number_of
 
 
 class Missing(Exception):
-    """The tests need what isn't installed here, or can't be had out of the program's process."""
+    """The tests need something that isn't installed here, or that only the program's process has."""
 
 
 def run(tree: ast.Module, module: ModuleType, as_pytest: bool, theirs: Callable[[BaseException], bool]) -> None:
@@ -23,26 +23,29 @@ def run(tree: ast.Module, module: ModuleType, as_pytest: bool, theirs: Callable[
 
     Args:
         tree: the tests.
-        module: filled with what they define.
-        as_pytest: whether they are a module of pytest's, else a script, which is called `__main__`.
+        module: where their definitions go.
+        as_pytest: whether they are a module for pytest; else a script, which is called `__main__`.
         theirs: whether an exception came from the program.
 
     Raises:
-        AssertionError, or whatever a test raises: the first that fails.
+        AssertionError, or whatever else the first failing test raises.
     """
     module.__name__ = "tests" if as_pytest else "__main__"
     sys.modules[module.__name__] = module
     with contextlib.nullcontext() if as_pytest else _without_main():
         try:
             exec(compile(tree, "<tests>", "exec"), vars(module))
-        except SystemExit as error:  # `sys.exit(pytest.main())`
+        # why: a script may end by `sys.exit(pytest.main())`, which is no failure of its tests
+        except SystemExit as error:
             if error.code or theirs(error):
                 raise
     module.__name__ = "tests"
     called = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     _run_cases([value for value in _own(module).values() if _is_case(value)])
+    # why: a script has run the functions that it calls, with arguments that only it knows
     left = {name: value for name, value in _own(module).items() if as_pytest or name not in called}
     tests = {name: value for name, value in left.items() if _is_test(name, value)}
+    # why: simple functions are called without pytest, which may not be installed here
     if all(_is_simple(value) for value in tests.values()) and not _has_hooks(module):
         for test in tests.values():
             _call(test)
@@ -52,7 +55,7 @@ def run(tree: ast.Module, module: ModuleType, as_pytest: bool, theirs: Callable[
 
 @contextlib.contextmanager
 def _without_main() -> Iterator[None]:
-    """No framework runs what a script calls it for: it runs below, for which pytest needs its `main` again."""
+    """Keep a script from starting its framework: its tests run afterwards, for which pytest needs its `main` again."""
     mains = {name: vars(sys.modules[name])["main"] for name in ("unittest", "pytest") if name in sys.modules}
     for name in mains:
         vars(sys.modules[name])["main"] = _nothing
@@ -68,7 +71,7 @@ def _nothing(*_: Any, **__: Any) -> int:
 
 
 def _own(module: ModuleType) -> dict[str, Any]:
-    """What the tests define: objects of the program's would say whatever a framework asks them."""
+    """Return the tests' own definitions; the program's objects would tell a framework anything about themselves."""
     return {name: value for name, value in vars(module).items() if number_of(value) is None}
 
 
@@ -87,7 +90,7 @@ def _is_test(name: str, value: Any) -> bool:
 
 
 def _is_simple(value: Any) -> bool:
-    """A function whose arguments are all parametrized by plain values: calling it is all that pytest would do."""
+    """Return whether all of a function's arguments are parametrized by plain values: pytest would only call it."""
     if not inspect.isfunction(value) or inspect.isgeneratorfunction(value):
         return False
     marks = getattr(value, "pytestmark", [])
@@ -105,7 +108,7 @@ def _members(row: Any) -> list[Any]:
 
 
 def _calls(function: Callable[..., Any]) -> list[dict[str, Any]]:
-    """The arguments of each call: every combination of the `parametrize` marks."""
+    """Return the arguments of each call: every combination of the `parametrize` marks."""
     axes: list[list[dict[str, Any]]] = []
     for mark in getattr(function, "pytestmark", []):
         if mark.name == "parametrize":
@@ -116,7 +119,7 @@ def _calls(function: Callable[..., Any]) -> list[dict[str, Any]]:
 
 
 def _has_hooks(module: ModuleType) -> bool:
-    """Whether pytest would do more than call the functions: fixtures that nobody asks for, setup functions."""
+    """Return whether pytest would do more than call the functions: fixtures that no test names, setup functions."""
     own = _own(module)
     kinds = {type(value).__name__ for value in own.values()}
     names = {"setup_module", "teardown_module", "setup_function", "teardown_function", "pytestmark", "setUpModule"}
@@ -141,7 +144,7 @@ def _run_cases(cases: list[type[unittest.TestCase]]) -> None:
 
 
 class _First(unittest.TestResult):
-    """Keeps the first exception itself, and stops there."""
+    """A result that keeps the first exception itself, and stops there."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -167,10 +170,13 @@ class _First(unittest.TestResult):
 
 def _run_by_pytest(module: ModuleType, tests: dict[str, Any]) -> None:
     try:
-        from acereason.rewards.sandbox import pytests  # it needs a package that only tests need
+        # why: imported here, since it needs pytest, which only some tests need
+        from acereason.rewards.sandbox import pytests
     except ImportError as error:
         raise Missing("these tests need pytest, which is not installed here; pip install pytest") from error
     try:
+        # why: pytest would take the program's objects for
+        # fixtures and tests, or whatever else they claim to be
         visible = ModuleType(module.__name__)
         vars(visible).update(_own(module))
         pytests.run(visible, set(tests))

@@ -1,17 +1,19 @@
-"""What the other side did to a list, dict, set or array, done to ours."""
+"""Apply to a list, dict, set or array here the changes that the other side made to its copy."""
 
 from typing import Any
 
 
 def change_in_place(mine: Any, theirs: Any) -> Any:
-    """Make a list, dict or set what the other side's has become, its members too; the value to keep."""
+    """Give a list, dict, set or array the content of the other side's copy, members too; return the value to keep."""
     if type(mine) is not type(theirs) or mine is theirs:
         return theirs
     if isinstance(mine, list):
+        # why: members are changed, not replaced, since other variables may hold them
         kept = [change_in_place(old, new) for old, new in zip(mine, theirs, strict=False)]
         mine[:] = [*kept, *theirs[len(kept) :]]
     elif isinstance(mine, dict):
         changed = {key: change_in_place(mine.get(key), value) for key, value in theirs.items()}
+        # why: cleared first, so that the keys have the other side's order
         mine.clear()
         mine.update(changed)
     elif isinstance(mine, set):

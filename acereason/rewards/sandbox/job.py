@@ -1,4 +1,4 @@
-"""A run in progress, as the trainer's side sees it: what goes in, what comes out, and when it is enough."""
+"""Follow a run from the trainer's side: pass in its input, collect its output, and end it when its time is up."""
 
 import contextlib
 import fcntl
@@ -13,7 +13,7 @@ from acereason.rewards.clock import Clock, family, scheduled, used, waited
 from acereason.rewards.sandbox.settings import Limits, Run, SandboxError
 
 GRACE_SECONDS = 60.0
-"""What the zygote may take beyond a run's limits to kill, reap and clean up: programs leave files by the million."""
+"""Time for the zygote beyond a run's limits, to kill, reap and clean up: programs leave files by the million."""
 _STDERR_BYTES = 64 * 2**10
 _CHUNK = 2**16
 
@@ -23,9 +23,9 @@ class Job:
 
     Args:
         control: the zygote's socket.
-        limits: of this run.
-        job: what to do; see `program.run` and `examiner.run`.
-        stdin: what the program reads, from a regular file: some programs ask for its size.
+        limits: the limits of this run.
+        job: the request; see `program.run` and `examiner.run`.
+        stdin: the program's standard input, a regular file, since some programs ask for its size.
         channel: becomes the program's fd 3; without it fd 3 is a pipe whose bytes are `Run.result`.
         zygote: the process id of the zygote.
     """
@@ -56,16 +56,17 @@ class Job:
             self.__exit__()
             raise SandboxError(f"the zygote is gone: {error}") from error
         finally:
+            # why: only the program may hold these ends: with a copy open here, reading would never end
             for write in writes:
                 os.close(write)
 
     @property
     def sources(self) -> list[int]:
-        """Descriptors that it still reads from; none when it is over."""
+        """Descriptors that are still read from; none when the run is over."""
         return [*self._names] + ([] if self._ended else [self._control.fileno()])
 
     def read(self, source: int) -> None:
-        """Take what a source has."""
+        """Take the data that a source has ready."""
         if source == self._control.fileno():
             self._end(receive(self._control))
             return
@@ -83,19 +84,19 @@ class Job:
             self.stop()
 
     def stop(self) -> None:
-        """Kill it, if it still runs."""
+        """Kill the program, if it still runs: its answer is no longer needed."""
         self._send(b"stop")
 
     def expire(self) -> None:
-        """Kill it, if it still runs: its time is up."""
+        """Kill the program, if it still runs: its time is up."""
         self._send(b"time")
 
     def family(self) -> list[int]:
-        """Its processes."""
+        """Return the ids of its processes."""
         return [] if self._ended else family(self.zygote)[1:]
 
     def finish(self) -> None:
-        """Put what was written into `run`."""
+        """Put the collected output into `run`."""
         self.run.stdout, self.run.result = bytes(self._written["stdout"]), bytes(self._written["result"])
         self.run.stderr = self._written["stderr"].decode(errors="replace")[-2000:]
 
@@ -109,7 +110,8 @@ class Job:
 
     def _send(self, message: bytes) -> None:
         if not self._ended:
-            with contextlib.suppress(OSError):  # a zygote that is gone is noticed where its answer is read
+            # why: a zygote that is gone is noticed where its answer is read
+            with contextlib.suppress(OSError):
                 self._control.send(message)
 
     def _end(self, report: dict[str, Any]) -> None:
@@ -120,12 +122,13 @@ class Job:
         run.exit_code, run.signal = (None, -status) if status < 0 else (status, None)
         run.timed_out, run.stopped = report["stopped_by"] == "time", report["stopped_by"] == "stop"
         run.seconds, run.cpu_seconds, run.peak_mib = report["seconds"], report["cpu"], report["peak"]
+        # why: a program may end by itself after its time was up, before the clock looked again
         if run.cpu_seconds >= self.limits.seconds and not run.stopped:
             run.timed_out = True
 
 
 def collect(*jobs: Job, leader: Job | None = None) -> None:
-    """Read all jobs to their ends. When `leader` ends, the others are stopped.
+    """Read all jobs to their ends. When `leader` ends, stop the others.
 
     Raises:
         SandboxError: a zygote died, or takes far longer than its limits.
@@ -145,7 +148,7 @@ def collect(*jobs: Job, leader: Job | None = None) -> None:
 
 
 class _Watch:
-    """Ends runs whose time is up. Takes part: the runs, the zygotes that start them, and this thread, which reads."""
+    """Ends runs whose time is up. Their zygotes, and this thread, which reads, take part in the clock."""
 
     def __init__(self, jobs: tuple[Job, ...]) -> None:
         self._jobs = jobs
@@ -153,7 +156,7 @@ class _Watch:
         self._before = self._ours()
 
     def look(self) -> None:
-        """Measure, and end what has had its time."""
+        """Measure the runs, and end each that has had its time."""
         families = [job.family() for job in self._jobs]
         taken = [used(family) for family in families]
         for job, seconds in zip(self._jobs, taken, strict=True):
@@ -164,6 +167,7 @@ class _Watch:
         busy = sum(taken) + sum(waited(family) for family in families) + self._ours() - self._before
         if self.clock.is_over(taken[0], busy, len(families[0])):
             self._jobs[0].expire()
+            # why: the zygote needs a moment to kill the program; until it has, one look a second is enough
             self.clock.next_look = time.monotonic() + 1
 
     def _ours(self) -> float:
@@ -178,7 +182,7 @@ def _ready(sources: list[int], deadline: float) -> list[int]:
 
 
 def _file(content: bytes) -> BinaryIO:
-    """An unnamed file in memory that nobody can change, open at its start."""
+    """Return an unnamed file in memory that nobody can change, open at its start."""
     fd = os.memfd_create("input", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     file = os.fdopen(fd, "r+b", buffering=0)
     file.write(content)
@@ -188,7 +192,7 @@ def _file(content: bytes) -> BinaryIO:
 
 
 def receive(control: socket.socket) -> dict[str, Any]:
-    """The zygote's next message."""
+    """Return the zygote's next message."""
     try:
         data = control.recv(_CHUNK)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The Linux calls that Python 3.11 has no function for. Each raises OSError as the `os` functions do."""
+"""Make the Linux calls that Python 3.11 has no function for. Each raises OSError as the `os` functions do."""
 
 import ctypes
 import os
@@ -37,7 +37,7 @@ def _check(result: int, what: str) -> int:
 
 
 def syscall(number: int, *arguments: "int | ctypes.Array | ctypes._CData | None") -> int:
-    """A raw system call; integers are passed as longs, structures by reference."""
+    """Make a raw system call; integers are passed as longs, structures by reference."""
     passed = [ctypes.c_long(value) if isinstance(value, int) else value and ctypes.byref(value) for value in arguments]
     return _check(_libc.syscall(ctypes.c_long(number), *passed), f"system call {number}")
 
@@ -48,7 +48,7 @@ def unshare(flags: int) -> None:
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
-    """mount(2)"""
+    """Mount a file system, by mount(2)."""
     encoded = [value.encode() or None for value in (source, target, kind)]
     _check(
         _libc.mount(*encoded, ctypes.c_ulong(flags), options.encode() or None), f"mount {kind or source} on {target}"
@@ -56,7 +56,7 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
 
 
 def unmount(target: str) -> None:
-    """umount2(2): detached at once, gone with its last user."""
+    """Unmount a file system, by umount2(2): it is detached at once, and gone with its last user."""
     _check(_libc.umount2(target.encode(), MNT_DETACH), f"unmount {target}")
 
 
@@ -65,12 +65,12 @@ def _prctl(option: int, value: int) -> None:
 
 
 def die_with_parent(signal: int) -> None:
-    """Receive this signal when the parent thread ends."""
+    """Have the kernel send this signal to the process when the parent thread ends."""
     _prctl(_PR_SET_PDEATHSIG, signal)
 
 
 def set_dumpable(dumpable: bool) -> None:
-    """Whether processes of the same user may read this one's memory and /proc entry."""
+    """Set whether processes of the same user may read this one's memory and /proc entry."""
     _prctl(_PR_SET_DUMPABLE, int(dumpable))
 
 
@@ -80,7 +80,7 @@ def become_subreaper() -> None:
 
 
 def no_new_privileges() -> None:
-    """No set-user-id program and no file capability gives this process or its children more rights, ever."""
+    """Keep this process and its children from ever gaining rights by a set-user-id program or a file's capabilities."""
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 

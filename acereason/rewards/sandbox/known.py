@@ -1,4 +1,4 @@
-"""Functions and classes of the standard library cross by name."""
+"""Name functions and classes of the standard library, which cross between the processes by name."""
 
 import importlib
 import sys
@@ -10,11 +10,11 @@ _CLASSES = {
     "builtins", "collections", "datetime", "decimal", "fractions", "enum", "types", "typing", "abc", "numbers", "uuid",
     "pathlib", "collections.abc", "array", "random", "string",
 }  # fmt: skip
-"""Modules whose classes a program may name to the examiner: to make one does nothing."""
+"""Modules whose classes a program may name to the examiner: making an instance of one has no effect."""
 
 
 def known_name(value: Any, all_functions: bool) -> str | None:
-    """`module:name` of something that both sides have, or None. `all_functions`: not only of classes."""
+    """Return `module:name` of something that both sides have, or None. `all_functions`: of functions, too."""
     if not isinstance(value, (type, *_FUNCTIONS) if all_functions else type):
         return None
     owner = getattr(value, "__objclass__", value)
@@ -24,6 +24,7 @@ def known_name(value: Any, all_functions: bool) -> str | None:
     if not all_functions and module not in _CLASSES and not issubclass(value, BaseException):  # type: ignore[arg-type]
         return None
     found = f"{module}:{name}"
+    # why: an object may lie about its name, so the name is looked up
     try:
         return found if _find(found) is value else None
     except (ImportError, AttributeError):
@@ -31,14 +32,15 @@ def known_name(value: Any, all_functions: bool) -> str | None:
 
 
 def named(text: str, trusted: bool) -> Any:
-    """What `known_name` named.
+    """Return the object that `known_name` named.
 
     Raises:
         ValueError: `text` comes from a program, and names what it has no reason to.
     """
     found = _find(text)
     harmless = isinstance(found, type) and (text.partition(":")[0] in _CLASSES or issubclass(found, BaseException))
-    if not trusted and (not harmless or text.startswith("unittest")):  # SkipTest would skip the test
+    # why: a program that raises unittest's SkipTest would have the test skipped
+    if not trusted and (not harmless or text.startswith("unittest")):
         raise ValueError(f"{text} is no class that a value can be of")
     return found
 

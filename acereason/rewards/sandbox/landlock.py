@@ -1,4 +1,4 @@
-"""Landlock (kernel 5.13 on): a process gives up the files, TCP ports, signals and sockets that it doesn't name."""
+"""Use Landlock (kernel 5.13 on): a process gives up the files, TCP ports, signals and sockets that it doesn't name."""
 
 import ctypes
 import os
@@ -28,7 +28,7 @@ class _PathBeneath(ctypes.Structure):
 
 
 def abi() -> int:
-    """The kernel's Landlock version; 0 where it has none or it is switched off."""
+    """Return the kernel's Landlock version; 0 where it has none or it is switched off."""
     try:
         return kernel.syscall(_CREATE, None, 0, _VERSION_FLAG)
     except OSError:
@@ -36,12 +36,12 @@ def abi() -> int:
 
 
 def scopes_signals() -> bool:
-    """Whether signals to processes outside are refused too (ABI 6)."""
+    """Return whether signals to processes outside are refused, too (ABI 6)."""
     return abi() >= 6
 
 
 def rights(version: int) -> int:
-    """Every file right that this ABI knows."""
+    """Return every file right that this ABI knows, as a bit mask."""
     known = 0
     for since, added in _RIGHTS_BY_ABI.items():
         known |= added if version >= since else 0
@@ -58,6 +58,7 @@ def confine(readable: Iterable[str], writable: Iterable[str]) -> None:
     version = abi()
     every = rights(version)
     ruleset = _Ruleset(every, _TCP if version >= 4 else 0, _SCOPES if version >= 6 else 0)
+    # why: a kernel refuses a structure with more fields than its ABI knows
     size = 8 if version < 4 else 16 if version < 6 else 24
     fd = kernel.syscall(_CREATE, ruleset, size, 0)
     for paths, granted in ((readable, READ_FILE | READ_DIR), (writable, every & ~EXECUTE)):
@@ -73,6 +74,7 @@ def _allow(ruleset: int, path: str, granted: int) -> None:
     except FileNotFoundError:
         return
     if not os.path.isdir(path):
+        # why: the kernel refuses a rule that grants rights of directories on a file
         granted &= _RIGHTS_ON_FILES
     kernel.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, _PathBeneath(granted, fd), 0)
     os.close(fd)

@@ -1,4 +1,4 @@
-"""The zygote's side of isolation: what it sets up once, around every run, and in each program's process."""
+"""Set up isolation in the zygote: once at its start, around every run, and in each program's process."""
 
 import contextlib
 import os
@@ -14,14 +14,15 @@ from acereason.rewards.sandbox.namespaces import DEVICES, enter_namespaces, ente
 from acereason.rewards.sandbox.settings import Isolation, Layer, Limits, Mechanism
 
 _FILES = ["/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo"]
-_STACK = 120 * 2**20  # the kernel leaves 128 MiB below the stack free
+# why: the kernel leaves 128 MiB below the stack free; a deeper one could run into mapped memory
+_STACK = 120 * 2**20
 
 
 class Layers:
-    """What this machine offers of the wanted mechanisms.
+    """The wanted mechanisms, as far as this machine offers them.
 
     Args:
-        limits: of each run.
+        limits: the limits of each run.
         uid: the user and group that programs become; None keeps the caller's (who isn't root).
         wanted: mechanisms to use where the machine has them.
         extra: directories that programs may read besides Python's own.
@@ -38,20 +39,24 @@ class Layers:
         self._untouched: tuple[int, int] | None = None
 
     def prepare(self) -> None:
-        """Once, in the zygote, after everything is imported."""
+        """Set up the zygote, once, after everything is imported."""
+        # why: without a pid namespace, orphans of a program
+        # must become children of the zygote, which kills them
         if not self.namespaces:
             kernel.become_subreaper()
+        # why: programs of the same user could otherwise read the zygote's memory
         kernel.set_dumpable(False)
         self.readable = _readable(self.extra)
         if self.namespaces:
             enter_new_root(self.readable)
         self._own_memory = _own_address_space()
         self._base = "/" if self.namespaces else tempfile.mkdtemp(prefix="acereason-")
+        # why: only its owner may enter a folder of mkdtemp, and programs may run as another user
         os.chmod(self._base, 0o755)
         self.scratch = os.path.join(self._base, "scratch")
 
     def isolation(self) -> Isolation:
-        """Which layers this makes, and by what."""
+        """Return the active layers with their mechanisms, and the missing ones with the reason."""
         by: dict[Layer, list[str]] = {
             "limits": ["rlimits", "wall clock"],
             "processes": ["pid namespace"] if self.namespaces else ["kill by user"] if self.uid else ["subreaper"],
@@ -71,11 +76,13 @@ class Layers:
         )
 
     def open_scratch(self) -> None:
-        """Before each run: an empty folder."""
+        """Provide an empty scratch folder, before each run."""
+        # why: the last program left the folder as it was, so it serves again without a new mount
         if self._untouched:
             return
         os.mkdir(self.scratch, 0o700)
         if self.namespaces:
+            # why: an empty file has no size, but takes memory of the kernel: their number is limited, too
             size = f"size={self.limits.scratch_mib}m,nr_inodes=4096,mode=700"
             kernel.mount("scratch", self.scratch, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, size)
         if self.uid:
@@ -83,35 +90,42 @@ class Layers:
         self._untouched = _state_of(self.scratch)
 
     def clean_scratch(self) -> None:
-        """After each run and the death of its processes: what a program touched goes, anything else can serve again."""
+        """Remove the scratch folder if the program touched it, after each run and the death of its processes."""
+        # why: the change time tells of files that came and went;
+        # it is coarse, so the listing is looked at, too
         if _state_of(self.scratch) != self._untouched or os.listdir(self.scratch):
             self._remove_scratch()
 
     def close(self) -> None:
-        """At the end of the zygote."""
+        """Remove the folders, at the end of the zygote."""
         if self._untouched:
             self._remove_scratch()
         if self._base not in ("", "/"):
             os.rmdir(self._base)
 
     def confine(self) -> None:
-        """In a program's process, for good."""
+        """Confine a program's process, for good."""
         os.setsid()
         self._limit()
         if self.uid:
+            # why: in this order: a process that is no longer root can't give up its groups
             os.setgroups([])
             os.setresgid(self.uid, self.uid, self.uid)
             os.setresuid(self.uid, self.uid, self.uid)
         kernel.drop_capabilities()
-        kernel.set_dumpable(True)  # else /proc/self belongs to root and /dev/stdin can't be opened
+        # why: otherwise /proc/self belongs to root, and the program can't open /dev/stdin
+        kernel.set_dumpable(True)
+        # why: after the change of user, which makes the kernel forget this signal
         kernel.die_with_parent(9)
         _be_first_when_memory_ends()
         os.chdir(self.scratch)
         os.umask(0o077)
+        # why: without it, the kernel refuses Landlock and seccomp to a process that is not root
         kernel.no_new_privileges()
         if self.landlock:
             landlock.confine([*self.readable, "/proc/self"], [self.scratch, *DEVICES])
         if self.seccomp:
+            # why: last: the filter refuses calls that the steps above make
             seccomp.apply()
 
     def _remove_scratch(self) -> None:
@@ -121,16 +135,23 @@ class Layers:
         try:
             os.rmdir(self.scratch)
         except OSError:
+            # why: a program may leave millions of files, or
+            # folders without any rights; these two cope with both
             subprocess.run(["/bin/chmod", "-R", "u+rwx", self.scratch], stderr=subprocess.DEVNULL)
             subprocess.run(["/bin/rm", "-rf", self.scratch], check=True)
 
     def _limit(self) -> None:
-        others = 0 if self.uid else 2 if self.namespaces else _tasks_of_user()  # 2: launcher and zygote
+        # why: RLIMIT_NPROC counts all of a user's threads;
+        # a namespace has launcher and zygote besides the program
+        others = 0 if self.uid else 2 if self.namespaces else _tasks_of_user()
         hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
         stack = _STACK if hard == resource.RLIM_INFINITY else min(_STACK, hard)
-        resource.setrlimit(resource.RLIMIT_STACK, (stack, hard))  # deep recursion through C, as judges allow
+        # why: judges of programming contests allow deep recursion, which takes C stack
+        resource.setrlimit(resource.RLIMIT_STACK, (stack, hard))
         for kind, value in (
             (resource.RLIMIT_AS, self.limits.memory_mib * 2**20 + self._own_memory),
+            # why: 2 seconds more: the worker's clock, which counts
+            # all processes together, should end the run first
             (resource.RLIMIT_CPU, int(self.limits.seconds) + 2),
             (resource.RLIMIT_FSIZE, self.limits.output_mib * 2**20),
             (resource.RLIMIT_NOFILE, 64),
@@ -140,18 +161,19 @@ class Layers:
             (resource.RLIMIT_MSGQUEUE, 0),
         ):
             hard = resource.getrlimit(kind)[1]
+            # why: an ordinary user can't raise a hard limit
             value = value if hard == resource.RLIM_INFINITY else min(value, hard)
             resource.setrlimit(kind, (value, value))
 
 
 def _be_first_when_memory_ends() -> None:
-    """When the machine runs out of memory, the kernel kills this process rather than the trainer's."""
+    """Have the kernel kill this process rather than the trainer when the machine runs out of memory."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
 
 
 def _readable(extra: list[str]) -> list[str]:
-    """Python's own files and the libraries that it has loaded, outermost directories only, symlinks resolved."""
+    """Return Python's own files and its loaded libraries: outermost directories only, symlinks resolved."""
     maps = [line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines()]
     libraries = {os.path.dirname(name) for name in maps if ".so" in name}
     names = ("stdlib", "platstdlib")
@@ -161,7 +183,7 @@ def _readable(extra: list[str]) -> list[str]:
 
 
 def _state_of(folder: str) -> tuple[int, int]:
-    """What changes when something is done to a folder itself."""
+    """Return a folder's change time and mode: anything that is done to the folder itself changes them."""
     found = os.stat(folder)
     return found.st_ctime_ns, found.st_mode
 
@@ -172,7 +194,7 @@ def _own_address_space() -> int:
 
 
 def _tasks_of_user() -> int:
-    """Threads of this process's user: RLIMIT_NPROC counts them all."""
+    """Count the threads of this process's user, which RLIMIT_NPROC counts."""
     uid, count = os.getuid(), 0
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
@@ -184,14 +206,14 @@ def _tasks_of_user() -> int:
 
 
 def reachable(path: str) -> str | None:
-    """The directory on the way to this path that other users may not enter, if any."""
+    """Return the directory on the way to this path that other users may not enter, if any."""
     steps = [Path(path).resolve(), *Path(path).resolve().parents]
     closed = [step for step in steps if step.is_dir() and not step.stat().st_mode & 0o001]
     return str(closed[0]) if closed else None
 
 
 def interpreter_problem(layers: Layers) -> str | None:
-    """Why programs couldn't import: with a user of their own and no mounts, Python must be open to all users."""
+    """Return why programs couldn't import: with a user of their own and no mounts, Python must be open to all users."""
     if not layers.uid or layers.namespaces:
         return None
     closed = reachable(sys.base_prefix)

@@ -1,4 +1,4 @@
-"""Namespaces: processes, network and files of our own, and a root folder with nothing but what programs may see."""
+"""Enter namespaces with processes, network and files of their own, and a root of the paths that programs may see."""
 
 import os
 import tempfile
@@ -15,13 +15,14 @@ _SPACES = kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET | kerne
 
 
 def enter_namespaces() -> bool:
-    """Leave for namespaces of our own, as root or through a user namespace; the next child is pid 1 in there."""
+    """Enter new namespaces, if the machine allows it, as root or in a user namespace; the next child is pid 1 there."""
     uid, gid = os.geteuid(), os.getegid()
     try:
         kernel.unshare(_SPACES if uid == 0 else _SPACES | kernel.CLONE_NEWUSER)
     except OSError:
         return False
     if uid != 0:
+        # why: the kernel lets an ordinary user map its group only after this
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
         Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
@@ -29,14 +30,16 @@ def enter_namespaces() -> bool:
 
 
 def enter_new_root(readable: list[str]) -> None:
-    """Make a root of these paths, read-only, some devices and a /proc of our own, and stay in it."""
+    """Build a root of these paths, read-only, of some devices and a /proc of its own, and stay in it."""
     root = _mount_point([*readable, *DEVICES])
+    # why: otherwise the mounts made here would show in the machine's own namespace
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
     kernel.mount("root", root, "tmpfs", kernel.MS_NOSUID, "mode=755,size=1m")
     for path in readable:
         _bind(path, root, kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV)
     for path in DEVICES:
         _bind(path, root)
+    # why: the loader's path leads through these links, where /lib is part of /usr
     for path in ("/lib", "/lib64", "/usr/lib64"):
         if os.path.islink(path) and not os.path.lexists(root + path):
             os.symlink(os.readlink(path), root + path)
@@ -46,7 +49,8 @@ def enter_new_root(readable: list[str]) -> None:
 
 
 def _mount_point(paths: list[str]) -> str:
-    """A folder to build the root on, which hides none of the paths."""
+    """Return a folder to build the root on, which hides none of the paths."""
+    # why: Python's own files may lie in any of these: a virtual environment under /tmp, for one
     folders = ["/mnt", "/media", "/srv", "/var/tmp", tempfile.gettempdir()]
     return next(
         folder
@@ -64,12 +68,13 @@ def _bind(path: str, root: str, flags: int = 0) -> None:
         Path(target).touch()
     kernel.mount(path, target, flags=kernel.MS_BIND)
     if flags:
+        # why: in a user namespace the kernel refuses a remount that would drop flags of the mount below
         kept = os.statvfs(path).f_flag & (kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
         kernel.mount("none", target, flags=kernel.MS_BIND | kernel.MS_REMOUNT | flags | kept)
 
 
 def _mount_proc(root: str) -> None:
-    """A /proc of our own processes, where the machine allows one (not in a container that masks its own)."""
+    """Mount a /proc of the namespace's processes, if the machine allows it (not in a container that masks its own)."""
     os.mkdir(root + "/proc")
     flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
     try:

@@ -1,4 +1,4 @@
-"""LeetCode's linked lists and trees: a problem writes them as lists, a solution takes and gives nodes."""
+"""Convert LeetCode's linked lists and trees: a problem writes them as lists, a solution takes and returns nodes."""
 
 import inspect
 from collections import deque
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 _LONGEST = 10**6
-"""Nodes; a list that goes in a circle ends there."""
+"""Nodes that are read at most: a list that runs in a circle ends there."""
 
 
 class ListNode:
@@ -24,7 +24,7 @@ class TreeNode:
 
 
 def call(function: Callable[..., Any], arguments: list[Any]) -> Any:
-    """Call a function, with nodes for lists where it is annotated so; nodes that it returns become lists."""
+    """Call a function, with nodes for lists where it is annotated so, and turn the nodes that it returns into lists."""
     kinds = _annotations(function)
     names = [name for name in kinds if name != "return"]
     made = [_nodes(kinds[name], value) for name, value in zip(names, arguments, strict=False)]
@@ -32,10 +32,11 @@ def call(function: Callable[..., Any], arguments: list[Any]) -> Any:
 
 
 def _annotations(function: Callable[..., Any]) -> dict[str, str]:
-    """Argument, or `return` -> its annotation's text."""
+    """Return the text of each argument's annotation, and of the result's as `return`."""
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # not written in Python
+    # why: a function that is not written in Python may have no signature
+    except (TypeError, ValueError):
         return {}
     parameters = [one for one in signature.parameters.values() if one.kind < inspect.Parameter.VAR_POSITIONAL]
     return {one.name: str(one.annotation) for one in parameters} | {"return": str(signature.return_annotation)}
@@ -67,7 +68,8 @@ def _tree(values: list[Any]) -> TreeNode | None:
 
 
 def _lists(value: Any, kind: str) -> Any:
-    """Nodes, of whatever class of this name, as the problem writes them; no nodes are an empty list."""
+    """Return nodes as the problem writes them; no node is an empty list."""
+    # why: by name, since solutions often define the class themselves
     name = type(value).__name__
     if value is None and ("ListNode" in kind or "TreeNode" in kind):
         return []
@@ -92,6 +94,7 @@ def _levels(root: Any) -> list[Any]:
         found.append(None if node is None else node.val)
         if node is not None:
             waiting += [node.left, node.right]
+    # why: problems write no empty places after the last node
     while found and found[-1] is None:
         found.pop()
     return found

@@ -1,8 +1,8 @@
-"""One end of the channel between a program and the examiner: each owns objects, and may ask for what the other's do.
+"""Connect a program and its examiner: each owns objects, and may ask the other one to act on its objects.
 
 Questions nest: while one side waits for an answer, it answers the other's questions (a program calls a function of the
-tests that it was given). The examiner's end is guarded: of its own objects a program may use those that a test passed
-to it, as functions and by what their class defines, and never reach what is around them.
+tests that it was given). The examiner's end is guarded: a program may only use objects that a test passed to it,
+as functions and by what their class defines, and never reaches anything around them.
 """
 
 import json
@@ -20,31 +20,31 @@ from acereason.rewards.sandbox.inplace import change_in_place
 from acereason.rewards.sandbox.known import known_name, named
 
 _LONGEST_LINE = 64 * 2**20
-"""Bytes."""
+"""Bytes of the longest message that is read."""
 _IMMUTABLE = (int, float, complex, str, bytes, tuple, frozenset)
 _MUTABLE = (list, dict, set, bytearray)
 _LENDING = {"attribute", "item", "global"}
-"""Answers of these are parts of their object: what one side does to a list among them, the other sees."""
+"""Actions that answer with a part of an object: what one side does to such a list, the other sees."""
 _MOST_RETAINED, _LONGEST_RETAINED = 16, 2_000
-"""Lists, and characters of their JSON: each is looked at after every action, which costs a program its time."""
+"""Most lists that are followed, and characters of each one's JSON: looking at them costs time after every action."""
 
 
 class PeerEnded(BaseException):
-    """The other process is gone; no test code catches this by accident."""
+    """The other process is gone. A BaseException, so that no test code catches it by accident."""
 
 
 class CannotCross(BaseException):
-    """The test passes something to the program that only exists in this process."""
+    """A test passes something to the program that only exists in the test's process."""
 
 
 class Peer:
     """The channel's end of one process.
 
     Args:
-        read: lines from the other end.
+        read: stream of lines from the other end.
         send: writes a line to it.
-        guarded: whether the other end is a program that must be told nothing else than what tests pass to it.
-        also: further things that the other end may ask for, by name.
+        guarded: whether the other end is a program, which must be told nothing but what tests pass to it.
+        also: further actions that the other end may ask for, by name.
     """
 
     def __init__(
@@ -63,27 +63,30 @@ class Peer:
         self.watched: dict[str, str] = {}
         """Global variables here that hold data, which the other side must know, as it knows them."""
         self.changed: Callable[[str, Any], None] = lambda name, value: None
-        """What to do when a variable of the other side's has changed."""
+        """Called when a variable of the other side has changed."""
         self.printed: Callable[[], str] = str
-        """What was printed here since it was last called."""
+        """Returns the text that was printed here since its last call."""
         self.ended = False
-        """Whether the other end once didn't answer; tests that catch everything can't hide that."""
+        """Whether the other end once didn't answer, which a test that catches everything can't hide."""
         self.raised: BaseException | None = None
-        """The last exception that came from there."""
+        """The last exception that came from the other end."""
 
     def ask(self, action: str, target: Any = None, /, *args: Any, **kwargs: Any) -> Any:
-        """Have the other process do something with an object of its own."""
+        """Have the other process act on an object of its own, and return the result."""
         self._write_back()
         try:
             passed = [wire.encode(value, self.refer) for value in (target, list(args), kwargs)]
         except CannotCross as error:
             if isinstance(target, Proxy) and not target.acereason_is_global:
+                # why: the program's doing: an error would blame
+                # the test, and a program must not bring about one
                 raise TypeError(f"{error} is passed to an object that the program made up") from None
             raise
         answer = self._request(dict(zip(("do", "target", "args", "kwargs"), (action, *passed), strict=True)))
         if "raised" in answer:
             self.raised = self._decode(answer["raised"])
             if isinstance(self.raised, StopIteration) and action in self.surprising:
+                # why: it would end a loop of the test's without a word, and skip the assertions that follow
                 raise RuntimeError("the program raised StopIteration") from self.raised
             raise self.raised
         mine = [*args, *kwargs.values()]
@@ -100,7 +103,7 @@ class Peer:
             self._send(self._answer(json.loads(line)))
 
     def refer(self, value: Any) -> Any:
-        """How an object that is no plain data crosses."""
+        """Return the reference by which an object that is no plain data crosses."""
         if (number := number_of(value)) is not None:
             return {"yours": number}
         if isinstance(value, type) and value is self.common(value.__name__):
@@ -137,19 +140,20 @@ class Peer:
 
     def _lend(self, value: Any) -> int:
         if id(value) not in self._numbers:
+            # why: lent objects are kept for good, so that no other object gets their id
             self._numbers[id(value)] = len(self._lent)
             self._lent.append(value)
         return self._numbers[id(value)]
 
     def _arguments_of(self, error: BaseException) -> Any:
-        """As far as they can cross."""
+        """Return an exception's arguments, or its text where they can't cross."""
         try:
             return wire.encode(list(error.args), self.refer)
         except (CannotCross, RecursionError):
             return [_text_of(error)]
 
     def _kept(self, answer: dict[str, Any]) -> Any:
-        """An answer's value; the copy of an object's own list is the same each time, and goes back when it changed."""
+        """Return an answer's value; an object's own list has one copy here, which goes back when it has changed."""
         value = self._decode(answer["value"])
         if "shared" not in answer:
             return value
@@ -162,31 +166,35 @@ class Peer:
         self._shared[number] = copy, json.dumps(wire.encode(copy, self.refer))
 
     def _write_back(self) -> None:
-        """What test code has done to lists that belong to objects over there."""
+        """Send back what test code has done to lists that belong to objects over there."""
+        # why: emptied first: while a request waits, it answers questions that lead here again
         shared, self._shared = self._shared, {}
         for number in list(shared):
             copy, before = shared.pop(number)
             data = wire.encode(copy, self.refer)
             if json.dumps(data) != before:
                 self._request({"do": "replace", "target": {"yours": number}, "args": [data], "kwargs": {"dict": []}})
-            if sys.getrefcount(copy) > 2:  # the name here, the argument
+            # why: 2 are the name here and the argument; without a third nobody can change the copy any more
+            if sys.getrefcount(copy) > 2:
                 self._shared[number] = copy, json.dumps(data)
 
     def _request(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
             self._send(json.dumps(request))
             while True:
+                # why: bounded: a program may write without end, and a message that is cut off can't be read
                 message: dict[str, Any] = json.loads(self._read.readline(_LONGEST_LINE))
                 if "do" not in message:
                     self._take_notice(message)
                     return message
                 self._send(self._answer(message))
+        # why: a program may send anything; a message that makes no sense counts as its end
         except (OSError, ValueError, RecursionError, TypeError, AttributeError) as error:
             self.ended = True
             raise PeerEnded from error
 
     def _take_notice(self, answer: dict[str, Any]) -> None:
-        """Of what the other side printed, and of its variables."""
+        """Take over what the other side printed, and its changed variables and lists."""
         sys.stdout.write(answer.get("printed", ""))
         for name, data in answer.get("variables", {}).items():
             self.changed(name, self._decode(data))
@@ -199,7 +207,7 @@ class Peer:
         self.watched = dict.fromkeys(names, "")
 
     def _variables(self) -> dict[str, Any]:
-        """Those that have changed since the other side was last told."""
+        """Return the watched variables that have changed since the other side was last told."""
         found = {}
         for name, known in self.watched.items():
             data = wire.encode(self._also["global"](name), self.refer)
@@ -210,7 +218,8 @@ class Peer:
     def _answer(self, request: dict[str, Any]) -> str:
         try:
             return self._tell(self._done(request))
-        except (Exception, SystemExit) as error:  # whatever was called for raises, the caller raises
+        # why: the exception belongs to the caller, which is on the other side
+        except (Exception, SystemExit) as error:
             return self._tell({"raised": self._raisable(error)})
 
     def _tell(self, answer: dict[str, Any]) -> str:
@@ -225,7 +234,8 @@ class Peer:
     def _raisable(self, error: BaseException) -> Any:
         try:
             return wire.encode(error, self.refer)
-        except Exception:  # its class lies about itself: its name is all that can be told
+        # why: its class may lie about itself, so that only its name can be told
+        except Exception:
             return {"error": [{"known": "builtins:Exception"}, [type(error).__name__], type(error).__name__, -1]}
 
     def _done(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -235,7 +245,8 @@ class Peer:
             return {"value": wire.plain(target, self.refer)}
         if action == "replace":
             found = bool(change_in_place(target, *args))
-            self._changes()  # it is known there
+            # why: the other side made this change, and need not be told of it
+            self._changes()
             return {"value": found}
         if self.guarded and action not in self._also:
             check(request, target, args)
@@ -252,7 +263,7 @@ class Peer:
         return answer if after == request["args"] else {**answer, "args": after}
 
     def _retain(self, passed: list[Any], value: Any) -> list[tuple[int, int]]:
-        """(place, number) of lists that the program goes on to hold: what becomes of them there, the test sees."""
+        """Return (place, number) of lists that the program goes on to hold: the test must see their later changes."""
         told = []
         for place in range(len(passed)):
             known = 3 + (passed[place] is value)  # the list here, that of the caller, the argument
@@ -264,7 +275,7 @@ class Peer:
         return told
 
     def _changes(self) -> list[tuple[int, Any]]:
-        """(number, data) of the lists among them that have changed since this was last asked."""
+        """Return (number, data) of the retained lists that have changed since the last call."""
         found = []
         for number, before in list(self._retained.items()):
             data = wire.encode(self._lent[number], self.refer)

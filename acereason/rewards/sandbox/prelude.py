@@ -1,4 +1,4 @@
-"""The names that programs find ready, as LiveCodeBench gives them: solutions often leave out their imports."""
+"""Load the names that programs find ready, as under LiveCodeBench: solutions often leave out their imports."""
 
 import sys
 from typing import Any
@@ -9,7 +9,7 @@ _STAR = [
     "string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics", "itertools",
     "functools", "operator", "io", "sys", "json", "builtins", "typing",
 ]  # fmt: skip
-"""Modules whose public names are there, later ones winning."""
+"""Modules whose public names programs find, later ones winning."""
 _WARM = [
     "array", "asyncio", "base64", "cmath", "concurrent.futures", "contextlib", "ctypes", "dataclasses", "decimal",
     "encodings.idna", "enum", "fractions", "hashlib", "inspect", "numbers", "os", "pathlib", "pickle", "pprint",
@@ -18,16 +18,15 @@ _WARM = [
 ]  # fmt: skip
 """Modules that are loaded but not named: importing them then costs a program nothing."""
 
+# why: the two limits that LiveCodeBench's grader sets
 RECURSION_LIMIT = 50_000
 DIGITS = 50_000
 
 
 def load() -> dict[str, Any]:
-    """The namespace that programs start with: that of the module `__main__`.
-
-    Programs run in this very dict, which their process has for itself: a copy would touch every object in it, and the
-    kernel copies each touched page.
-    """
+    """Return the namespace that programs start with, the variables of the module `__main__`."""
+    # why: programs run in this very dict, which their process has for itself:
+    # a copy would touch every object in it, and the kernel copies each touched page
     names = vars(sys.modules["__main__"])
     names.clear()
     exec("\n".join(f"from {module} import *" for module in _STAR), names)

@@ -1,4 +1,4 @@
-"""The start-up self-test: a program that tries what each layer is there to prevent."""
+"""Test a sandbox at its start, by a program that tries what each layer is there to prevent."""
 
 import json
 import os
@@ -35,11 +35,12 @@ print(json.dumps({
 
 
 def check_isolation(run: Callable[[dict[str, Any]], Run], isolation: Isolation) -> None:
-    """Run the probe.
+    """Run the probe in a sandbox.
 
     Raises:
-        SandboxError: it didn't run, or could do something that an active layer should prevent.
+        SandboxError: the probe didn't run, or could do something that an active layer should prevent.
     """
+    # why: a port that answers: a connection can then only fail because of the sandbox
     with socket.create_server(("127.0.0.1", 0)) as listener:
         constants = f"import resource\nPORT, OWNER = {listener.getsockname()[1]}, {os.getuid()}\n"
         found = run({"mode": "script", "program": constants + _PROGRAM})

@@ -1,4 +1,4 @@
-"""What happens in a program's own process, once it is confined. Nothing here knows an expected output.
+"""Run a program in its own process, once that is confined. Nothing here knows an expected output.
 
 Modes: `script` runs the program as Python runs a file; `call` evaluates one expression in its namespace and puts the
 value on fd 3; `serve` answers the examiner's questions on fd 3 until it hangs up; `inside` runs test code in the
@@ -40,7 +40,8 @@ def run(job: dict[str, Any], names: dict[str, Any]) -> None:
             `function` and its `arguments`, or an `expression` that begins with this function.
         names: the prelude.
     """
-    leave = os._exit  # the program may replace it
+    # why: taken now, since the program may replace it
+    leave = os._exit
     _reset_interpreter()
     mode: dict[str, Callable[[dict[str, Any], dict[str, Any]], None]] = {
         "script": _script,
@@ -59,6 +60,7 @@ def _script(job: dict[str, Any], names: dict[str, Any]) -> None:
 
 
 def _call(job: dict[str, Any], names: dict[str, Any]) -> None:
+    # why: a function that the program merely found ready must not pass for its own
     preludes = names.get(job["function"])
     _load(job, names)
     function = _function(names, job["function"])
@@ -72,7 +74,7 @@ def _call(job: dict[str, Any], names: dict[str, Any]) -> None:
 
 
 def _function(names: dict[str, Any], name: str) -> Callable[..., Any] | None:
-    """The function to test: `Solution().name` where the program has that class, as on LeetCode, else `name`."""
+    """Return the function to test: `Solution().name` where the program has that class, as on LeetCode, else `name`."""
     solution = names.get("Solution")
     if isinstance(solution, type) and hasattr(solution, name):
         return getattr(solution(), name)
@@ -80,7 +82,7 @@ def _function(names: dict[str, Any], name: str) -> Callable[..., Any] | None:
 
 
 def _inside(job: dict[str, Any], names: dict[str, Any]) -> None:
-    """Program and tests together, where the program may forge whatever it likes."""
+    """Run program and tests together, where the program may forge any outcome."""
     _load(job, names)
     solution, module = ModuleType("solution"), ModuleType("tests")
     vars(solution).update(names)
@@ -104,6 +106,7 @@ def _serve(job: dict[str, Any], names: dict[str, Any]) -> None:
     peer.printed, sys.stdin = said.take, Asked(peer)
     builtins.input = lambda text="": peer.ask("input", None, str(text))
     names["input"] = builtins.input
+    # why: as known before the program, or it would count as a function of the program's
     before["input"] = builtins.input
     peer.common = scope.common
     _run_setup(job, names)
@@ -120,11 +123,14 @@ def _load(job: dict[str, Any], names: dict[str, Any]) -> None:
 
 def _run_setup(job: dict[str, Any], names: dict[str, Any]) -> None:
     names.update(__name__="solution", __file__="solution.py")
+    # why: one by one, so that an import that fails does not take the other statements along
     for statement in ast.parse(job.get("setup", "")).body:
         try:
             exec(compile(ast.Module([statement], []), "setup.py", "exec"), names)
         except ImportError:
-            continue  # what only the tests need (MBPP+'s test_imports): a program that uses it fails there
+            # why: only the tests may need it (MBPP+'s test_imports);
+            # a program that needs it fails where it uses it
+            continue
 
 
 def _load_program(job: dict[str, Any], names: dict[str, Any]) -> None:
@@ -135,6 +141,7 @@ def _load_program(job: dict[str, Any], names: dict[str, Any]) -> None:
 
 
 def _execute(program: str, scope: dict[str, Any]) -> None:
+    # why: tracebacks and inspect look for the program's lines, and no file holds them
     linecache.cache["solution.py"] = (len(program), None, program.splitlines(keepends=True), "solution.py")
     try:
         code = compile(program, "solution.py", "exec", dont_inherit=True)
@@ -147,6 +154,7 @@ def _execute(program: str, scope: dict[str, Any]) -> None:
 
 def _send(text: str) -> None:
     data = memoryview(text.encode())
+    # why: a pipe may take only a part of the data at a time
     while data:
         data = data[os.write(CHANNEL, data) :]
 
@@ -169,7 +177,7 @@ def _streams() -> tuple[io.TextIOWrapper, io.TextIOWrapper, io.TextIOWrapper]:
 
 
 def _outcome(action: Callable[[], None]) -> int:
-    """Exit code of an action, as of a Python process; codes of ours tell an exception from an exit."""
+    """Run an action and return the exit code that Python would give, but codes of ours for exceptions."""
     try:
         action()
     except UnfinishedProgram as error:
@@ -178,7 +186,8 @@ def _outcome(action: Callable[[], None]) -> int:
     except SystemExit as error:
         return _exit_code(error)
     except MemoryError:
-        os._exit(OUT_OF_MEMORY)  # nothing that needs memory works now
+        # why: nothing that needs memory works now
+        os._exit(OUT_OF_MEMORY)
     except BaseException as error:
         if isinstance(error, OSError) and error.errno == errno.ENOMEM:
             return OUT_OF_MEMORY
@@ -188,7 +197,7 @@ def _outcome(action: Callable[[], None]) -> int:
 
 
 def _from_program(frames: TracebackType | None) -> TracebackType | None:
-    """The part of a traceback that begins in the program."""
+    """Return the part of a traceback that begins in the program."""
     first = frames
     while first and first.tb_frame.f_code.co_filename != "solution.py":
         first = first.tb_next
@@ -203,7 +212,7 @@ def _exit_code(error: SystemExit) -> int:
 
 
 def _shut_down() -> None:
-    """As the interpreter does at the end: wait for threads, run exit handlers, flush."""
+    """End as the interpreter does: wait for threads, run exit handlers, flush."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()

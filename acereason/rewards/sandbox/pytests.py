@@ -1,4 +1,4 @@
-"""Test functions run by pytest itself: fixtures, parametrizations, marks, classes."""
+"""Run test functions by pytest itself, with fixtures, parametrizations, marks and classes."""
 
 import asyncio
 import inspect
@@ -28,22 +28,23 @@ _OPTIONS = [
     "-c/dev/null",
 ]
 _FILE = "tests.module"
-"""Not `.py`: pytest would read it itself."""
+"""The file that stands for the loaded module; not `.py`, since pytest would import it itself."""
 
 
 class MissingFixture(Exception):
-    """A fixture that no plugin here has."""
+    """A test asks for a fixture that no plugin here has."""
 
 
 def run(module: ModuleType, wanted: set[str]) -> None:
-    """Have pytest run the wanted functions and classes of a module that is loaded.
+    """Have pytest run the wanted functions and classes of a loaded module.
 
     Raises:
-        MissingFixture: they need a plugin that is not here.
-        BaseException: what the first test that fails raised.
+        MissingFixture: a test needs a plugin that is not installed here.
+        BaseException: the exception of the first test that fails.
     """
     Path(_FILE).touch()
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # to look for plugins takes longer than the tests
+    # why: looking for plugins takes longer than the tests
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     plugin = _Plugin(module, wanted)
     code = pytest.main([*_OPTIONS, _FILE], plugins=[plugin])
     if plugin.error:
@@ -69,7 +70,7 @@ class _Plugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: Any) -> bool | None:
-        """Tests that are coroutines."""
+        """Run a test that is a coroutine, for which pytest alone has no runner."""
         if not inspect.iscoroutinefunction(pyfuncitem.obj):
             return None
         names = pyfuncitem._fixtureinfo.argnames
@@ -81,10 +82,12 @@ class _Plugin:
             error = call.excinfo.value
             lacking = type(error).__name__ == "FixtureLookupError"
             self.error = MissingFixture(f"no fixture {error.argname!r} here") if lacking else error
+            # why: one failed test decides the verdict
             node.session.shouldfail = "enough"
 
     def _is_wanted(self, item: Any) -> bool:
         kind = getattr(item, "cls", None)
+        # why: unittest has run these already (frameworks.py)
         if kind is not None and issubclass(kind, unittest.TestCase):
             return False
         outermost = item
@@ -94,7 +97,7 @@ class _Plugin:
 
 
 class _Module(pytest.Module):
-    """A module that is loaded."""
+    """A module that is already loaded, which pytest must not import."""
 
     def _getobj(self) -> ModuleType:
         return self.obj

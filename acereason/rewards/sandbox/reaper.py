@@ -1,4 +1,4 @@
-"""No process of a program outlives its run, whatever it forked, daemonized or ignores."""
+"""End every process of a program with its run, whatever it forked, daemonized or ignores."""
 
 import os
 import signal
@@ -9,8 +9,9 @@ _PAUSE = 0.0005
 
 
 def sweep(namespace: bool, uid: int | None) -> None:
-    """Kill and reap every descendant of this process: in a pid namespace all but itself, else all of the user `uid`,
-    else whatever has it as an ancestor."""
+    """Kill and reap every descendant of this process: in a pid namespace all but itself, else all processes of the user
+    `uid`, else all that have it as an ancestor."""
+    # why: again and again, since a process may fork while the others are being killed
     while _reap():
         if namespace:
             _kill_everything()
@@ -22,7 +23,7 @@ def sweep(namespace: bool, uid: int | None) -> None:
 
 
 def _reap() -> bool:
-    """Collect what has died; whether anything is left."""
+    """Reap dead children; return whether any child is left."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             continue
@@ -39,7 +40,7 @@ def _kill_everything() -> None:
 
 
 def _kill_user(uid: int) -> None:
-    """From a process of that user: kill(-1) then reaches all of its processes at once, forking ones included."""
+    # why: from a process of that user, kill(-1) reaches all of its processes at once, forking ones included
     helper = os.fork()
     if helper == 0:
         try:
@@ -67,7 +68,7 @@ def _kill_descendants() -> None:
 
 
 def _parents() -> dict[int, int]:
-    """Process id -> its parent's, of all that /proc shows."""
+    """Return process id -> its parent's, for all processes that /proc shows."""
     parents = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():

@@ -1,4 +1,4 @@
-"""A seccomp filter: system calls that a program which computes never needs are refused.
+"""Refuse system calls that a program which only computes never needs, by a seccomp filter.
 
 Numbers are written out for x86-64 and arm64, from the kernel's tables; on other machines there is no filter. Refused
 calls fail with EPERM, so that a program can go on; calls newer than the tables fail with ENOSYS, as on an older kernel.
@@ -12,7 +12,8 @@ import struct
 from acereason.rewards.sandbox import kernel
 
 _ARCHES = {"x86_64": (0, 0xC000003E, 317), "aarch64": (1, 0xC00000B7, 277)}  # column below, audit arch, seccomp(2)
-_NEWEST = 462  # mseal: what comes after it hasn't been looked at
+# why: calls after mseal have not been looked at; one of them might lead out of the sandbox
+_NEWEST = 462
 
 REFUSED = {
     # running other programs
@@ -63,26 +64,30 @@ _NUMBER, _ARCH, _ARGUMENT = 0, 4, 16
 
 
 def supported() -> bool:
-    """Whether there is a table for this machine."""
+    """Return whether there is a table of calls for this machine."""
     return os.uname().machine in _ARCHES
 
 
 def program(machine: str, pid: int) -> bytes:
-    """The filter for a process of this id: BPF instructions, 8 bytes each."""
+    """Return the filter for a process of this id: BPF instructions, 8 bytes each."""
     column, arch, _ = _ARCHES[machine]
     numbers = [pair[column] for pair in REFUSED.values()] + (list(REFUSED_X86.values()) if column == 0 else [])
     code = [
         _instruction(_LOAD, _ARCH),
         _instruction(_JEQ, arch, 1, 0),
+        # why: calls of another architecture (32-bit ones) have other numbers, which no table here covers
         _instruction(_RETURN, _KILL_PROCESS),
         _instruction(_LOAD, _NUMBER),
-        *_refuse(_CLONE3[column], errno.ENOSYS),  # its flags lie in memory, out of a filter's sight: libc falls back
-        _instruction(_JGE, _NEWEST + 1, 0, 1),  # x32 calls, numbered from 2**30, end here too
+        # why: its flags lie in memory, out of a filter's sight; without it libc falls back to clone
+        *_refuse(_CLONE3[column], errno.ENOSYS),
+        # why: also ends x32 calls, which are numbered from 2**30
+        _instruction(_JGE, _NEWEST + 1, 0, 1),
         _instruction(_RETURN, _ERRNO | errno.ENOSYS),
     ]
     for number in numbers:
         code += _refuse(number, errno.EPERM)
     code += _only_if(_CLONE[column], _instruction(_JSET, _NEW_NAMESPACE, 1, 0))
+    # why: 0 is the process group, and since setsid only the program's own processes are in it
     code += _only_own(_KILL[column], [pid, 0])
     code += _only_own(_TGKILL[column], [pid])
     code += _only_own(_PRLIMIT[column], [pid, 0])
@@ -90,7 +95,7 @@ def program(machine: str, pid: int) -> bytes:
 
 
 def apply() -> None:
-    """Put the filter on this process and all it will ever start; needs `no_new_privileges` before."""
+    """Put the filter on this process and all that it will ever start; needs `no_new_privileges` before."""
     machine = os.uname().machine
     code = program(machine, os.getpid())
     buffer = ctypes.create_string_buffer(code, len(code))

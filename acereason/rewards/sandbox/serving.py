@@ -1,4 +1,4 @@
-"""What a program's process has for the examiner: its names, what it prints, and where its input comes from."""
+"""Serve the examiner in a program's process: the program's names, its printed text, and its input."""
 
 import io
 import random
@@ -11,7 +11,7 @@ _PRINTED_BYTES = 2**20
 
 
 class Scope:
-    """What the examiner may do with the program's names."""
+    """The program's names, with the actions on them that the examiner may ask for."""
 
     def __init__(self, names: dict[str, Any], before: dict[str, Any]) -> None:
         self.names, self.before, self.classes = names, before, set[str]()
@@ -19,16 +19,17 @@ class Scope:
             "scope": self.own, "global": self.get, "set global": self.names.__setitem__,
             "delete global": self.names.__delitem__, "seed": self.seed,
         }  # fmt: skip
-        """Action -> what does it."""
+        """Action -> the function that does it."""
 
     def get(self, name: str) -> Any:
-        """A global of the program's."""
+        """Return a global variable of the program."""
         if name not in self.names:
             raise AttributeError(f"module 'solution' has no attribute '{name}'")
         return self.names[name]
 
     def own(self) -> list[str]:
-        """The names that the program defines."""
+        """Return the names that the program defines."""
+        # why: no variable holds this scope, so a new name counts even where its value is None
         found = [name for name, value in self.names.items() if self.before.get(name, self) is not value]
         return [name for name in found if not name.startswith("__")]
 
@@ -37,23 +38,23 @@ class Scope:
         self.classes = {name for name in added if isinstance(self.names[name], type)}
 
     def common(self, name: str) -> Any:
-        """The class of this name, where the setup defines one."""
+        """Return the class of this name, where the setup defines one."""
         return self.names.get(name) if name in self.classes else None
 
     def seed(self, *args: Any) -> None:
-        """As the test seeds its own random numbers."""
+        """Seed the program's random numbers, as the test seeds its own."""
         random.seed(*args)
 
 
 class Said(io.TextIOWrapper):
-    """Standard output that the examiner gets with the next answer, for tests that look at what is printed."""
+    """Standard output whose text the examiner gets with the next answer, for tests that look at it."""
 
     def __init__(self) -> None:
         self._kept = io.BytesIO()
         super().__init__(self._kept, "utf-8", "surrogatepass", write_through=True)
 
     def take(self) -> str:
-        """What was printed since the last time."""
+        """Return the text that was printed since the last call."""
         data = self._kept.getvalue()
         if data:
             self._kept.seek(0)
@@ -62,15 +63,15 @@ class Said(io.TextIOWrapper):
 
 
 class Asked(io.TextIOBase):
-    """Standard input that a test may have replaced."""
+    """Standard input that asks the examiner, where a test may have replaced it."""
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
 
     def readline(self, limit: int = -1) -> str:  # type: ignore[override]
-        """The test's next line."""
+        """Return the test's next line."""
         return str(self._peer.ask("read line"))
 
     def read(self, limit: int | None = -1) -> str:
-        """The rest."""
+        """Return the rest of the test's input."""
         return str(self._peer.ask("read"))

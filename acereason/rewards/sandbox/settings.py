@@ -1,4 +1,4 @@
-"""What a sandbox is asked for and what it reports: plain data, shared by the trainer's side and the zygote's."""
+"""Plain data that a sandbox takes and reports, shared by the trainer's side and the zygote's."""
 
 import signal
 from dataclasses import dataclass, field
@@ -17,10 +17,10 @@ LAYERS: dict[Layer, str] = {
     "syscalls": "calls that only attacks need are refused",
     "user": "programs run as a user who owns nothing",
 }
-"""What each layer means."""
+"""The promise of each layer."""
 
 RAISED, OUT_OF_MEMORY, BAD_SYNTAX = 101, 102, 103
-"""Exit codes by which a program's run says how it ended."""
+"""Exit codes by which a program's process tells that an exception, lack of memory or bad syntax ended it."""
 
 Outcome = Literal[
     "passed", "wrong", "time", "memory", "runtime error", "output limit", "syntax error", "not run", "error"
@@ -28,42 +28,42 @@ Outcome = Literal[
 
 
 class SandboxError(RuntimeError):
-    """The sandbox itself failed: no statement about the program."""
+    """The sandbox itself failed, which says nothing about the program."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one run of a program may use."""
+    """Resources that one run of a program may use."""
 
     seconds: float = 6.0
-    """Processor time of its processes together; as much again may pass while none of them does anything."""
+    """Processor seconds of its processes together; as much again may pass while none of them does anything."""
     memory_mib: int = 1024
     """Address space of each process beyond the interpreter's own, MiB."""
     processes: int = 8
-    """Processes and threads together."""
+    """Number of processes and threads together."""
     output_mib: int = 16
-    """Standard output, MiB; also the size of any file."""
+    """Size of standard output, and of any file, MiB."""
     scratch_mib: int = 64
-    """All files together, MiB, where the sandbox can mount a file system of its own."""
+    """Size of all files together, MiB, where the sandbox can mount a file system of its own."""
 
     @property
     def longest_seconds(self) -> float:
-        """Wall clock that a run may take at most, on a machine that has no time for it."""
+        """The most seconds that a run may take on the wall clock, where the machine has no core for it."""
         return STARVED * self.seconds
 
 
 @dataclass
 class Run:
-    """How a run of a program ended, and what it said."""
+    """How a run of a program ended, with its output."""
 
     exit_code: int | None = None
     """None when a signal ended it."""
     signal: int | None = None
     timed_out: bool = False
     overflowed: bool = False
-    """It was stopped for writing more than its output limit."""
+    """Whether it was stopped for writing more than its output limit."""
     stopped: bool = False
-    """It was stopped because its answer was no longer needed."""
+    """Whether it was stopped because its answer was no longer needed."""
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_mib: float = 0.0
@@ -71,13 +71,14 @@ class Run:
     stderr: str = ""
     """The last 2,000 characters."""
     result: bytes = b""
-    """What it put on the result pipe (mode `call`)."""
+    """Bytes that it wrote to the result pipe (mode `call`)."""
 
     @property
     def failure(self) -> Outcome | None:
-        """Why the run yields no answer; None when it ended by itself, with whatever exit code of its own."""
+        """The reason why the run gives no answer; None when it ended by itself, with any exit code of its own."""
         if self.overflowed:
             return "output limit"
+        # why: RLIMIT_CPU sends it to a process that the worker's clock has not ended before
         if self.timed_out or self.signal == signal.SIGXCPU:
             return "time"
         if self.signal is not None:
@@ -92,7 +93,7 @@ class Run:
 
 @dataclass
 class Isolation:
-    """The layers that a sandbox has."""
+    """The active and the missing layers of a sandbox."""
 
     active: dict[Layer, list[str]] = field(default_factory=dict)
     """Layer -> the mechanisms that provide it."""
@@ -100,6 +101,6 @@ class Isolation:
     """Layer -> why it is missing."""
 
     def describe(self) -> str:
-        """One line, for logs and `score`'s output."""
+        """Describe the layers in one line, for logs and `score`'s output."""
         active = "; ".join(f"{layer}: {', '.join(by)}" for layer, by in self.active.items())
         return active + "".join(f"; no {layer} ({why})" for layer, why in self.missing.items())

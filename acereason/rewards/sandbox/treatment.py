@@ -1,4 +1,4 @@
-"""How test code treats the program's classes, as far as its text tells.
+"""Find out from the text of test code how it treats the program's classes.
 
 A function that should return data may return an object that claims to equal whatever it is compared with. So an
 object's own operators count against data only where the tests are about objects: where their text makes them by a class
@@ -14,8 +14,9 @@ Treatment = Literal["", "made", "compared"]
 
 
 def treatment(tree: ast.AST) -> dict[str, Treatment]:
-    """Name -> how the code treats what it makes by it: `made`, objects; `compared`, also with data; else absent."""
+    """Return how the code treats the objects it makes by each name: `made`; `compared`, with data, too; else absent."""
     made = _Made(tree)
+    # why: a test of a function must not trust its results, even where the program made it a class
     classes = {name for name in made.objects if name.lstrip("_")[:1].isupper()}
     found: dict[str, Treatment] = dict.fromkeys(classes, "made")
     return found | dict.fromkeys(classes & made.compared, "compared")
@@ -23,13 +24,13 @@ def treatment(tree: ast.AST) -> dict[str, Treatment]:
 
 _OF_DATA = {name for kind in (str, bytes, int, float, complex, list, tuple, dict, set, frozenset) for name in dir(kind)}
 _OF_DATA |= {"shape", "dtype", "ndim", "size", "tolist", "all", "any", "sum", "mean", "max", "min", "item", "flatten"}
-"""Attributes that data has, too."""
+"""Attributes that plain data has, too: they don't show that a value is an object."""
 
 
 class _Made:
     def __init__(self, tree: ast.AST) -> None:
         self.by: dict[str, str] = {}
-        """Variable -> the name that it was made by."""
+        """Variable -> the name by which its value was made."""
         self.objects: set[str] = set()
         self.compared: set[str] = set()
         nodes = list(ast.walk(tree))
@@ -39,7 +40,7 @@ class _Made:
             self._used(node)
 
     def maker(self, node: ast.AST | None) -> str:
-        """By what an expression's value was made, or nothing."""
+        """Return the name by which an expression's value was made; empty for none."""
         if isinstance(node, ast.BinOp):
             return self.maker(node.left) or self.maker(node.right)
         if isinstance(node, ast.UnaryOp):
@@ -82,7 +83,7 @@ class _Made:
 
 
 def _class_name(node: ast.AST) -> str:
-    """`Money` of `Money` and of `solution.Money`."""
+    """Return `Money` for `Money` and for `solution.Money`."""
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "solution":
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""

@@ -1,7 +1,7 @@
-"""Values between a program and the examiner, as JSON of plain data.
+"""Encode the values that pass between a program and its examiner, as JSON of plain data.
 
-A decoded value has exactly Python's own types: objects that lie about equality, length or their text stay behind. What
-is no plain data crosses as its owner refers to it (`refer`), if at all: without that it is opaque.
+A decoded value has exactly Python's own types: objects that lie about equality, length or their text stay behind. An
+object that is no plain data crosses as a reference of its owner (`refer`); without `refer` it is opaque.
 """
 
 import array
@@ -39,7 +39,7 @@ _NAMED: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
     "ellipsis": (type(...), lambda value: 0, lambda content: ...),
     "NotImplemented": (type(NotImplemented), lambda value: 0, lambda content: NotImplemented),
 }  # fmt: skip
-"""Name -> type, what of it JSON can hold, and back; subclasses before their bases."""
+"""Name -> type, its content in JSON, and back; subclasses before their bases."""
 _SEQUENCES: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
     "tuple": (tuple, tuple.__iter__, tuple),
     "set": (set, set.__iter__, set),
@@ -58,40 +58,42 @@ _BY_TYPE = {kind: name for table in (_NAMED, _SEQUENCES) for name, (kind, _, _) 
 _EXACT = {type(None), bool, int, float, str, list, dict, *_BY_TYPE}
 _SMALL = 2**53
 _DEEPEST = 400
-"""Levels that the other side can read with Python's usual limit of recursion."""
+"""Levels of nesting that the other side can read with Python's usual limit of recursion."""
 _NUMBERS = "biufcSUMm"
-"""Kinds of NumPy arrays that hold no objects."""
+"""Kinds (`dtype.kind`) of NumPy's arrays that hold no objects."""
 
 
 class Opaque:
-    """What stands for an object that stayed where it is: equal to nothing but itself."""
+    """A stand-in for an object that stayed where it is: equal to nothing but itself."""
 
 
 def dumps(value: Any, refer: Callable[[Any], Any] | None = None) -> str:
-    """A value as one line of JSON. `refer` tells how objects that are no plain data cross; without it they are opaque.
+    """Return a value as one line of JSON. `refer` tells how other objects than plain data cross; else they are opaque.
 
     Raises:
         RecursionError, ValueError: the value contains itself, or text that is no valid Unicode.
     """
     text = json.dumps(encode(value, refer), ensure_ascii=False, separators=(",", ":"))
+    # why: half of a surrogate pair raises here, where its owner can tell; it could not be sent
     text.encode()
     return text
 
 
 def loads(text: str | bytes, resolve: Callable[[str, Any], Any] | None = None) -> Any:
-    """The value of `dumps`. `resolve` turns what `refer` told into an object.
+    """Return the value of a text from `dumps`. `resolve` turns a reference of `refer` into an object.
 
     Raises:
-        ValueError, RecursionError, TypeError, KeyError: no such text; the sender isn't trusted.
+        ValueError, RecursionError, TypeError, KeyError: it is no text from `dumps`; the sender isn't trusted.
     """
     return decode(json.loads(text), resolve)
 
 
 def encode(value: Any, refer: Callable[[Any], Any] | None = None, depth: int = 0) -> Any:
-    """A value as JSON data: lists stay lists, everything without a JSON type of its own is `{name: content}`.
+    """Return a value as JSON data: lists stay lists, a value whose type JSON lacks is `{name: content}`.
 
     With `refer` only exactly Python's own types cross by value; without it subclasses lose whatever they override.
     """
+    # why: by identity: a program's object may claim to equal anything
     if value is None or value is True or value is False:
         return value
     if type(value) not in _EXACT:
@@ -103,12 +105,12 @@ def encode(value: Any, refer: Callable[[Any], Any] | None = None, depth: int = 0
 
 
 def plain(value: Any, refer: Callable[[Any], Any]) -> Any:
-    """As `encode`, a subclass's outermost value as its base's."""
+    """Encode as `encode` does, but an instance of a subclass as the data of its base."""
     return _encode_plain(value, refer, 0)
 
 
 def decode(data: Any, resolve: Callable[[str, Any], Any] | None = None) -> Any:
-    """The value of `encode`; NumPy's arrays are lists where there is no `resolve`."""
+    """Return the value of data from `encode`; NumPy's arrays are lists where there is no `resolve`."""
     if isinstance(data, list):
         return [decode(item, resolve) for item in data]
     if not isinstance(data, dict):
@@ -133,7 +135,9 @@ def decode(data: Any, resolve: Callable[[str, Any], Any] | None = None) -> Any:
 
 def _encode_plain(value: Any, refer: Callable[[Any], Any] | None, depth: int) -> Any:
     if isinstance(value, int):
-        number = int.__add__(value, 0)  # subclasses lose whatever they override
+        # why: the base's own methods, here and below: a subclass may override them to lie
+        number = int.__add__(value, 0)
+        # why: in hex, since Python reads no decimals of more than 4,300 digits
         return number if -_SMALL < number < _SMALL else {"int": hex(number)}
     if isinstance(value, float):
         return float.__add__(value, 0.0)
@@ -160,7 +164,8 @@ def _base_of(value: Any) -> str:
 
 
 def _numpy_of(value: Any) -> ModuleType | None:
-    """NumPy, where the value is an array or number of its."""
+    """Return NumPy where the value is an array or number of it, without objects; else None."""
+    # why: not imported: where nobody has loaded NumPy, no value is of it
     numpy = sys.modules.get("numpy")
     known = numpy and type(value).__module__ == "numpy" and isinstance(value, (numpy.ndarray, numpy.generic))
     return numpy if known and value.dtype.kind in _NUMBERS else None
@@ -176,6 +181,7 @@ def _decode_array(content: Any, numpy: ModuleType | None) -> Any:
     kind, shape, numbers = content[0], content[1], decode(content[2])
     if numpy is None:
         return numbers
+    # why: the kind is the sender's text, and a program may send anything
     if numpy.dtype(kind).kind not in _NUMBERS:
         raise ValueError(f"no array of {kind} crosses")
     made = numpy.array(numbers, dtype=kind)

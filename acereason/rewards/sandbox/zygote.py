@@ -1,4 +1,4 @@
-"""The zygote: a bare Python with everything imported, which forks one confined process for each run of a program.
+"""Run the zygote: a bare Python with everything imported, which forks one confined process for each run of a program.
 
 It is started by `client.Sandbox`, talks with it over one socket (fd in argv), and holds nothing secret: programs can
 read what a forked process inherits. A request is a message with the descriptors [job, stdin, stdout, stderr, fd 3]; the
@@ -27,16 +27,19 @@ _DESCRIPTORS = 5
 
 
 def main() -> None:
-    """Entry of the process: argv holds the socket's descriptor and the settings as JSON."""
+    """Run the process; argv holds the socket's descriptor and the settings as JSON."""
     control = socket.socket(fileno=int(sys.argv[1]))
     settings = json.loads(sys.argv[2])
     imports = Imports(**settings["imports"])
     layers = Layers(Limits(**settings["limits"]), settings["uid"], set(settings["wanted"]), imports.readable)
+    # why: a new pid namespace begins with the next child, so the child is the zygote and this process waits
     if layers.namespaces and (zygote := os.fork()):
         control.close()
         sys.exit(os.waitpid(zygote, 0)[1] != 0)
     if layers.namespaces:
-        kernel.die_with_parent(signal.SIGKILL)  # not on the trainer: the signal comes when the starting thread ends
+        # why: only here: the signal comes when the parent's
+        # starting thread ends, and the trainer's may end early
+        kernel.die_with_parent(signal.SIGKILL)
     _Zygote(control, layers, imports).serve()
 
 
@@ -47,17 +50,19 @@ class _Zygote:
         self.names = prelude.load()
         sys.path += imports.path
         for name in imports.names:
-            importlib.import_module(name)  # later its files may be out of reach, and it would cost the program's time
+            # why: later its files may be out of reach, and loading it would cost the program's time
+            importlib.import_module(name)
         problem = interpreter_problem(layers)
         if problem is None:
             layers.prepare()
+        # why: a collection in a forked process would write to every object, and the kernel copy every page
         gc.collect()
         gc.freeze()
         isolation = layers.isolation()
         self._say({"problem": problem, "active": isolation.active, "missing": isolation.missing})
 
     def serve(self) -> None:
-        """Run what is asked for until the other side hangs up."""
+        """Run each requested job until the other side hangs up."""
         while True:
             message, fds, _, _ = socket.recv_fds(self.control, 64, _DESCRIPTORS)
             if not message:
@@ -75,6 +80,7 @@ class _Zygote:
             self._become_program(fds, tell)
         for fd in [*fds, tell]:
             os.close(fd)
+        # why: a descriptor: the program's end and a message are then waited for together
         watched = os.pidfd_open(pid)
         stopped_by = self._wait(watched)
         os.close(watched)
@@ -96,24 +102,27 @@ class _Zygote:
         }
 
     def _wait(self, watched: int) -> str:
-        """Until the program ends (""), or the other side says that its time is up ("time") or wants no more of it."""
+        """Wait until the program ends (""), or the other side says that its time is up ("time") or stops it."""
         poller = select.poll()
         poller.register(watched, select.POLLIN)
         poller.register(self.control, select.POLLIN)
         ready = [fd for fd, _ in poller.poll()]
         if watched in ready:
             return ""
+        # why: an empty message means that the other side is gone, so nobody needs the answer
         return self.control.recv(64).decode() or "stop"
 
     def _become_program(self, fds: list[int], tell: int) -> None:
-        """In the forked process. A failure of ours is told on a pipe that is closed before the program begins."""
+        """Become the program, in the forked process. Our own failures go to a pipe that is closed before it begins."""
         try:
             self.control.close()
-            for number in (signal.SIGTERM, signal.SIGUSR1):  # which verifier processes ignore
+            # why: verifier processes ignore these, and a program would inherit that
+            for number in (signal.SIGTERM, signal.SIGUSR1):
                 signal.signal(number, signal.SIG_DFL)
             job, tell = _take_descriptors(fds, tell)
             self.layers.confine()
             os.environ.update(HOME=self.layers.scratch, TMPDIR=self.layers.scratch)
+            # why: the zygote has looked up its own temporary folder, and Python remembers it
             tempfile.tempdir = None
         except BaseException as error:
             os.write(tell, f"{type(error).__name__}: {error}".encode())
@@ -126,7 +135,8 @@ class _Zygote:
 
 
 def _take_descriptors(fds: list[int], tell: int) -> tuple[dict[str, Any], int]:
-    """Put stdin, stdout, stderr and the channel on 0 to 3 and close all others; the job, and where `tell` is now."""
+    """Put stdin, stdout, stderr and the channel on 0 to 3 and close the rest; return the job, and where `tell` is."""
+    # why: high numbers first: some of the descriptors may have the numbers 0 to 4 themselves
     job, tell, *streams = [os.dup2(fd, 100 + index) for index, fd in enumerate([fds[0], tell, *fds[1:]])]
     with open(job, "rb") as file:
         request: dict[str, Any] = json.load(file)
