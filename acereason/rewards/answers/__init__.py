@@ -1,1 +1,1 @@
-"""What a math answer is: extracted, spelled in one way, taken apart, compared."""
+"""Judge math answers: each is extracted, spelled in one way, taken apart and compared."""

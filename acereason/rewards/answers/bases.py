@@ -1,4 +1,4 @@
-r"""Numerals of other bases, which are written in many ways: `1011_2`, `1011_{\text{two}}`, `1011 \text{ (base 2)}`."""
+r"""Read numerals of other bases, in their many spellings: `1011_2`, `1011_{\text{two}}`, `1011 \text{ (base 2)}`."""
 
 import re
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ _WRAPPERS = re.compile(r"\\text\s*(?=\{)|[{}~]")
 
 @dataclass(frozen=True)
 class Numeral:
-    """A number as its digits, in a base that is told."""
+    """A number as its digits in a stated base."""
 
     digits: str
     base: int
 
 
 def numeral(text: str) -> Numeral | None:
-    r"""The numeral that a whole answer is; None for others.
+    r"""Return the numeral that a whole answer consists of; None for other texts.
 
     Example:
         >>> numeral(r"1011_{\text{two}}"), numeral(r"x_2")
@@ -41,6 +41,6 @@ def numeral(text: str) -> Numeral | None:
 
 
 def without_base_ten(text: str) -> str:
-    r"""`11` of `11_{10}`: what any number is in; other texts as they are."""
+    r"""Return `11` for `11_{10}`, the base of any number without one; other texts as they are."""
     found = numeral(text)
     return found.digits if found and found.base == 10 else text

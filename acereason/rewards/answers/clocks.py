@@ -1,4 +1,4 @@
-"""Times of day, by the clock of 24 hours or with a.m. and p.m."""
+"""Read times of day, by the clock of 24 hours or with a.m. and p.m."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _WRITTEN = [(re.compile(r"\\text\s*\{([^{}]*)\}"), r" \1 "), (re.compile(r"\{:\}
 _NAMED = {"noon": "12 pm", "midday": "12 pm", "midnight": "12 am"}
 _LONGEST = 60
 _HINT = re.compile(r":|[ap]\.?\s?m|noon|mid|clock|morning", re.IGNORECASE)
-"""What every time of day has: nearly no other answer."""
+"""A part of every time of day, and of nearly no other answer."""
 
 
 @dataclass(frozen=True)
@@ -20,16 +20,17 @@ class Clock:
     """A time of day."""
 
     seconds: int
-    """Since midnight."""
+    """Seconds since midnight."""
     may_be_ratio: bool
-    """3:10 may also be a ratio; 5:00 and 3:10 p.m. may not."""
+    """Whether it may also be a ratio: 3:10 may, 5:00 and 3:10 p.m. may not."""
 
 
 def clock(text: str) -> Clock | None:
-    r"""The time of `8:34`, `20:34:00`, `8:34 \text{ p.m.}`, `8 PM` or `noon`; None for others.
+    r"""Return the time of `8:34`, `20:34:00`, `8:34 \text{ p.m.}`, `8 PM` or `noon`; None for other texts.
 
     Without a.m. or p.m. it is by the clock of 24 hours: 8:34 is in the morning.
     """
+    # why: nearly all answers leave here, before the slower patterns
     if len(text) > _LONGEST or not _HINT.search(text):
         return None
     for pattern, replacement in _WRITTEN:
@@ -47,7 +48,7 @@ def clock(text: str) -> Clock | None:
 
 
 def _hours(hours: int, half: str) -> int | None:
-    """0 to 24; None for an hour that there is not."""
+    """Return the hours by the clock of 24, from 0 to 24; None for an hour that does not exist."""
     if not half:
         return hours if hours <= 24 else None
     early = half in ("a", "morning", "midnight")

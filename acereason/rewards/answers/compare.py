@@ -1,7 +1,7 @@
-r"""Whether a response's answer is the ground truth: paths from equal text to math-verify, the cheapest first.
+r"""Decide whether a response's answer is the ground truth, by paths from equal text to math-verify, the cheapest first.
 
-Both sides are taken apart alike: quantities into value, percent and unit, lists into items, tuples into entries. What
-is left is a single expression, for `leaf` to compare.
+Both sides are taken apart alike: quantities into value, percent and unit, lists into items, tuples into entries.
+The single expressions that remain are compared by `leaf`.
 """
 
 import re
@@ -38,34 +38,35 @@ from acereason.rewards.answers.structure import (
 from acereason.rewards.answers.symbolic import Unparsable
 
 Leaf = Callable[[str, str, float], tuple[bool, str]]
-"""(ground truth, response, absolute tolerance of a rounded decimal) -> (equal, what decided)."""
+"""(ground truth, response, absolute tolerance of a rounded decimal) -> (equal, path that decided)."""
 _MAX_ITEMS = 64
 _COMPARED_ITEMS = 8
-"""A longer set is looked through for what it lists again by texts and numbers alone."""
+"""In a set of more items, repeated ones are found by text and number alone, since all pairs are compared."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One comparison's result."""
+    """The result of one comparison."""
 
     equal: bool
     path: str
-    """What decided it."""
+    """The path that decided it."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Comparisons under given settings."""
+    """Compares answers under given settings."""
 
     settings: MathSettings
     leaf: Leaf
     by_text: bool = True
-    """Whether equal text is enough. A ground truth is checked without: it must be comparable with other forms."""
+    """Whether equal text is enough. A ground truth is checked without it: it must be comparable with other forms."""
     trace: list[str] | None = None
-    """Where each comparison of two parts is written down, innermost first."""
+    """A list to which each comparison of two parts is added, innermost first."""
 
     def compare(self, answer: str, response: str) -> Outcome:
         """Compare two answers as they were written, ground truth first."""
+        # why: most answers are plain numbers, which need no normal form
         return self.numbers(answer, response) or self._quantities(normalize(answer), normalize(response))
 
     def _quantities(self, gold: Normal, found: Normal) -> Outcome:
@@ -75,6 +76,7 @@ class Comparison:
         outcome = self._texts(target, value)
         if outcome.equal or gold.percent == found.percent or len(sides(target)) > 1:
             return outcome
+        # why: where only one side has the sign, 28% may be 28 or 0.28
         hundredth = Fraction(1, 100)
         if gold.percent:
             return self._texts(times(target, hundredth), value)
@@ -103,7 +105,8 @@ class Comparison:
     def numbers(self, gold: str, found: str) -> Outcome | None:
         """Compare two plain numbers; None for anything else."""
         left, right = number(gold), number(found)
-        if is_decimal(gold) or is_decimal(found):  # 1,22 is a list, unless the other side shows a decimal comma in it
+        # why: 1,22 is a list, unless the other side shows that it has a decimal comma
+        if is_decimal(gold) or is_decimal(found):
             left, right = left or decimal_comma(gold), right or decimal_comma(found)
         if left is None or right is None:
             return None
@@ -120,8 +123,10 @@ class Comparison:
         left, right = ratio(gold), ratio(found)
         if left is None and right is None:
             return None
+        # why: 0:0:0 would make all products below 0, and equal any ratio
         if left is None or right is None or len(left) != len(right) or self._agree(right[0], "0"):
             return Outcome(False, "ratio")
+        # why: by products, so that 2:4:6 is 1:2:3 and no division by 0 comes in
         pairs = (
             (rf"({one}) \cdot ({right[0]})", rf"({other}) \cdot ({left[0]})")
             for one, other in zip(left, right, strict=True)
@@ -137,7 +142,8 @@ class Comparison:
     def _words(self, gold: str, found: str) -> Outcome | None:
         left, right = words(gold), words(found)
         if left is None or right is None or not (left == right or is_wrapped(gold) or is_wrapped(found)):
-            return None  # unwrapped letters may be a product
+            # why: letters without \text may be a product of variables
+            return None
         return Outcome(left == right, "words")
 
     def _shapes(self, gold: Shape, found: Shape) -> Outcome:
@@ -150,7 +156,7 @@ class Comparison:
         return outcome if distinct == (gold, found) else self._items(*distinct)
 
     def _distinct(self, side: Shape) -> Shape:
-        """A set without what it lists again."""
+        """Return a set without the items that it lists again."""
         items: list[str] = []
         for item in side.items if side.kind == "set" else ():
             if not any(self._same(kept, item, slow=len(side.items) <= _COMPARED_ITEMS) for kept in items):
@@ -181,7 +187,7 @@ class Comparison:
         return self._ordered(gold, found) if ordered else self._unordered(gold, found)
 
     def _order(self, gold: Shape, found: Shape) -> bool | None:
-        """Whether the items are compared in order; None where the kinds exclude each other."""
+        """Return whether the items are compared in order; None where the kinds exclude each other."""
         if gold.names and found.names:
             return False
         named = gold if gold.names else found if found.names else None
@@ -191,6 +197,7 @@ class Comparison:
             return False if self.settings.containers == "loose" else None
         if not gold.is_ordered:
             return DOTS in (*gold.items, *found.items)  # 1, 2, \ldots is no 2, 1, \ldots
+        # why: two items in brackets may be an interval, and (0, 1) is not [0, 1]
         interval = len(gold.items) == 2 and self.settings.containers == "strict"
         return None if interval and gold.brackets != found.brackets else True
 
@@ -210,6 +217,7 @@ class Comparison:
             match = next(((entry, outcome) for entry, outcome in outcomes if outcome.equal), None)
             if match is None:
                 return Outcome(False, f"{len(gold.items)} items in any order, one is missing: {value}")
+            # why: an item answers only once: 1, 2 is no 1, 1
             left.remove(match[0])
             path = match[1].path
         return Outcome(True, f"{len(gold.items)} items in any order: {path}")
@@ -218,7 +226,7 @@ class Comparison:
         return self._quantities(normalize(gold), normalize(found))
 
     def _mixed(self, gold: Shape, found: Shape) -> Outcome:
-        """A single expression against a list, tuple or set: an interval may be an inequality or a union."""
+        """Compare a single expression with a list, tuple or set: an interval may be an inequality or a union."""
         single, other = (gold, found) if gold.kind == "single" else (found, gold)
         if (spread := spread_names(single.text)) and len(spread) == len(other.items):
             named = shape(", ".join(spread))
@@ -247,16 +255,17 @@ class Comparison:
         return self._leaf(gold, found)
 
     def _chain(self, gold: str, chain: list[str]) -> Outcome:
-        r"""A response `a = b = c`: its last side answers, or an earlier number, unless they contradict each other."""
+        r"""Compare a response `a = b = c` by its last side or an earlier number, unless they contradict each other."""
         numbers = [side for side in chain if not re.search(r"(?<!\\)\b[a-zA-Z]", side)]
         for left, right in zip(numbers, numbers[1:], strict=False):
+            # why: roughly, since responses end in a rounded number: 1/3 = 0.33
             if not (roughly_equal(left, right) or self._agree(left, right)):
                 return Outcome(False, f"contradicts itself: {left} = {right}")
         outcomes = [self._texts(gold, side) for side in dict.fromkeys([chain[-1], *numbers])]
         return next((outcome for outcome in outcomes if outcome.equal), outcomes[0])
 
     def _agree(self, left: str, right: str) -> bool:
-        """Whether two sides of a response are equal; what can't be read is equal to nothing, and no error of ours."""
+        """Return whether two sides of a response are equal; one that can't be read equals nothing, and is no error."""
         try:
             return self._leaf(left, right).equal
         except Unparsable:

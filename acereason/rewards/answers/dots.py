@@ -1,4 +1,4 @@
-r"""What dots leave out: the other digits of `0.333\ldots`, the other terms of `1, 2, \ldots, 10`."""
+r"""Fill in the parts that dots leave out: other digits of `0.333\ldots`, other terms of `1, 2, \ldots, 10`."""
 
 import re
 from fractions import Fraction
@@ -20,14 +20,14 @@ _MOST_TERMS = 64
 
 
 def with_one_kind_of_dots(text: str) -> str:
-    r"""`\ldots` for every way to write three dots."""
+    r"""Return the text with `\ldots` for every way to write three dots."""
     return _WRITTEN.sub(r"\\ldots ", text)
 
 
 def without_repetition(text: str) -> str:
-    r"""A decimal whose digits are said to repeat as its fraction.
+    r"""Return the text with a fraction for each decimal whose digits are said to repeat.
 
-    After dots they do where they are seen to: 0.33..., 0.1666..., 0.1212...; 3.14159... stays.
+    Before dots, digits repeat where one can see it: 0.33..., 0.1666..., 0.1212...; 3.14159... stays.
 
     Example:
         >>> without_repetition(r"0.1\overline{6}"), without_repetition(r"0.333\ldots"), without_repetition("0.1(6)")
@@ -41,7 +41,7 @@ def without_repetition(text: str) -> str:
 
 
 def with_all_terms(items: list[str]) -> list[str]:
-    r"""The items of `1, 2, \ldots, 10` one by one; of one that is longer, or has no end, as few as tell it.
+    r"""Return the items of `1, 2, \ldots, 10` one by one; of a longer or endless list, as few as define it.
 
     Example:
         >>> with_all_terms(["1", DOTS, "4"]), with_all_terms(["1", "2", "3", DOTS, "n"])
@@ -55,12 +55,14 @@ def with_all_terms(items: list[str]) -> list[str]:
     if len(known) < len(first) or (step := _step(known, last)) is None:
         return items
     if not last or None in last:
+        # why: 1, 2, \ldots and 1, 2, 3, \ldots are then the same list
         return [*map(as_latex, _told(known[0], *step)), DOTS, *items[at + 1 :]]
     return _to_the_end(known[0], *step, [term for term in last if term is not None]) or items
 
 
 def _step(first: list[Fraction], last: list[Fraction | None]) -> tuple[Fraction, bool] | None:
-    """What the terms grow by, and whether they are multiplied by it; None where they don't tell."""
+    """Return the step between terms, and whether it is a factor; None where the terms show none."""
+    # why: 1, \ldots, 10 counts by ones
     if len(first) == 1 and last and first[0].denominator == 1:
         end = last[-1]
         return Fraction(-1 if end is not None and end < first[0] else 1), False
@@ -72,12 +74,12 @@ def _step(first: list[Fraction], last: list[Fraction | None]) -> tuple[Fraction,
 
 
 def _told(term: Fraction, step: Fraction, multiplied: bool) -> list[Fraction]:
-    """The terms that tell a progression: two, or three of a geometric one."""
+    """Return the terms that define a progression: two, or three of a geometric one."""
     return [term, term * step, term * step * step] if multiplied else [term, term + step]
 
 
 def _to_the_end(term: Fraction, step: Fraction, multiplied: bool, last: list[Fraction]) -> list[str] | None:
-    """All terms, or those that tell them where they are many; None where they don't end as they are said to."""
+    """Return all terms, or the defining ones of many; None where they don't end in the given last terms."""
     if not multiplied and (last[-1] - term) / step > _MOST_TERMS:
         whole = ((last[-1] - term) / step).denominator == 1 and {b - a for a, b in pairwise(last)} <= {step}
         return [*map(as_latex, _told(term, step, multiplied)), DOTS, as_latex(last[-1])] if whole else None
@@ -97,6 +99,7 @@ def _going_on(found: re.Match[str]) -> str:
     for length in range(1, len(digits) // 2 + 1):
         for start in range(len(digits) - 2 * length + 1):
             period, rest = digits[start : start + length], digits[start:]
+            # why: after other digits, a digit that comes twice may be chance: 3.1411... does not repeat
             needed = 3 if start and length == 1 else 2
             if period.strip("0") and len(rest) >= needed * length and rest == (period * len(rest))[: len(rest)]:
                 return _as_fraction(whole, digits[:start], period)

@@ -1,4 +1,4 @@
-r"""Plain numbers, compared exactly and in microseconds: integers, decimals and their fractions."""
+r"""Compare plain numbers exactly, in microseconds: integers, decimals and their fractions."""
 
 import re
 from decimal import Decimal
@@ -13,11 +13,11 @@ _FRACTION = re.compile(
     re.ASCII,
 )
 _FLOAT_NOISE = Fraction(1, 10**12)
-"""Relative. A decimal of 15 digits stands for the number it was computed from: 0.0833333333333333 for 1/12."""
+"""Relative difference. A decimal of 15 digits stands for the number behind it: 0.0833333333333333 for 1/12."""
 
 
 def number(text: str) -> Fraction | None:
-    r"""The value of a plain integer, decimal or fraction of integers; None for anything else.
+    r"""Return the value of a plain integer, decimal or fraction of integers; None for anything else.
 
     Example:
         >>> number(r"-\frac{3}{6}"), number("1,320.50"), number("1e3")
@@ -37,35 +37,37 @@ def number(text: str) -> Fraction | None:
 
 
 def decimal_comma(text: str) -> Fraction | None:
-    """The value of `1,22` read as `1.22`; None for anything else."""
+    """Return the value of `1,22` read as `1.22`; None for anything else."""
     found = re.fullmatch(r"([+-]?\s*\d{1,400}),(\d{1,400})", text.strip(), re.ASCII)
     return number(f"{found[1]}.{found[2]}") if found else None
 
 
 def is_decimal(text: str) -> bool:
-    """Whether a plain number is written with a decimal point."""
+    """Return whether a plain number is written with a decimal point."""
     found = _DECIMAL.fullmatch(text.strip())
     return found is not None and "." in text
 
 
 def rounding_slack(text: str) -> Fraction:
-    """Half a unit of the last of at least 4 decimals; 0 for any other text."""
+    """Return half a unit of the last decimal, where there are at least 4; 0 for any other text."""
     decimals = len(text.strip().partition(".")[2]) if is_decimal(text) else 0
+    # why: rounded to fewer places, a decimal stands for
+    # too many numbers: 0.33 for any between 0.325 and 0.335
     return Fraction(1, 2 * 10**decimals) if decimals >= 4 else Fraction(0)
 
 
 def as_latex(value: Fraction) -> str:
-    """An integer, or a fraction of integers."""
+    """Return an integer, or a fraction of integers, in LaTeX."""
     sign, top = "-" if value < 0 else "", abs(value.numerator)
     return f"{sign}{top}" if value.denominator == 1 else rf"{sign}\frac{{{top}}}{{{value.denominator}}}"
 
 
 def equal_numbers(left: Fraction, right: Fraction, exact: bool) -> bool:
-    """Whether two values are the same number.
+    """Return whether two values are the same number.
 
     Args:
-        exact: no tolerance; else a relative difference of 1e-12 is taken for a decimal's rounding, except between
-            integers.
+        exact: whether to allow no tolerance; else a relative difference of 1e-12 is taken for a decimal's rounding,
+            except between integers.
     """
     if left == right:
         return True
@@ -75,7 +77,7 @@ def equal_numbers(left: Fraction, right: Fraction, exact: bool) -> bool:
 
 
 def roughly_equal(left: str, right: str) -> bool:
-    """Whether two plain numbers differ by at most a hundredth."""
+    """Return whether two plain numbers differ by at most a hundredth of the first."""
     values = number(left), number(right)
     if values[0] is None or values[1] is None:
         return False

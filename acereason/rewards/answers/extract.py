@@ -1,4 +1,4 @@
-r"""Where a response's answer is: the last `\boxed{}` after `</think>`, as in training and evaluation alike."""
+r"""Find a response's answer: the last `\boxed{}` after `</think>`, in training and evaluation alike."""
 
 import re
 
@@ -9,12 +9,12 @@ _LONGEST_BOX = 1_000_000
 
 
 def final_part(text: str) -> str:
-    """What follows the last `</think>`; the whole text where there is none."""
+    """Return the text after the last `</think>`; the whole text where there is none."""
     return text.rpartition("</think>")[2]
 
 
 def last_boxed(text: str) -> str | None:
-    r"""Content of the last `\boxed{...}` or `\fbox{...}`; None where there is none, or the last one is not closed.
+    r"""Return the content of the last `\boxed{...}` or `\fbox{...}`; None where there is none, or it isn't closed.
 
     Braces are counted as TeX counts them, `\{` and `\}` left out. Where the box does not close that way, as in
     `\boxed{185\}`, every brace counts.
@@ -24,7 +24,8 @@ def last_boxed(text: str) -> str | None:
         '\\frac{1}{2}'
     """
     opening = None
-    for opening in _BOX.finditer(text):  # noqa: B007  the last one; linear in the text, unlike a search from its end
+    # why: to the last one from the front: linear in the text, unlike a search from its end
+    for opening in _BOX.finditer(text):  # noqa: B007
         pass
     if opening is None:
         return None
@@ -35,7 +36,7 @@ def last_boxed(text: str) -> str | None:
 
 
 def _closing_brace(text: str, escapes: bool) -> int | None:
-    """Position of the brace that closes one opened before the text."""
+    """Return the position of the brace that closes one opened before the text."""
     depth = 1
     for token in re.finditer(r"\\.|[{}]" if escapes else r"[{}]", text, re.DOTALL):
         depth += {"{": 1, "}": -1}.get(token.group(), 0)

@@ -1,4 +1,4 @@
-r"""Inequalities joined by `or` and `and`, as the intervals that they describe: x < 1 or x > 2."""
+r"""Turn inequalities joined by `or` and `and` into the intervals that they describe: x < 1 or x > 2."""
 
 import re
 
@@ -10,11 +10,11 @@ _TURNED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}
 _MOST = 8
 
 Bounds = tuple[str, str, str]
-"""Name, interval's left half, its right half."""
+"""Name, left half of its interval, right half."""
 
 
 def as_intervals(text: str) -> str | None:
-    r"""`(-\infty, 1) \cup (2, \infty)` of `x < 1 \text{ or } x > 2`; None for what is no such join of inequalities."""
+    r"""Return `(-\infty, 1) \cup (2, \infty)` for `x < 1 \text{ or } x > 2`; None for anything but such a join."""
     if not _SIGN.search(text):
         return None
     parts, joiners = (
@@ -26,18 +26,20 @@ def as_intervals(text: str) -> str | None:
     pieces = [_bounds(parts[0])]
     for joiner, part in zip(joiners, parts[1:], strict=True):
         piece = _bounds(part)
+        # why: `and` narrows the piece before it; `or` begins another piece
         if joiner in _ALL_OF:
             before = pieces.pop()
             piece = _both(before, piece) if before and piece else None
         pieces.append(piece)
     known = [piece for piece in pieces if piece]
+    # why: bounds of two different variables describe no interval
     if len(known) < len(pieces) or len({name for name, _, _ in known}) > 1:
         return None
     return r" \cup ".join(f"{left}, {right}" for _, left, right in known)
 
 
 def _bounds(text: str) -> Bounds | None:
-    """A single inequality that bounds a name, from one side or, as `1 < x < 2`, from both."""
+    """Read a single inequality that bounds a name, from one side or, as `1 < x < 2`, from both."""
     parts = [part.strip() for part in _SIGN.split(text)]
     if len(parts) == 5 and _NAME.fullmatch(parts[2]):
         lower, upper = _bounds(" ".join(parts[:3])), _bounds(" ".join(parts[2:]))
@@ -55,7 +57,7 @@ def _bounds(text: str) -> Bounds | None:
 
 
 def _both(one: Bounds, other: Bounds) -> Bounds | None:
-    """What two bounds from either side leave."""
+    """Return the interval between a lower and an upper bound of one name; None for any other two bounds."""
     lower, upper = (one, other) if one[2] == r"\infty)" else (other, one)
     if one[0] != other[0] or lower[2] != r"\infty)" or upper[1] != r"(-\infty":
         return None

@@ -1,4 +1,4 @@
-"""What units measure: `km/h` is a length over a time, so that 36 km/h are 10 m/s, and neither is 10 m."""
+"""Compute with units: `km/h` is a length over a time, so that 36 km/h are 10 m/s, and neither is 10 m."""
 
 import re
 from collections import Counter
@@ -17,6 +17,7 @@ _DIMENSIONS: dict[str, dict[str, Fraction]] = {
         "ms": Fraction(1, 1000), "s": Fraction(1), "min": Fraction(60), "h": Fraction(3600), "day": Fraction(86400),
         "week": Fraction(604800),
     },
+    # why: a month has no fixed number of days
     "months": {"month": Fraction(1), "year": Fraction(12)},
     "mass": {
         "mg": Fraction(1, 1000), "g": Fraction(1), "kg": Fraction(1000), "ton": Fraction(10**6),
@@ -35,6 +36,7 @@ _DIMENSIONS: dict[str, dict[str, Fraction]] = {
     "degrees Fahrenheit": {"degree F": Fraction(1)},
     "share": {"percent": Fraction(1)},
     "money": {"cent": Fraction(1, 100), "dollar": Fraction(1)},
+    # why: exchange rates change: each currency is a dimension of its own
     "euros": {"euro": Fraction(1)}, "sterling": {"pound sterling": Fraction(1)}, "yen": {"yen": Fraction(1)},
     "rupees": {"rupee": Fraction(1)},
 }  # fmt: skip
@@ -62,7 +64,7 @@ _DEGREES = {"angle", "degrees Celsius", "degrees Fahrenheit"}
 
 
 def canonical(words: str) -> str:
-    """One name for a unit's spellings, `cm^2` for `square centimeters`; for unknown words themselves, in the singular.
+    """Return one name for a unit's spellings, `cm^2` for `square centimeters`; unknown words in the singular.
 
     Example:
         >>> canonical("miles per hour"), canonical("m s^{-2}"), canonical("Apples")
@@ -77,21 +79,23 @@ def canonical(words: str) -> str:
 
 
 def factor(gold: str | None, found: str | None) -> Fraction | None:
-    """How many of the first unit one of the second is; 1 where either is unknown; None where one can't be the other."""
+    """Return how many of the first unit one of the second is: 1 where either is unknown, None where they don't fit."""
     target, other = scale(gold), scale(found)
     if target is None or other is None:
         return Fraction(1)
     if target[0] == other[0]:
         return other[1] / target[1]
-    if {gold, found} == {"lb", "pound sterling"}:  # £5 are 5 pounds
+    # why: `pounds` is read as a mass, and £5 are 5 pounds
+    if {gold, found} == {"lb", "pound sterling"}:
         return Fraction(1)
-    shown_by_sign = {target[0], other[0]} <= _DEGREES and "angle" in (target[0], other[0])  # 20° may be 20 °C
+    # why: a degree sign alone may mean a temperature: 20° may be 20 °C
+    shown_by_sign = {target[0], other[0]} <= _DEGREES and "angle" in (target[0], other[0])
     return Fraction(1) if shown_by_sign else None
 
 
 @lru_cache(maxsize=1024)
 def scale(unit: str | None) -> tuple[str, Fraction] | None:
-    """Dimension and size in base units of a canonical unit, such as `cm^2` or `km/h`; None for any other word."""
+    """Return dimension and size in base units of a canonical unit, `cm^2` or `km/h`; None for any other word."""
     if unit is None:
         return None
     dimensions, size = Counter[str](), Fraction(1)
@@ -104,6 +108,7 @@ def scale(unit: str | None) -> tuple[str, Fraction] | None:
             exponent = int(found[2] or 1) * (-1 if index else 1)
             dimensions[dimension] += exponent
             size *= one**exponent
+    # why: a liter and 1,000 cm^3 must have one dimension, so volumes and areas become powers of length
     for name, power in _POWERS_OF_LENGTH.items():
         dimensions["length"] += power * dimensions.pop(name, 0)
     powers = sorted((name, power) for name, power in dimensions.items() if power)
@@ -111,7 +116,7 @@ def scale(unit: str | None) -> tuple[str, Fraction] | None:
 
 
 def _product(words: str) -> str | None:
-    """`m*s^-2` of `m s^{-2}`; None where a word of it is no known unit."""
+    """Return `m*s^-2` for `m s^{-2}`; None where one of its words is no known unit."""
     if prefix := _PREFIX.match(words):
         name = _name(prefix[2])
         return f"{name}^{2 if prefix[1].startswith('s') else 3}" if name else None

@@ -1,6 +1,6 @@
-r"""One spelling for what LaTeX and people write in many ways, before any comparison.
+r"""Give answers one spelling before any comparison, since LaTeX and people write the same in many ways.
 
-Every rule keeps the meaning; what gives meaning away (units, percent signs) is returned beside the text.
+Every rule keeps the meaning; units and percent signs, which are taken off, are returned beside the text.
 """
 
 import re
@@ -35,7 +35,7 @@ _FUNCTIONS = "arc(?:sin|cos|tan|cot)|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|cis|
 _UNIT_LETTER, _NO_VALUE = "[ACJKNVW]", r"(?<!\d\\[,;: ])(?<!\d[~ ])"
 """A letter that is a unit where a space parts it from a number: 5\\,\\mathrm{N}."""
 _QUOTED = re.compile(r"\\text\{\s*((?:\\?\$)?[-+]?\.?\d[^{}]*)\}")
-"""A whole answer as text: the words in it may be a unit, a time of day, or joined assignments."""
+"""A whole answer that is written as text: its words may be a unit, a time of day, or joined assignments."""
 _RULES = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -98,17 +98,18 @@ _ROOT = re.compile(r"√\s*(\d+(?:\.\d+)?|\{|\(|[a-zA-Z])")
 
 @dataclass(frozen=True)
 class Normal:
-    """An answer in its normal spelling, with what was set apart."""
+    """An answer in its normal spelling, with its percent sign and unit set apart."""
 
     text: str
     percent: bool = False
     unit: str | None = None
-    """Canonical name of a trailing unit, or the words themselves."""
+    """Canonical name of a trailing unit, or its words where it is unknown."""
 
 
-@lru_cache(maxsize=4096)  # a ground truth meets a whole group of responses
+# why: a ground truth meets a whole group of responses
+@lru_cache(maxsize=4096)
 def normalize(latex: str) -> Normal:
-    r"""Normal form of an answer.
+    r"""Return the normal form of an answer.
 
     Example:
         >>> normalize(r"$1\,000\,000 \text{ cm}$")
@@ -117,9 +118,11 @@ def normalize(latex: str) -> Normal:
     text = without_degrees(spell(latex))
     value, percent = _split_percent(text)
     value, unit = split_unit(value)
-    if not percent:  # 5 percent of the cost
+    # why: in `5 percent of the cost`, the percent is last only once the words are gone
+    if not percent:
         value, percent = _split_percent(value)
-    if (percent or unit) and _has_items(value):  # each has its own
+    # why: each item of a list has its own unit, which is set apart when the items are compared
+    if (percent or unit) and _has_items(value):
         return Normal(text)
     return Normal(_tidy(value), percent, unit)
 
@@ -129,13 +132,15 @@ def _has_items(text: str) -> bool:
 
 
 def spell(latex: str) -> str:
-    """The spelling rules alone: characters, commands, digit groups, wrappers."""
+    """Apply the spelling rules alone: characters, commands, digit groups, wrappers."""
     text = latex.translate(_CHARACTERS)
     text = with_one_kind_of_dots(_scripts(text))
     text = _tidy(text)
-    if not re.search(r"\\begin\{|\\\\\s*[\d&-]", text):  # doubled escapes, unless they end the rows of a matrix
+    # why: some data sets double every escape; in a matrix, a doubled one ends a row
+    if not re.search(r"\\begin\{|\\\\\s*[\d&-]", text):
         text = re.sub(r"\\\\(?=[a-zA-Z{}%$,!])", r"\\", text)
-    if "\\" in text:  # as every rule has
+    # why: every rule needs a backslash, so plain texts skip them all
+    if "\\" in text:
         for pattern, replacement in _RULES:
             text = pattern.sub(replacement, text)
         if quoted := _QUOTED.fullmatch(text):
@@ -150,12 +155,13 @@ def spell(latex: str) -> str:
     text = _SCIENTIFIC.sub(r"\1\\times 10^{\2}", text)
     text = _MIXED.sub(r"\1\\frac{\2}{\3}", text)
     text = re.sub(r"\\!\s*", "", text)
-    text = re.sub(r"(\\\\)|\\[,;:>]|\\ |~", lambda found: found[1] or " ", text)  # a matrix keeps its \\\\
+    # why: a matrix keeps the \\ between its rows
+    text = re.sub(r"(\\\\)|\\[,;:>]|\\ |~", lambda found: found[1] or " ", text)
     return _tidy(text)
 
 
 def strip_braces(text: str) -> str:
-    """Take off pairs of braces around the whole text, however many: linear in its length."""
+    """Take off the pairs of braces around the whole text, however many, in time linear in its length."""
     opened = len(text) - len(text.lstrip("{"))
     closed = len(text) - len(text.rstrip("}"))
     for count in range(min(opened, closed), 0, -1):
@@ -163,7 +169,8 @@ def strip_braces(text: str) -> str:
         if _never_closes_outside(inner):
             return inner
         if count > 200:
-            return text  # no answer is wrapped like this in earnest
+            # why: to try thousands of pairs one by one would be quadratic, and no answer is wrapped so
+            return text
     return text
 
 
@@ -177,7 +184,7 @@ def _never_closes_outside(text: str) -> bool:
 
 
 def _tidy(text: str) -> str:
-    """Without outer spaces, dollars, math delimiters, braces, and trailing punctuation."""
+    """Return the text without outer spaces, dollars, math delimiters, braces, and trailing punctuation."""
     while True:
         before = text
         text = text.strip().strip("$").strip()
@@ -198,7 +205,8 @@ def _scripts(text: str) -> str:
 def _join_digits(text: str) -> str:
     for pattern in _THOUSANDS:
         text = pattern.sub("", text)
-    text = _BRACKETED.sub(lambda found: found[0].replace(",", ", "), text)  # (1,200) is a pair
+    # why: (1,200) is a pair, no 1200
+    text = _BRACKETED.sub(lambda found: found[0].replace(",", ", "), text)
     text = _COMMA_NUMBER.sub(lambda found: found[0].replace(",", ""), text)
     return _SPACED_NUMBER.sub(lambda found: found[0].replace(" ", ""), text)
 

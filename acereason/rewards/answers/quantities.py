@@ -1,4 +1,4 @@
-"""Two quantities in one unit, so that their numbers can be compared."""
+"""Bring two quantities to one unit, so that their numbers can be compared."""
 
 from fractions import Fraction
 
@@ -11,7 +11,7 @@ from acereason.rewards.answers.units import bare_unit
 
 
 def in_one_unit(gold: Normal, found: Normal) -> tuple[str, str] | None:
-    """Both numbers, in the ground truth's unit; None where one unit can't be the other."""
+    """Return both numbers in the ground truth's unit; None where the units measure different things."""
     gold, found = _with_bare_units(gold, found)
     if {gold.unit, found.unit} == {"degree", "radian"}:
         degrees = [_radians(side) if side.unit == "degree" else side.text for side in (gold, found)]
@@ -23,7 +23,7 @@ def in_one_unit(gold: Normal, found: Normal) -> tuple[str, str] | None:
 
 
 def times(text: str, factor: Fraction) -> str:
-    """A text for `factor` times its value."""
+    """Return the text of `factor` times the value of a text."""
     if factor == 1:
         return text
     value = number(text)
@@ -31,7 +31,7 @@ def times(text: str, factor: Fraction) -> str:
 
 
 def _with_bare_units(gold: Normal, found: Normal) -> tuple[Normal, Normal]:
-    """Letters that may be a unit or variables, `5m`, are a unit where the other side has one."""
+    """Read letters that may be a unit or variables, `5m`, as a unit where the other side has one."""
     for one, other in ((gold, found), (found, gold)):
         read = bare_unit(one.text) if one.unit is None and scale(other.unit) else None
         if read:
@@ -41,7 +41,7 @@ def _with_bare_units(gold: Normal, found: Normal) -> tuple[Normal, Normal]:
 
 
 def _in_radians(quantity: Normal, other: Normal) -> str:
-    """Degrees in radians where the other side is in multiples of pi, or an inverse trigonometric function."""
+    """Return degrees in radians where the other side is in multiples of pi, or an inverse trigonometric function."""
     if quantity.unit != "degree" or other.unit is not None:
         return quantity.text
     if r"\pi" not in other.text and not INVERSE.search(other.text):

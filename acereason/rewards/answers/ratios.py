@@ -1,4 +1,4 @@
-"""Ratios of three and more, as 1:2:3, which are no numbers: 2:4:6 is the same, 1/6 is not."""
+"""Read ratios of three or more terms, such as 1:2:3, which are no numbers: 2:4:6 is the same, 1/6 is not."""
 
 import re
 
@@ -9,7 +9,7 @@ _MOST = 8
 
 
 def ratio(text: str) -> list[str] | None:
-    """The terms of a ratio of three or more, with or without names for them; None for anything else.
+    """Return the terms of a ratio of three or more, with or without names for them; None for anything else.
 
     Example:
         >>> ratio("a:b:c = 1:2:3"), ratio("3:2")
@@ -26,7 +26,7 @@ def ratio(text: str) -> list[str] | None:
 
 
 def _terms(text: str) -> list[str]:
-    """What stands between colons outside of all brackets."""
+    """Return the parts between colons outside of all brackets."""
     terms, depth = [""], 0
     for character in text:
         depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(character, 0)

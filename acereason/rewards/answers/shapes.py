@@ -1,4 +1,4 @@
-r"""How a whole answer is built: a single expression, a list, a set, a tuple; assignments are lists with names."""
+r"""Read how a whole answer is built: a single expression, a list, a set, a tuple; assignments are lists with names."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _RELATION = re.compile(r"[<>]|\\(?:le|ge|neq|cup|cap|setminus|mid|begin|emptyset
 
 @dataclass(frozen=True)
 class Shape:
-    """An answer taken apart once."""
+    """An answer with its outermost items, taken apart once."""
 
     text: str
     kind: Literal["single", "list", "set", "tuple"]
@@ -32,12 +32,13 @@ class Shape:
 
     @property
     def label(self) -> str | None:
-        """Of a single `x = ...`."""
+        """The name of a single `x = ...`, or None."""
         return split_label(self.text)[0]
 
     @property
     def names(self) -> bool:
         """Whether each item of a list names another variable: x = 1, y = 2."""
+        # why: x_1 and x_2 number the solutions for one variable, in any order
         labels = [label and label.partition("_")[0] for label, _ in map(split_label, self.items)]
         return self.kind == "list" and None not in labels and len(set(labels)) == len(labels)
 
@@ -54,7 +55,7 @@ class Shape:
 
     @property
     def values(self) -> list[str]:
-        """The items without labels."""
+        """The items without their labels."""
         return [rest for _, rest in map(split_label, self.items)]
 
     @property
@@ -64,7 +65,7 @@ class Shape:
 
 
 def shape(text: str) -> Shape:
-    """How an answer is built."""
+    """Return how an answer is built."""
     text = _rows(text)
     inner = bracketed(text)
     if inner is not None and inner.is_set:
@@ -80,7 +81,7 @@ def shape(text: str) -> Shape:
 
 
 def _rows(text: str) -> str:
-    r"""`x=1, y=2` of a system of assignments, `\begin{cases} x=1 \\ y=2 \end{cases}`; other texts as they are."""
+    r"""Return `x=1, y=2` for the system `\begin{cases} x=1 \\ y=2 \end{cases}`; other texts as they are."""
     if r"\begin" not in text or not (found := _SYSTEM.fullmatch(text)):
         return text
     rows = [row.replace("&", "").strip(" ,;") for row in _ROW_END.split(found[2])]
@@ -89,7 +90,7 @@ def _rows(text: str) -> str:
 
 
 def _grouped(items: list[str]) -> list[str]:
-    """`x=1, y=2` and `x=2, y=1` of x=1, y=2, x=2, y=1: names that come again begin another answer."""
+    """Return `x=1, y=2` and `x=2, y=1` for x=1, y=2, x=2, y=1: names that come again begin another answer."""
     labels = [split_label(item)[0] for item in items]
     period = len(set(labels))
     rounds, rest = divmod(len(items), period)
@@ -99,7 +100,7 @@ def _grouped(items: list[str]) -> list[str]:
 
 
 def _named_tuple(text: str) -> list[str] | None:
-    """`x = 1` and `y = 2` of (x, y) = (1, 2); None for others."""
+    """Return `x = 1` and `y = 2` for (x, y) = (1, 2); None for other texts."""
     label, rest = split_label(text) if text.startswith("(") else (None, text)
     if label is None or (found := bracketed(rest)) is None or found.is_set:
         return None
@@ -110,6 +111,6 @@ def _named_tuple(text: str) -> list[str] | None:
 
 
 def spread_names(text: str) -> list[str] | None:
-    """`a = 1` and `b = 1` of `a = b = 1`; None for others."""
+    """Return `a = 1` and `b = 1` for `a = b = 1`; None for other texts."""
     *names, value = sides(text)
     return [f"{name} = {value}" for name in names] if len(names) > 1 and all(map(_NAME.fullmatch, names)) else None

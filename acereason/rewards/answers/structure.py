@@ -1,4 +1,4 @@
-r"""The outer shape of an answer: lists, tuples, sets, labels such as `x =`, choice letters, words."""
+r"""Read the outer shape of an answer: lists, tuples, sets, labels such as `x =`, choice letters, words."""
 
 import re
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ _CHOICE_WITH_TEXT = re.compile(r"(?:\\text\s*\{\s*)?(?:\(\s*([A-Z])\s*\)|([A-Z])
 _WORDS = re.compile(r"(?:\\text\s*\{\s*)?([A-Za-z][A-Za-z' -]*[A-Za-z])\s*\.?\s*\}?")
 
 _CUT_OFF = re.compile(r"(?<![<>!])=(?=\s*-?\d*\.\d+\s*\\ldots$)")
-r"""Of \pi = 3.14159..., which says no more than that it is about that."""
+r"""The equal sign of \pi = 3.14159..., which says only that the two are about equal."""
 
 
 @dataclass(frozen=True)
 class Bracketed:
-    r"""What one pair of brackets holds, such as `(1, 2]` or `\{1, 2\}`."""
+    r"""The content of one pair of brackets, such as `(1, 2]` or `\{1, 2\}`."""
 
     opening: str
     closing: str
@@ -35,12 +35,12 @@ class Bracketed:
 
     @property
     def is_set(self) -> bool:
-        """Whether order doesn't matter."""
+        """Whether it is a set, whose order doesn't matter."""
         return self.opening == r"\{"
 
 
 def split_list(text: str) -> list[str]:
-    r"""The items of a bare list: at top-level semicolons where there are any, else at commas, `and`, `or`.
+    r"""Return the items of a bare list: split at top-level semicolons if there are any, else at commas, `and`, `or`.
 
     Example:
         >>> split_list(r"(1, 2), (3, 4) \text{ and } 5")
@@ -49,11 +49,12 @@ def split_list(text: str) -> list[str]:
     text = _JOINER.sub(" , ", text)
     if text.startswith(r"\text{") and _closes_at_end(text, len(r"\text{")) and re.search(r",|\band\b|\bor\b", text):
         text = text[len(r"\text{") : -1]
+    # why: semicolons part answers whose own parts have commas: x=1, y=2; x=2, y=1
     return _split(text, {";"} if len(_split(text, {";"})) > 1 else {",", "and", "or"})
 
 
 def bracketed(text: str) -> Bracketed | None:
-    r"""The brackets around the whole text: `(a, b)`, `[a, b)`, `\{a\}` or bare `{a, b}`; None where there are none.
+    r"""Return the brackets around the whole text: `(a, b)`, `[a, b)`, `\{a\}` or bare `{a, b}`; else None.
 
     Parentheses around a single item only group it, and a set by a condition, `\{x \mid x > 0\}`, is no list.
     """
@@ -73,7 +74,7 @@ def bracketed(text: str) -> Bracketed | None:
 
 
 def split_label(text: str) -> tuple[str | None, str]:
-    r"""A leading `x =`, `f(x) =`, `(x, y) =` or `x \in` with its name, and the rest; None where there is none.
+    r"""Split off a leading `x =`, `f(x) =`, `(x, y) =` or `x \in`: return its name, or None for none, and the rest.
 
     A second relation in the rest, other than further equal signs, makes the whole an equation, not a label.
     """
@@ -86,25 +87,26 @@ def split_label(text: str) -> tuple[str | None, str]:
 
 
 def expand_plus_minus(item: str) -> list[str]:
-    r"""`a \pm b` as `a + b` and `a - b`; anything else as itself."""
-    if not re.search(r"\\(?:pm|mp)(?![a-zA-Z])", item):  # \pmx is no sign: it would be expanded for ever
+    r"""Return `a + b` and `a - b` for `a \pm b`; anything else as the only item."""
+    # why: the substitution below leaves \pmx, which is no sign, as it is: it would be expanded for ever
+    if not re.search(r"\\(?:pm|mp)(?![a-zA-Z])", item):
         return [item]
     signs = (("+", "-"), ("-", "+"))
     return [re.sub(r"\\mp(?![a-zA-Z])", low, re.sub(r"\\pm(?![a-zA-Z])", high, item)).strip() for high, low in signs]
 
 
 def is_function_value(*labels: str) -> bool:
-    """Whether labels name the value of a function, as y and f(x) both do."""
+    """Return whether labels name the value of a function, as y and f(x) both do."""
     return "y" in labels and any(re.fullmatch(r"[a-zA-Z]\(\w\)", label) for label in labels)
 
 
 def sides(text: str) -> list[str]:
-    """What stands between the top-level equal signs; the text itself where it has nothing else."""
+    """Return the parts between top-level equal signs; the text itself where all of them are empty."""
     return _split(text, {"="}) or [text]
 
 
 def without_approximation(text: str) -> str:
-    r"""`\frac{1}{3}` of `\frac{1}{3} \approx 0.33`; of `x \approx 0.33`, which has nothing better, `0.33`."""
+    r"""Return `\frac{1}{3}` for `\frac{1}{3} \approx 0.33`, but `0.33` for `x \approx 0.33`: a name is no value."""
     text = _CUT_OFF.sub(r"\\approx ", text)
     before, sign, after = text.partition(r"\approx")
     if not sign or not after.strip():
@@ -115,24 +117,24 @@ def without_approximation(text: str) -> str:
 
 
 def choice(text: str, with_text: bool = False) -> str | None:
-    r"""The letter of `C`, `(C)` or `\text{(C)}`; with `with_text` also of `(C) 42` and `C. 42`. None for others."""
+    r"""Return the letter of `C`, `(C)` or `\text{(C)}`; with `with_text` also of `(C) 42` and `C. 42`; else None."""
     found = _CHOICE.fullmatch(text) or (_CHOICE_WITH_TEXT.fullmatch(text) if with_text else None)
     return next(group for group in found.groups() if group).upper() if found else None
 
 
 def words(text: str) -> str | None:
-    r"""Lower-case words of `\text{not enough}` or `Tuesday`; None for mathematics."""
+    r"""Return the words of `\text{not enough}` or `Tuesday` in lower case; None for mathematics."""
     found = _WORDS.fullmatch(text)
     return " ".join(found[1].lower().split()) if found else None
 
 
 def is_wrapped(text: str) -> bool:
-    r"""Whether the whole is one `\text{...}`."""
+    r"""Return whether the whole text is one `\text{...}`."""
     return text.startswith(r"\text") and text.endswith("}")
 
 
 def _split(text: str, separators: set[str]) -> list[str]:
-    """The parts between these separators, outside all brackets, without empty ones."""
+    """Return the parts between these separators, outside all brackets, without empty ones."""
     parts, start = [], 0
     for token, begin, end in _top_level(text) or []:
         if token in separators:
@@ -142,7 +144,7 @@ def _split(text: str, separators: set[str]) -> list[str]:
 
 
 def _top_level(text: str) -> list[tuple[str, int, int]] | None:
-    """Separators and equal signs outside all brackets as (token, start, end); None where brackets don't match."""
+    """Return (token, start, end) of separators and equal signs outside all brackets; None if brackets don't match."""
     depth, found = 0, []
     for token in _TOKEN.finditer(text):
         name = token.group()
@@ -155,7 +157,7 @@ def _top_level(text: str) -> list[tuple[str, int, int]] | None:
 
 
 def _closes_at_end(text: str, start: int) -> bool:
-    """Whether the bracket opened before `start` is closed by the last token of the text, not before."""
+    """Return whether the bracket opened before `start` is closed by the last token of the text, not before."""
     depth = 1
     for token in _TOKEN.finditer(text, start):
         depth += _DEPTH.get(token.group(), 0)

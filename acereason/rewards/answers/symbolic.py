@@ -1,4 +1,4 @@
-r"""The slow path: expressions read by math-verify, compared as exact or 30-digit numbers, or else symbolically by it.
+r"""Compare expressions that math-verify reads: as exact or 30-digit numbers, else symbolically. This is the slow path.
 
 Guards stand where math-verify is too generous: it rounds to 6 decimals, folds case, and drops the base of `204_5`. Its
 own time-outs are signals that fail off the main thread and are switched off; `acereason.rewards.pool` bounds the time.
@@ -21,7 +21,7 @@ _DIGITS = 30
 _EXACTLY_ABOVE = 1e15
 """Numbers beyond it that agree to 20 digits may still differ by 1: 2^{100} and 2^{100} - 1."""
 _READING_SECONDS = 2.0
-"""CPU seconds for reading and evaluating either side by itself."""
+"""CPU seconds for reading and evaluating one side."""
 _BASE = re.compile(r"(\d+)\s*_\s*\{?\s*(\d+|\\text\s*\{\s*\w+\s*\})\s*\}?")
 _LETTERS = re.compile(r"\\text\s*\{[^{}]*\}|\\[a-zA-Z]+|([a-zA-Z])")
 
@@ -31,14 +31,14 @@ class Unparsable(ValueError):
 
 
 class _TooCostly(BaseException):
-    """Raised by a signal; a BaseException since sympy and math-verify swallow every Exception."""
+    """Raised by a signal; a BaseException, since sympy and math-verify swallow every Exception."""
 
 
 _TOO_COSTLY = (_TooCostly, MemoryError, RecursionError, OverflowError)
 
 
 def equal_expressions(answer: str, response: str, slack: float = 0.0) -> tuple[bool, str]:
-    """Whether two normalized expressions are equal, and what decided it.
+    """Return whether two normalized expressions are equal, and the path that decided.
 
     Args:
         slack: absolute difference that a rounded decimal may have.
@@ -51,6 +51,7 @@ def equal_expressions(answer: str, response: str, slack: float = 0.0) -> tuple[b
         return False, difference
     try:
         found, value = _read(response)
+    # why: a response that can't be read in time is wrong; only a ground truth makes that an error
     except _TOO_COSTLY:
         return False, "too costly to evaluate"
     if found is None:
@@ -62,7 +63,7 @@ def equal_expressions(answer: str, response: str, slack: float = 0.0) -> tuple[b
 
 @lru_cache(maxsize=4096)
 def read_answer(answer: str) -> tuple[Any, Any]:
-    """The ground truth as sympy reads it, and its real value, once in each process; raises Unparsable."""
+    """Return the ground truth as sympy reads it, and its real value, cached in each process; raises Unparsable."""
     try:
         found, value = _read(answer)
     except _TOO_COSTLY as error:
@@ -73,8 +74,9 @@ def read_answer(answer: str) -> tuple[Any, Any]:
 
 
 def _read(latex: str) -> tuple[Any, Any]:
-    """A sympy object and its real value; raises one of _TOO_COSTLY."""
-    import math_verify  # noqa: F401  loading it is not reading
+    """Return a sympy object and its real value; raises one of _TOO_COSTLY."""
+    # why: loaded before the time of reading begins
+    import math_verify  # noqa: F401
 
     with _cpu_limit(_READING_SECONDS):
         found = _parse(latex)
@@ -82,22 +84,24 @@ def _read(latex: str) -> tuple[Any, Any]:
 
 
 def _parse(latex: str) -> Any:
-    """A sympy object; None where the text is no mathematics that math-verify reads."""
-    if DOTS in latex:  # it would leave them out, and 1+2+\ldots+9 be 12
+    """Return a sympy object; None where the text is no mathematics that math-verify reads."""
+    # why: math-verify would leave them out, and 1+2+\ldots+9 be 12
+    if DOTS in latex:
         return None
-    from latex2sympy2_extended.math_normalization import NormalizationConfig  # loads sympy: half a second,
-    from math_verify import LatexExtractionConfig, parse  # which only verifiers pay
+    # why: these load sympy, for half a second that only verifiers should pay
+    from latex2sympy2_extended.math_normalization import NormalizationConfig
+    from math_verify import LatexExtractionConfig, parse
 
-    spelling = NormalizationConfig(units=False, malformed_operators=True, boxed="last")  # its units eat the t of 2t
+    # why: its rules for units would eat the t of 2t
+    spelling = NormalizationConfig(units=False, malformed_operators=True, boxed="last")
     whole = LatexExtractionConfig(False, boxed_match_priority=0, normalization_config=spelling)
-    found = parse(  # first_match: where the whole can't be read, no part of it is taken instead
-        rf"\boxed{{{latex}}}", [whole], "no_fallback", extraction_mode="first_match", parsing_timeout=None
-    )
+    # why: first_match: where the whole can't be read, no part of it is taken instead
+    found = parse(rf"\boxed{{{latex}}}", [whole], "no_fallback", extraction_mode="first_match", parsing_timeout=None)
     return _with_imaginary_unit(found[0]) if found else None
 
 
 def _with_imaginary_unit(expression: Any) -> Any:
-    """`i` is the imaginary unit, unless it counts the terms of a sum or product."""
+    """Read `i` as the imaginary unit, unless it counts the terms of a sum or product."""
     from sympy import Expr, I, Product, Sum
 
     if not isinstance(expression, Expr) or expression.has(Sum, Product):
@@ -107,7 +111,7 @@ def _with_imaginary_unit(expression: Any) -> Any:
 
 
 def _value(expression: Any) -> Any:
-    """Its real value to 30 digits; None for what has symbols, or is no real number."""
+    """Return an expression's real value to 30 digits; None for one with symbols, or that is no real number."""
     from sympy import Expr
 
     if not isinstance(expression, Expr) or expression.free_symbols:
@@ -117,19 +121,21 @@ def _value(expression: Any) -> Any:
 
 
 def _equal_values(gold: Any, found: Any, target: Any, value: Any, slack: float) -> bool | None:
-    """Comparison of two numbers; None where one isn't, or where cancellation leaves no digits to compare."""
+    """Compare two numbers; None where one is no number, or where cancellation leaves no digits to compare."""
     from sympy import Float, Rational
 
     if target is None or value is None:
         return None
     if isinstance(gold, Rational) and isinstance(found, Rational):
         return bool(gold == found)
+    # why: sympy lowers a number's precision, in bits, where digits have cancelled
     if min(getattr(number, "_prec", 1) for number in (target, value)) < 3 * _DIGITS:
         return None
     rounded = gold.has(Float) or found.has(Float)
     close = bool(abs(target - value) <= max(slack, (_NOISE if rounded else _SAME) * abs(target)))
     if not close or rounded or abs(target) < _EXACTLY_ABOVE:
         return close
+    # why: 2^{100} and 2^{100} - 1 agree to 20 digits; only the exact difference tells them apart
     difference = (gold - found).doit()
     return bool(difference == 0) if difference.is_Rational else None
 
@@ -137,14 +143,14 @@ def _equal_values(gold: Any, found: Any, target: Any, value: Any, slack: float) 
 def _equal_by_math_verify(gold: Any, found: Any) -> bool:
     from math_verify import verify
 
-    # not symmetric: the ground truth comes first
+    # why: verify is not symmetric: the ground truth comes first
     return verify(
         gold, found, float_rounding=12, allow_set_relation_comp=True, timeout_seconds=None, raise_on_error=True
     )
 
 
 def _difference_in_writing(answer: str, response: str) -> str | None:
-    """What math-verify overlooks: another number base, or a letter of the other case."""
+    """Return a difference that math-verify overlooks: another number base, or a letter of the other case."""
     bases, other_bases = _BASE.findall(answer), _BASE.findall(response)
     if bases != other_bases:
         return "another number base"
@@ -165,10 +171,12 @@ def _cpu_limit(seconds: float) -> Iterator[None]:
     def stop(signum: int, frame: FrameType | None) -> None:
         raise _TooCostly
 
+    # why: Python runs signal handlers in the main thread alone
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = signal.signal(signal.SIGVTALRM, stop)
+    # why: repeated, since a bare `except` in a library may swallow the first
     signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 0.5)
     try:
         yield

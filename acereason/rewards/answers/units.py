@@ -1,4 +1,4 @@
-r"""Units at the end of an answer: set apart, so that `10` answers `10 \text{ cm}`, and `5 m` does not answer `5 cm`."""
+r"""Split units off the end of an answer, so that `10` answers `10 \text{ cm}`, and `5 m` does not answer `5 cm`."""
 
 import re
 from fractions import Fraction
@@ -7,12 +7,13 @@ from acereason.rewards.answers.exact import as_latex, number
 from acereason.rewards.answers.measures import NAMES, canonical, scale
 
 _PRODUCTS_TOO = {"in", "mi", "ms", "mg", "nm"}
-"""What stands glued to a number for a unit as well as for a product of variables: 5mg."""
+"""Letters after a number that may be a unit or a product of variables: 5mg."""
 _COUNTED = {"unit", "people", "person", "percent", "point", "student", "apple", "ball", "coin", "card", "book", "page"}
 _MONEY = r"[€£¥₹]"
 
 
 def _either(words: set[str] | frozenset[str]) -> str:
+    # why: a pattern takes the first word that fits, and `m` fits the beginning of `min`
     return "|".join(sorted(words, key=len, reverse=True))
 
 
@@ -44,9 +45,9 @@ _AND = re.compile(r"\s*(?:\\text\{\s*and\s*\}|\band)\s*$")
 
 
 def split_unit(text: str) -> tuple[str, str | None]:
-    r"""The text without its trailing unit or leading currency sign, and the unit's canonical name.
+    r"""Return the text without its trailing unit or leading currency sign, and the unit's canonical name.
 
-    Degrees come back as `degree`. Words that can't be units (`and`, `sin`, `p.m.`) stay. What is measured in two units,
+    Degrees come back as `degree`. Words that can't be units (`and`, `sin`, `p.m.`) stay. A quantity in two units,
     `3 \text{ feet } 6 \text{ inches}`, comes back in the smaller one.
 
     Example:
@@ -65,7 +66,7 @@ def split_unit(text: str) -> tuple[str, str | None]:
 
 
 def _with_thousands(text: str, words: str) -> tuple[str, str | None]:
-    """A value with what its words multiply it by, and the unit of the rest: 2 million dollars."""
+    """Return a value times the number that its words begin with, and the unit that follows: 2 million dollars."""
     first, _, rest = words.partition(" ")
     if (times := _THOUSANDS.get(first.lower())) is None:
         return text, canonical(words)
@@ -74,7 +75,7 @@ def _with_thousands(text: str, words: str) -> tuple[str, str | None]:
 
 
 def bare_unit(text: str) -> tuple[str, str] | None:
-    """The text before letters that are a unit if anything says so, as in `5m`, and the unit; else None."""
+    """Return the text before letters that may be a unit, as in `5m`, and the unit; None where there are none."""
     found = _BARE.search(text)
     if not found:
         return None
@@ -84,7 +85,7 @@ def bare_unit(text: str) -> tuple[str, str] | None:
 
 
 def _unwrapped(words: str) -> str:
-    r"""`m/s^2` of `\text{m}/\text{s}^{2}`, or of the same as a fraction."""
+    r"""Return `m/s^2` for `\text{m}/\text{s}^{2}`, or for the same as a fraction."""
     words = re.sub(r"\\frac\s*\{(.*)\}\s*\{(.*)\}$", r"\1/\2", words)
     words = re.sub(r"\\(?:cdot|times)(?![a-zA-Z])", " ", words)
     words = re.sub(r"\\text\s*\{((?:[^{}]|\{[^{}]*\})*)\}", r" \1", words)
@@ -100,7 +101,7 @@ def _is_unit(words: str) -> bool:
 
 
 def _with_larger(text: str, unit: str | None) -> tuple[str, str | None]:
-    """A number of small units with the larger ones before it, as one number of small ones."""
+    """Add a number of larger units, which comes before it, to a number of small ones: 3 feet 6 inches."""
     found = _LARGER.fullmatch(text)
     if not found or (size := scale(unit)) is None:
         return text, unit
