@@ -79,7 +79,8 @@ def _schedule(folder: str) -> tuple[float, float]:
     try:
         with open(f"{folder}/schedstat") as file:
             on_core, waiting, _ = file.read().split()
-    except (FileNotFoundError, ProcessLookupError, ValueError):  # it has ended
+    # why: a process may end between its listing and this look at it
+    except (FileNotFoundError, ProcessLookupError, ValueError):
         return 0.0, 0.0
     return int(on_core) / 1e9, int(waiting) / 1e9
 

@@ -108,7 +108,7 @@ def _problem_found(tests: Tests, settings: CodeSettings) -> str | None:
     key = hashlib.sha256(repr((tests, settings)).encode(errors="replace")).digest()
     if key not in _found:
         if len(_found) >= _KEPT:
-            # why: a worker meets any number of problems; what it remembers must stay bounded
+            # why: a worker meets any number of problems, and its memory of them must stay bounded
             _found.clear()
         try:
             void = is_void(tests, lambda program: _passes(program, tests, settings))

@@ -240,7 +240,7 @@ def _serve(pipe: Connection, memory: int) -> None:
     """Answer calls in a worker process, within its memory, until its parent ends or hangs up."""
     # why: a group of its own: one kill takes along whatever a verifier has started
     os.setsid()
-    # why: where nobody has closed the pool, multiprocessing ends the process by this signal
+    # why: where the pool was not closed, multiprocessing ends the process by this signal
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     resource.setrlimit(resource.RLIMIT_AS, (memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
@@ -250,10 +250,12 @@ def _serve(pipe: Connection, memory: int) -> None:
     while True:
         try:
             function, args = pipe.recv()
-        except EOFError:  # the parent closed it, or is gone
+        # why: the parent has closed the pipe, or is gone
+        except EOFError:
             return
         try:
             failure, result = None, function(*args)
-        except Exception as error:  # reported to the parent, which makes it an error verdict
+        # why: whatever a verifier raises goes to the parent, which makes it an error verdict
+        except Exception as error:
             failure, result = f"{type(error).__name__}: {error}"[:500], None
         pipe.send((failure, result, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))

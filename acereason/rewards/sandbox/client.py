@@ -45,7 +45,7 @@ class Sandbox:
         Args:
             limits: the limits of every run.
             required: layers whose absence is an error.
-            imports: packages to load besides the standard library, and what may be read for them.
+            imports: packages to load besides the standard library, and the files that may be read for them.
             wanted: mechanisms to use where the machine offers them.
         """
         self.limits = limits

@@ -4,9 +4,9 @@ has no reach.
 Names that the test code uses and doesn't define stand for the program's. Plain data comes over by value and is compared
 as Python compares it; functions, classes and other objects come as proxies (`foreign.py`). Lists, dicts and sets that
 the program changes in place are changed here too, and the other way round. Functions and objects of the test code go
-over as proxies, too: the program may call them and use what their class defines.
+over as proxies, too: the program may call them and use the attributes that their class defines.
 
-Tests run as their framework would run them (`frameworks.py`), also those that the code only defines and nobody calls.
+Tests run as their framework would run them (`frameworks.py`), also tests that the code defines and never calls.
 """
 
 import ast
@@ -71,7 +71,8 @@ def run(job: dict[str, Any], names: dict[str, Any]) -> None:
 
 
 def _input(text: str = "") -> str:
-    return input(text)  # what a test may have put in its place
+    # why: by its name, since a test may have put a function of its own in its place
+    return input(text)
 
 
 def _rest_of_input() -> str:
@@ -91,7 +92,7 @@ def _judge(peer: Peer, job: dict[str, Any], names: dict[str, Any]) -> tuple[str,
         # why: only a module that the tests import can be lacking through no fault of the program's
         needed = error is not peer.raised and error.name in _imported(job["setup"] + "\n" + job["tests"])
         return "error" if needed else "runtime error", _where(error, job["tests"])
-    # why: an assertion, or whatever else a test raises where the program isn't what it asks for
+    # why: an assertion, or any other error of a test about a program that isn't as it should be
     except BaseException as error:
         theirs = error is peer.raised or isinstance(error, (NameError, ImportError))
         return "runtime error" if theirs else "wrong", _where(error, job["tests"])
@@ -183,7 +184,8 @@ class _Solution(ModuleType):
         return value
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name.startswith("__"):  # importlib's
+        # why: importlib sets such names on every module
+        if name.startswith("__"):
             super().__setattr__(name, value)
         else:
             self.__dict__["_peer"].ask("set global", None, name, value)

@@ -19,7 +19,7 @@ class Missing(Exception):
 
 
 def run(tree: ast.Module, module: ModuleType, as_pytest: bool, theirs: Callable[[BaseException], bool]) -> None:
-    """Execute a module of tests, then what it defines and doesn't call: TestCase classes and test functions.
+    """Execute a module of tests, then the TestCase classes and test functions that it defines and doesn't call.
 
     Args:
         tree: the tests.

@@ -182,7 +182,7 @@ def _ready(sources: list[int], deadline: float) -> list[int]:
 
 
 def _file(content: bytes) -> BinaryIO:
-    """Return an unnamed file in memory that nobody can change, open at its start."""
+    """Return an unnamed file in memory that can't be changed, open at its start."""
     fd = os.memfd_create("input", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     file = os.fdopen(fd, "r+b", buffering=0)
     file.write(content)

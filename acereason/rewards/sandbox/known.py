@@ -35,7 +35,7 @@ def named(text: str, trusted: bool) -> Any:
     """Return the object that `known_name` named.
 
     Raises:
-        ValueError: `text` comes from a program, and names what it has no reason to.
+        ValueError: `text` comes from a program, and names something that it has no reason to.
     """
     found = _find(text)
     harmless = isinstance(found, type) and (text.partition(":")[0] in _CLASSES or issubclass(found, BaseException))

@@ -52,7 +52,7 @@ def confine(readable: Iterable[str], writable: Iterable[str]) -> None:
     """Give up all files but these trees, for good. Nothing may be executed; needs `no_new_privileges` before.
 
     Args:
-        readable: directories and files to read; those that don't exist are left out.
+        readable: directories and files to read; missing ones are left out.
         writable: directories and files in which everything but executing is allowed.
     """
     version = abi()

@@ -24,7 +24,7 @@ _LONGEST_LINE = 64 * 2**20
 _IMMUTABLE = (int, float, complex, str, bytes, tuple, frozenset)
 _MUTABLE = (list, dict, set, bytearray)
 _LENDING = {"attribute", "item", "global"}
-"""Actions that answer with a part of an object: what one side does to such a list, the other sees."""
+"""Actions that answer with a part of an object: changes to such a list on one side show on the other."""
 _MOST_RETAINED, _LONGEST_RETAINED = 16, 2_000
 """Most lists that are followed, and characters of each one's JSON: looking at them costs time after every action."""
 
@@ -166,7 +166,7 @@ class Peer:
         self._shared[number] = copy, json.dumps(wire.encode(copy, self.refer))
 
     def _write_back(self) -> None:
-        """Send back what test code has done to lists that belong to objects over there."""
+        """Send back the changes that test code has made to lists which belong to objects over there."""
         # why: emptied first: while a request waits, it answers questions that lead here again
         shared, self._shared = self._shared, {}
         for number in list(shared):
@@ -174,7 +174,8 @@ class Peer:
             data = wire.encode(copy, self.refer)
             if json.dumps(data) != before:
                 self._request({"do": "replace", "target": {"yours": number}, "args": [data], "kwargs": {"dict": []}})
-            # why: 2 are the name here and the argument; without a third nobody can change the copy any more
+            # why: 2 are the name here and the argument; without
+            # a third, no test code can change the copy any more
             if sys.getrefcount(copy) > 2:
                 self._shared[number] = copy, json.dumps(data)
 
@@ -194,7 +195,7 @@ class Peer:
             raise PeerEnded from error
 
     def _take_notice(self, answer: dict[str, Any]) -> None:
-        """Take over what the other side printed, and its changed variables and lists."""
+        """Take over the text that the other side printed, and its changed variables and lists."""
         sys.stdout.write(answer.get("printed", ""))
         for name, data in answer.get("variables", {}).items():
             self.changed(name, self._decode(data))
@@ -288,5 +289,6 @@ class Peer:
 def _text_of(error: BaseException) -> str:
     try:
         return str.__str__(str(error))[:2000]
-    except Exception:  # a class of the program's
+    # why: a class of the program's may raise from its __str__
+    except Exception:
         return ""

@@ -1,4 +1,4 @@
-"""Test a sandbox at its start, by a program that tries what each layer is there to prevent."""
+"""Test a sandbox at its start, by a program that tries everything that its layers should prevent."""
 
 import json
 import os

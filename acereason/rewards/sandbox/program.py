@@ -116,7 +116,7 @@ def _serve(job: dict[str, Any], names: dict[str, Any]) -> None:
 
 
 def _load(job: dict[str, Any], names: dict[str, Any]) -> None:
-    """Fill the namespace with what the program defines, as a module called `solution`."""
+    """Fill the namespace with the program's definitions, as a module called `solution`."""
     _run_setup(job, names)
     _load_program(job, names)
 

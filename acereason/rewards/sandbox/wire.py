@@ -165,7 +165,7 @@ def _base_of(value: Any) -> str:
 
 def _numpy_of(value: Any) -> ModuleType | None:
     """Return NumPy where the value is an array or number of it, without objects; else None."""
-    # why: not imported: where nobody has loaded NumPy, no value is of it
+    # why: not imported: where NumPy isn't loaded, no value can be of it
     numpy = sys.modules.get("numpy")
     known = numpy and type(value).__module__ == "numpy" and isinstance(value, (numpy.ndarray, numpy.generic))
     return numpy if known and value.dtype.kind in _NUMBERS else None

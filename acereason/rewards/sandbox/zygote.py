@@ -109,7 +109,7 @@ class _Zygote:
         ready = [fd for fd, _ in poller.poll()]
         if watched in ready:
             return ""
-        # why: an empty message means that the other side is gone, so nobody needs the answer
+        # why: an empty message means that the other side is gone, which needs no answer any more
         return self.control.recv(64).decode() or "stop"
 
     def _become_program(self, fds: list[int], tell: int) -> None:
