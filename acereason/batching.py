@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence as Items
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -40,11 +40,6 @@ class MicroBatch:
     """[M] bool, tokens in the first tenth of their response (at least one token)."""
     last_tenth: Tensor
     """[M] bool, tokens in its last tenth."""
-
-    def tokens(self, rows: slice) -> "MicroBatch":
-        """The same row and documents with only some of the response tokens."""
-        names = ("predictors", "targets", "weights", "sampler_logprobs", "first_tenth", "last_tenth")
-        return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
 
 def pack(lengths: Items[int], budget: int) -> list[list[int]]:

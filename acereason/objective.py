@@ -1,4 +1,5 @@
-"""The objective as pure functions: group advantages (Eq. 2) and the token-level policy loss (Eq. 1).
+"""The objective as pure functions: group advantages (Eq. 2), and the weights and denominators of the token-level policy
+loss (Eq. 1), whose sum is taken in `acereason.models.head.PolicyLoss`.
 
 Strictly on-policy, one update a batch: the importance ratio is 1, so there is no old-log-prob pass, no clip and no KL
 term (section 3.2.1). What the paper leaves open is settled here and stated at each function.
@@ -68,19 +69,7 @@ def denominators(groups: list[Group]) -> dict[Normalize, int]:
     return {"group": sum(count > 0 for count in tokens), "batch": sum(tokens)}
 
 
-def policy_loss(logprobs: Tensor, weights: Tensor) -> Tensor:
-    """Eq. 1 as a loss: minus the weighted sum of log-probs. Its gradient is that of the ratio form at ratio 1.
-
-    SFT is the same with an advantage of 1 for every token.
-
-    Args:
-        logprobs: [N] log pi(token) at the sampling temperature.
-        weights: [N] from `token_weight`.
-    """
-    return -(logprobs * weights).sum()
-
-
-def importance_weights(logprobs: Tensor, sampler_logprobs: Tensor, cap: float) -> Tensor:
+def importance_weights(logprobs: Tensor, sampler_logprobs: Tensor, cap: float | None) -> Tensor:
     """Token-level truncated importance weights: min(pi_trainer / pi_sampler, cap), beyond the paper.
 
     They take out what engine and trainer differ in when both hold the same weights: other kernels, other rounding (Yao
@@ -90,8 +79,10 @@ def importance_weights(logprobs: Tensor, sampler_logprobs: Tensor, cap: float) -
     Args:
         logprobs: [N] the trainer's, at the sampling temperature.
         sampler_logprobs: [N] the engine's; NaN where it gave none, whose weight is 1.
-        cap: above 0; the paper above it takes 2.
+        cap: above 0; the paper above takes 2. None makes all weights 1.
     """
+    if cap is None:
+        return torch.ones_like(logprobs)
     return (logprobs.detach() - sampler_logprobs).nan_to_num(0.0).exp().clamp(max=cap)
 
 

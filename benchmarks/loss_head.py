@@ -18,8 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from acereason.models.head import chunked_loss
-from acereason.objective import policy_loss
+from acereason.models.head import PolicyLoss
 from benchmarks.race import peak_after_reset, peak_bytes
 from benchmarks.report import Row, print_rows
 
@@ -33,13 +32,14 @@ Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 def ours(hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """The trainer's."""
-    return chunked_loss(hidden, weight, targets, lambda lp, rows: policy_loss(lp, weights[rows]), 1.0, LOGITS_MIB)[0]
+    unknown = torch.full_like(weights, torch.nan)  # log-probs of an engine
+    return PolicyLoss.apply(hidden, weight, targets, weights, unknown, None, 1.0, LOGITS_MIB)[0]
 
 
 def all_logits(hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """[N, V] logits and log-probs in memory."""
     logprobs = torch.log_softmax((hidden @ weight.T).float(), -1)
-    return policy_loss(logprobs.gather(-1, targets[:, None])[:, 0], weights)
+    return -(weights * logprobs.gather(-1, targets[:, None])[:, 0]).sum()
 
 
 def checkpoints(hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor) -> Tensor:

@@ -19,7 +19,6 @@ import torch
 
 from acereason.batching import MicroBatch, collate
 from acereason.models.qwen import Backbone, Qwen, build_model, load_config
-from acereason.objective import policy_loss
 from acereason.types import Sequence
 from benchmarks.race import peak_after_reset, peak_bytes
 from benchmarks.report import Row, print_rows
@@ -58,7 +57,7 @@ def _updates(variant: str) -> Callable[[MicroBatch], float]:
 
 
 def _update(model: Qwen, optimizer: torch.optim.Optimizer, batch: MicroBatch) -> float:
-    loss, _, _ = model.token_loss(batch, lambda part, logprobs: policy_loss(logprobs, part.weights), 1.0, 256)
+    loss, _, _ = model.policy_loss(batch, 1.0, 256)
     loss.backward()
     optimizer.step()
     optimizer.zero_grad()

@@ -1,36 +1,36 @@
 """Log-probs, entropy and loss of chosen tokens without ever holding a [tokens, vocabulary] matrix.
 
-The loss's gradient is taken while a chunk's logits are at hand, so that they are computed once: three matrix products,
-as many as with all logits in memory. Computing them again in backward takes a fourth.
+The loss is linear in the log-probs, so each token's weight is all that its gradient needs. It is taken while a chunk's
+logits are at hand, so that they are computed once: three matrix products, as many as with all logits in memory.
+Computing them again in backward takes a fourth.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-Objective = Callable[[Tensor, slice], Tensor]
-"""(log-probs [C], which rows these are) -> their part of the loss, a scalar; the loss is their sum."""
+from acereason.objective import importance_weights
 
 FEW, FEW_ON_GPU = 32, 256
 """Rows whose softmax is taken at a time.
 
 On a CPU their float32 copies, 19 MB each for 152,064 words, should stay in the cache. On a GPU so few rows move some
-250 MB, 0.1 ms, while the thirty-odd kernels of a piece, the objective's among them, take about 0.3 ms to launch: the
+250 MB, 0.1 ms, while the thirty-odd kernels of a piece, the loss's among them, take about 0.3 ms to launch: the
 GPU would wait. 256 rows take 0.6 to 0.8 ms, and their two copies 311 MB. Estimated, not measured.
 """
 
 
 def chunked_logprobs(
-    hidden: Tensor, weight: Tensor, targets: Tensor, temperature: float = 1.0, logits_mib: int = 256
+    hidden: Tensor, lm_head: Tensor, targets: Tensor, temperature: float = 1.0, logits_mib: int = 256
 ) -> tuple[Tensor, Tensor]:
-    """log softmax(hidden @ weight.T / T)[target] and the entropy of that distribution, for every row.
+    """log softmax(hidden @ lm_head.T / T)[target] and the entropy of that distribution, for every row.
 
     Args:
         hidden: [N, H] final hidden states.
-        weight: [V, H] of the vocabulary projection, same dtype as `hidden`.
+        lm_head: [V, H] of the vocabulary projection, same dtype as `hidden`.
         targets: [N] token ids.
         temperature: T > 0, the sampling temperature.
         logits_mib: MiB of logits that are held at a time, in the dtype of `hidden`.
@@ -41,62 +41,76 @@ def chunked_logprobs(
     logprobs = hidden.new_empty(len(targets), dtype=torch.float32)
     entropy = torch.empty_like(logprobs)
     with torch.no_grad():
-        for rows in _chunks(weight, len(targets), logits_mib):
-            for few, logits in _pieces(rows, hidden[rows] @ weight.T):
+        for rows in _chunks(lm_head, len(targets), logits_mib):
+            for few, logits in _pieces(rows, hidden[rows] @ lm_head.T):
                 logprobs[few], entropy[few], _ = _softmax(logits, targets[few], temperature)
     return logprobs, entropy
 
 
-def chunked_loss(
-    hidden: Tensor, weight: Tensor, targets: Tensor, objective: Objective, temperature: float, logits_mib: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The objective of all rows' log-probs, differentiable in `hidden` and `weight`, with what `chunked_logprobs`
-    returns for the same arguments.
+class PolicyLoss(torch.autograd.Function):
+    """The loss of Eq. 1, minus the sum of weight x log-prob over the tokens. Its gradient is that of the ratio form at
+    ratio 1. SFT is the same with weights of 1.
 
-    Its gradients wait in memory for backward, which may run once.
+    `apply` takes the arguments of `forward`, without `ctx`, and is differentiable in `hidden` and `lm_head`.
     """
-    return _ChunkedLoss.apply(hidden, weight, targets, objective, temperature, logits_mib)
 
-
-class _ChunkedLoss(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
         hidden: Tensor,
-        weight: Tensor,
+        lm_head: Tensor,
         targets: Tensor,
-        objective: Objective,
+        weights: Tensor,
+        sampler_logprobs: Tensor,
+        importance_cap: float | None,
         temperature: float,
         logits_mib: int,
     ) -> tuple[Tensor, Tensor, Tensor]:
+        """Sum the loss, and take its gradient, chunk by chunk.
+
+        Args:
+            ctx: keeps the gradients for backward, which may run once.
+            hidden: [N, H] final hidden states.
+            lm_head: [V, H], same dtype as `hidden`.
+            targets: [N] token ids.
+            weights: [N] from `token_weight`.
+            sampler_logprobs: [N] the engine's; NaN where it gave none.
+            importance_cap: see `importance_weights`, which multiply `weights`.
+            temperature: T > 0, the sampling temperature.
+            logits_mib: MiB of logits that are held at a time, in the dtype of `hidden`.
+
+        Returns:
+            the loss, and what `chunked_logprobs` returns for the same arguments.
+        """
         logprobs = hidden.new_empty(len(targets), dtype=torch.float32)
         entropy, loss = torch.empty_like(logprobs), logprobs.new_zeros(())
-        grad_hidden, grad_weight = torch.empty_like(hidden), torch.zeros_like(weight, dtype=torch.float32)
-        for rows in _chunks(weight, len(targets), logits_mib):
-            grad = hidden[rows] @ weight.T  # logits first, their gradient in the end
+        grad_hidden, grad_lm_head = torch.empty_like(hidden), torch.zeros_like(lm_head, dtype=torch.float32)
+        for rows in _chunks(lm_head, len(targets), logits_mib):
+            grad = hidden[rows] @ lm_head.T  # logits first, their gradient in the end
             for few, logits in _pieces(rows, grad):
                 logprobs[few], entropy[few], probs = _softmax(logits, targets[few], temperature)
-                part, slope = _slope(objective, logprobs[few], few)
-                loss += part
-                logits.copy_(_grad_logits(probs, targets[few], slope / temperature))
-            torch.mm(grad, weight, out=grad_hidden[rows])
-            _add_product(grad_weight, grad.T, hidden[rows])
+                token_weights = weights[few] * importance_weights(logprobs[few], sampler_logprobs[few], importance_cap)
+                loss -= (token_weights * logprobs[few]).sum()  # Eq. 1
+                logits.copy_(_grad_logits(probs, targets[few], token_weights / temperature))
+            torch.mm(grad, lm_head, out=grad_hidden[rows])
+            _add_product(grad_lm_head, grad.T, hidden[rows])
             del grad, logits  # before the next chunk's
-        ctx.gradients = grad_hidden, grad_weight.to(weight.dtype)
+        ctx.gradients = grad_hidden, grad_lm_head.to(lm_head.dtype)
         ctx.mark_non_differentiable(logprobs, entropy)
         return loss, logprobs, entropy
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_loss: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        grad_hidden, grad_weight = ctx.gradients
+        """Give the gradients of `hidden` and `lm_head`, scaled by that of the loss."""
+        grad_hidden, grad_lm_head = ctx.gradients
         del ctx.gradients  # scaled in place: a second backward raises
-        return grad_hidden.mul_(grad_loss), grad_weight.mul_(grad_loss), None, None, None, None
+        return grad_hidden.mul_(grad_loss), grad_lm_head.mul_(grad_loss), *[None] * 6
 
 
-def _chunks(weight: Tensor, length: int, logits_mib: int) -> list[slice]:
+def _chunks(lm_head: Tensor, length: int, logits_mib: int) -> list[slice]:
     """Of as many tokens as the budget has room for, at least one."""
-    return _slices(0, length, max(1, logits_mib * 2**20 // (weight.element_size() * len(weight))))
+    return _slices(0, length, max(1, logits_mib * 2**20 // (lm_head.element_size() * len(lm_head))))
 
 
 def _pieces(rows: slice, logits: Tensor) -> Iterator[tuple[slice, Tensor]]:
@@ -124,17 +138,9 @@ def _softmax(logits: Tensor, targets: Tensor, temperature: float) -> tuple[Tenso
     return logprobs, entropy, probs.div_(total[:, None])
 
 
-def _slope(objective: Objective, logprobs: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
-    """The objective of some rows, and its derivative in their log-probs [C]."""
-    with torch.enable_grad():
-        logprobs = logprobs.detach().requires_grad_()
-        loss = objective(logprobs, rows)
-        return loss.detach(), torch.autograd.grad(loss, logprobs)[0]
-
-
-def _grad_logits(probs: Tensor, targets: Tensor, slope: Tensor) -> Tensor:
-    """slope x (onehot - probs), in place of `probs`: the derivative of a log-prob in its logits, scaled."""
-    return probs.mul_(-slope[:, None]).scatter_add_(-1, targets[:, None], slope[:, None])
+def _grad_logits(probs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """weights x (probs - onehot), in place of `probs`: the gradient of minus weights x log-prob in the logits."""
+    return probs.mul_(weights[:, None]).scatter_add_(-1, targets[:, None], -weights[:, None])
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:

@@ -3,7 +3,7 @@
 Parameter names are Hugging Face's own throughout, so that a checkpoint, an export and a rollout engine agree on them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from acereason.files import atomic_folder
 from acereason.models.attention import MISSING, attend_for, flash_attn
 from acereason.models.bytes import BYTES, byte_tokenizer
 from acereason.models.files import holders, weight_files, write_weights
-from acereason.models.head import chunked_logprobs, chunked_loss
+from acereason.models.head import PolicyLoss, chunked_logprobs
 from acereason.models.served import Served
 from acereason.models.sharding import fill, materialize, read
 
@@ -66,16 +66,18 @@ class Qwen(Qwen2ForCausalLM):
         a gradient."""
         return chunked_logprobs(self._predicting(batch), self.lm_head.weight, batch.targets, temperature, logits_mib)
 
-    def token_loss(
-        self, batch: MicroBatch, objective: Callable[[MicroBatch, Tensor], Tensor], temperature: float, logits_mib: int
+    def policy_loss(
+        self, batch: MicroBatch, temperature: float, logits_mib: int, importance_cap: float | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The loss, and what `token_logprobs` gives. `objective` is asked for some tokens of the batch at a time, with
-        their log-probs: the loss is the sum of its answers, and alone has a gradient."""
-        return chunked_loss(
+        """The loss of Eq. 1 over the batch's tokens with their weights, and what `token_logprobs` gives. The loss alone
+        has a gradient."""
+        return PolicyLoss.apply(
             self._predicting(batch),
             self.lm_head.weight,
             batch.targets,
-            lambda logprobs, rows: objective(batch.tokens(rows), logprobs),
+            batch.weights,
+            batch.sampler_logprobs,
+            importance_cap,
             temperature,
             logits_mib,
         )
@@ -211,7 +213,7 @@ def shard(model: Qwen, mesh: DeviceMesh, compute_dtype: str) -> Qwen:
     for layer in model.model.layers:
         fully_shard(layer, mesh=mesh, mp_policy=policy)
     fully_shard(model, mesh=mesh, mp_policy=policy)
-    for method in ("token_logprobs", "token_loss"):
+    for method in ("token_logprobs", "policy_loss"):
         register_fsdp_forward_method(model, method)
     return model
 

@@ -13,7 +13,6 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import OptimizerCallable
-from torch import Tensor
 from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
@@ -37,7 +36,6 @@ from acereason.models.qwen import (
 )
 from acereason.models.served import Served, ends_of, generation_of
 from acereason.modules.measures import Measures
-from acereason.objective import policy_loss
 from acereason.types import Sequence
 
 
@@ -208,7 +206,13 @@ class QwenModule(pl.LightningModule):
         """Names of the settings that the optimizer has."""
         return set(self.optimizer_of([torch.nn.Parameter(torch.zeros(1))]).param_groups[0]) - {"params"}
 
-    def accumulate(self, sequences: list[Sequence], measures: Measures, temperature: float = 1.0) -> None:
+    def accumulate(
+        self,
+        sequences: list[Sequence],
+        measures: Measures,
+        temperature: float = 1.0,
+        importance_cap: float | None = None,
+    ) -> None:
         """Add the gradient of minus the sum of weight x log-prob over this rank's response tokens.
 
         May run several times before `apply`: the sum is linear in the sequences. Every rank must call it as often.
@@ -218,7 +222,7 @@ class QwenModule(pl.LightningModule):
         self.observe([sequence for sequence in sequences if not sequence.weight], measures, temperature)
         for batch in self._micro_batches([sequence for sequence in sequences if sequence.weight]):
             with self.section("forward"):
-                loss, logprobs, entropy = self.model.token_loss(batch, self.objective, temperature, self.logits_mib)
+                loss, logprobs, entropy = self.model.policy_loss(batch, temperature, self.logits_mib, importance_cap)
             with self.section("backward"):
                 self.manual_backward(loss * self.trainer.world_size)  # FSDP2 averages over ranks, the objective sums
             measures.add(batch, logprobs, entropy, loss)
@@ -235,14 +239,6 @@ class QwenModule(pl.LightningModule):
         with self.section("optimizer"):
             grad_norm, rate = self._optimizer_step(denominator)
         return metrics | {"policy/grad_norm": grad_norm, "policy/lr": rate}
-
-    def objective(self, batch: MicroBatch, logprobs: Tensor) -> Tensor:
-        """The loss of a micro batch's tokens, or of some of them."""
-        return policy_loss(logprobs, self.token_weights(batch, logprobs))
-
-    def token_weights(self, batch: MicroBatch, logprobs: Tensor) -> Tensor:
-        """[M] what each response token's log-prob is multiplied by."""
-        return batch.weights
 
     def accept(self, metrics: dict[str, float]) -> None:
         """Raise where the weights must not change by a step with these metrics."""

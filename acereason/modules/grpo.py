@@ -5,9 +5,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
-from torch import Tensor
 
-from acereason.batching import MicroBatch
 from acereason.distributed import total
 from acereason.metrics import rollout_metrics
 from acereason.modules.explain import arithmetic, explain
@@ -18,7 +16,6 @@ from acereason.objective import (
     Normalize,
     assign_advantages,
     denominators,
-    importance_weights,
     loss_tokens,
     token_weight,
 )
@@ -70,7 +67,7 @@ class GRPOModule(RolloutModule):
             self.tell_callbacks(wave)
             assign_advantages(wave, self.ddof)
             with self.section("train"):
-                self.accumulate(self.sequences(wave), measures, self.sampling.temperature)
+                self.accumulate(self.sequences(wave), measures, self.sampling.temperature, self.importance_cap)
             groups += wave
         check_error_rate(groups, self.rewards.settings.max_error_rate)
         with self.section("train"):
@@ -92,12 +89,6 @@ class GRPOModule(RolloutModule):
                 "on-policy, each update has its own; model.strict_on_policy: false allows several"
             )
         return super().apply(measures, denominator)
-
-    def token_weights(self, batch: MicroBatch, logprobs: Tensor) -> Tensor:
-        """[M] by Eq. 1, and by the importance weights where they are asked for."""
-        if self.importance_cap is None:
-            return batch.weights
-        return batch.weights * importance_weights(logprobs, batch.sampler_logprobs, self.importance_cap)
 
     def tell_callbacks(self, groups: list[Group]) -> None:
         """The callbacks' turn, in their order in the YAML: overlong, easy filter, samples, or a user's own."""

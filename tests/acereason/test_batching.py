@@ -4,8 +4,7 @@ import pytest
 import torch
 from fakes import plain_logprobs, tiny_qwen
 
-from acereason.batching import MicroBatch, collate, pack, split_evenly
-from acereason.objective import policy_loss
+from acereason.batching import collate, pack, split_evenly
 from acereason.types import Sequence
 
 
@@ -62,27 +61,15 @@ def test_collate_positions_and_targets():
     assert batch.sampler_logprobs[2].isnan()
 
 
-def test_some_of_the_tokens():
-    batch = collate([Sequence([1, 2, 3, 4], 2, 0.5), Sequence([5, 6], 1, -1.0)])
-    part = batch.tokens(slice(1, 3))
-    assert (part.predictors.tolist(), part.targets.tolist(), part.weights.tolist()) == ([2, 4], [4, 6], [0.5, -1.0])
-    assert len(part.sampler_logprobs) == len(part.first_tenth) == len(part.last_tenth) == 2
-    assert part.input_ids is batch.input_ids
-
-
 def test_the_first_and_last_tenth_of_each_response():
     batch = collate([Sequence([0] * (3 + length), 3, 1.0) for length in (20, 1, 11)])
     assert batch.first_tenth.nonzero()[:, 0].tolist() == [0, 1, 20, 21, 22]  # 2 of 20, 1 of 1, 2 of 11
     assert batch.last_tenth.nonzero()[:, 0].tolist() == [18, 19, 20, 30, 31]
 
 
-def weighted(batch: MicroBatch, logprobs: torch.Tensor) -> torch.Tensor:
-    return policy_loss(logprobs, batch.weights)
-
-
 def test_an_empty_micro_batch_goes_through_the_model_without_a_gradient():
     model = tiny_qwen()
-    model.token_loss(collate([]), weighted, 1.0, 64)[0].backward()
+    model.policy_loss(collate([]), 1.0, 64)[0].backward()
     assert all(p.grad is None or not p.grad.any() for p in model.parameters())
 
 
@@ -125,7 +112,7 @@ def test_the_gradient_does_not_depend_on_micro_batches(budget):
     def gradient(parts: list[list[Sequence]]) -> torch.Tensor:
         model.zero_grad()
         for part in parts:
-            model.token_loss(collate(part), weighted, 1.0, 64)[0].backward()
+            model.policy_loss(collate(part), 1.0, 64)[0].backward()
         return torch.cat([p.grad.flatten() for p in model.parameters()])
 
     parts = split_evenly(sequences, budget, num_bins=20)

@@ -1,16 +1,16 @@
-from math import exp, log
+from math import exp, log, nan
 
 import pytest
 import torch
 from fakes import group, rollout
 
+from acereason.models.head import PolicyLoss
 from acereason.objective import (
     assign_advantages,
     entropy_of,
     group_advantages,
     importance_weights,
     loss_tokens,
-    policy_loss,
     token_weight,
 )
 
@@ -58,6 +58,18 @@ def test_a_failed_verifier_leaves_loss_and_baseline():
     assert not failed.rollouts[2].in_loss
 
 
+def policy_loss(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """The trainer's loss of tokens with these logits."""
+    unknown = torch.full((len(targets),), nan)
+    return PolicyLoss.apply(logits, torch.eye(logits.shape[1]), targets, weights, unknown, None, 1.0, 1)[0]
+
+
+def loss_of(losses: torch.Tensor, weight: float) -> float:
+    """The trainer's loss of tokens with these losses each, in a vocabulary of two words."""
+    logits = torch.stack([-losses, torch.log1p(-(-losses).exp()).clamp(min=-100)], -1)
+    return policy_loss(logits, torch.zeros(len(losses), dtype=torch.long), torch.full_like(losses, weight)).item()
+
+
 def _loss(groups: list[list[tuple[int, float]]], normalize: str) -> float:
     """Loss of groups of responses (length, per-token loss), all with advantage 1, by the weights of the step."""
     counts = [sum(length for length, _ in responses) for responses in groups]
@@ -65,7 +77,7 @@ def _loss(groups: list[list[tuple[int, float]]], normalize: str) -> float:
     for responses, tokens in zip(groups, counts, strict=True):
         weight = token_weight(1.0, tokens, normalize) / {"group": len(groups), "batch": sum(counts)}[normalize]
         for length, loss in responses:
-            total += policy_loss(torch.full((length,), -loss), torch.full((length,), weight)).item()
+            total += loss_of(torch.full((length,), loss), weight)
     return total
 
 
@@ -74,7 +86,7 @@ def test_token_mean_does_not_depend_on_the_split():  # L1: tokens with losses 1.
     weight = token_weight(1.0, 7, "batch") / 7
     for split in ([2, 5], [5, 2], [1, 6], [7]):
         parts = torch.tensor(losses).split(split)
-        assert sum(policy_loss(-part, torch.full_like(part, weight)).item() for part in parts) == pytest.approx(4.0)
+        assert sum(loss_of(part, weight) for part in parts) == pytest.approx(4.0)
 
 
 def test_long_and_short_responses():  # L2
@@ -92,7 +104,7 @@ def test_on_policy_gradient_is_that_of_the_clipped_ratio():  # L4
     targets, advantages = torch.tensor([0, 1, 2, 3, 4, 0]), torch.tensor([1.0, -2, 0.5, 3, -1, 0])
     logprobs = torch.log_softmax(logits, -1).gather(-1, targets[:, None]).squeeze(-1)
 
-    (ours,) = torch.autograd.grad(policy_loss(logprobs, advantages / 6), logits, retain_graph=True)
+    (ours,) = torch.autograd.grad(policy_loss(logits, targets, advantages / 6), logits)
     ratio = (logprobs - logprobs.detach()).exp()
     clipped = torch.minimum(ratio * advantages, ratio.clamp(0.8, 1.2) * advantages)
     (ppo,) = torch.autograd.grad(-clipped.mean(), logits)
@@ -119,3 +131,4 @@ def test_importance_weights_by_hand():
     weights = importance_weights(trainer, sampler, cap=2.0)
     assert weights.tolist() == pytest.approx([1.0, 2.0, exp(-1), 1.0])  # equal, e above the cap, below 1, none given
     assert not weights.requires_grad
+    assert importance_weights(trainer, sampler, cap=None).tolist() == [1.0] * 4

@@ -198,13 +198,13 @@ def test_torch_takes_grouped_heads_where_it_does_not_want_to_be_told(monkeypatch
 
 def documents_of(lengths: list[int]) -> list[Sequence]:
     torch.manual_seed(1)
-    return [Sequence(torch.randint(260, (length,)).tolist(), 1, 0.5) for length in lengths]
+    return [Sequence(torch.randint(260, (length,)).tolist(), 1, -1.0) for length in lengths]
 
 
 def losses(model, lengths: list[int]) -> tuple[Tensor, Tensor]:
     """Log-probs of a micro batch, and the gradient of their sum."""
     model.zero_grad()
-    loss, logprobs, _ = model.token_loss(collate(documents_of(lengths)), lambda part, logprobs: logprobs.sum(), 1.0, 64)
+    loss, logprobs, _ = model.policy_loss(collate(documents_of(lengths)), 1.0, 64)
     loss.backward()
     return logprobs, torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
 
@@ -423,7 +423,7 @@ def test_a_model_on_a_gpu_learns_what_it_learns_on_a_cpu(dtype, package):
     lengths = [9, 30, 2, 2, 21]
     expected = losses(tiny_qwen(), lengths)
     model, part = tiny_qwen().to("cuda", dtype), collate(documents_of(lengths), "cuda")
-    loss, logprobs, _ = model.token_loss(part, lambda _, logprobs: logprobs.sum(), 1.0, 64)
+    loss, logprobs, _ = model.policy_loss(part, 1.0, 64)
     loss.backward()
     gradient = torch.cat([parameter.grad.flatten().float().cpu() for parameter in model.parameters()])
     near = 1e-3 if dtype == FLOAT else 0.05

@@ -1,9 +1,11 @@
+import math
+
 import pytest
 import torch
 
 from acereason.models import head
-from acereason.models.head import chunked_logprobs, chunked_loss
-from acereason.objective import entropy_of, importance_weights, policy_loss
+from acereason.models.head import PolicyLoss, chunked_logprobs
+from acereason.objective import entropy_of
 
 MIB = 2**20
 
@@ -26,19 +28,31 @@ def plain(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, tem
     return torch.log_softmax(hidden @ weight.T / temperature, -1).gather(-1, targets[:, None]).squeeze(-1)
 
 
+def policy_loss(
+    hidden: torch.Tensor,
+    weight: torch.Tensor,
+    targets: torch.Tensor,
+    weights: torch.Tensor | None = None,
+    temperature: float = 1.0,
+    logits_mib: int = 1,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The loss without importance weights; by default all tokens weigh 1."""
+    weights, unknown = torch.ones(len(targets)) if weights is None else weights, torch.full((len(targets),), math.nan)
+    return PolicyLoss.apply(hidden, weight, targets, weights, unknown, None, temperature, logits_mib)
+
+
 @pytest.mark.usefixtures("rows_a_chunk")
 @pytest.mark.parametrize("temperature", [0.6, 1.0, 1.7])
 def test_values_and_gradients_equal_the_plain_computation(temperature):
     hidden, weight, targets = example()
-    upstream = torch.randn(17)
-    loss, logprobs, entropy = chunked_loss(
-        hidden, weight, targets, lambda logprobs, rows: policy_loss(logprobs, upstream[rows]), temperature, 1
-    )
+    weights = torch.randn(17)
+    loss, logprobs, entropy = policy_loss(hidden, weight, targets, weights, temperature)
     ours = torch.autograd.grad(3 * loss, (hidden, weight))  # what follows the loss scales the gradient
     reference = plain(hidden, weight, targets, temperature)
-    expected = torch.autograd.grad(3 * policy_loss(reference, upstream), (hidden, weight))
+    expected_loss = -(weights * reference).sum()
+    expected = torch.autograd.grad(3 * expected_loss, (hidden, weight))
 
-    torch.testing.assert_close(loss, policy_loss(reference, upstream), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(loss, expected_loss, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(logprobs, reference.detach(), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(entropy, entropy_of(hidden @ weight.T, temperature).detach(), atol=1e-5, rtol=1e-5)
     for mine, theirs in zip(ours, expected, strict=True):
@@ -48,36 +62,27 @@ def test_values_and_gradients_equal_the_plain_computation(temperature):
 
 
 @pytest.mark.usefixtures("rows_a_chunk")
-def test_weights_that_depend_on_the_log_probs_are_constants_of_the_gradient():
+def test_importance_weights_are_constants_of_the_gradient():
     hidden, weight, targets = example()
     sampler, advantages = plain(hidden, weight, targets, 0.8).detach() + torch.randn(17), torch.randn(17)
-
-    def objective(logprobs: torch.Tensor, rows: slice) -> torch.Tensor:
-        return policy_loss(logprobs, advantages[rows] * importance_weights(logprobs, sampler[rows], 1.5))
-
-    loss, _, _ = chunked_loss(hidden, weight, targets, objective, 0.8, 1)
+    sampler[5] = math.nan  # the engine gave none: the token keeps its weight
+    loss, _, _ = PolicyLoss.apply(hidden, weight, targets, advantages, sampler, 1.5, 0.8, 1)
     reference = plain(hidden, weight, targets, 0.8)
     ratios = (reference.detach() - sampler).exp().clamp(max=1.5)
     assert 1.5 in ratios
-    expected = torch.autograd.grad(-(advantages * ratios * reference).sum(), (hidden, weight))
+    ratios[5] = 1.0
+    expected_loss = -(advantages * ratios * reference).sum()
+    torch.testing.assert_close(loss, expected_loss, atol=1e-5, rtol=1e-5)
+    expected = torch.autograd.grad(expected_loss, (hidden, weight))
     for mine, theirs in zip(torch.autograd.grad(loss, (hidden, weight)), expected, strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.usefixtures("rows_a_chunk")
-def test_a_loss_that_is_not_linear_in_the_log_probs():
-    hidden, weight, targets = example()
-    loss, _, _ = chunked_loss(hidden, weight, targets, lambda logprobs, _: logprobs.square().sum(), 1.0, 1)
-    expected = torch.autograd.grad(plain(hidden, weight, targets, 1.0).square().sum(), (hidden, weight))
-    for mine, theirs in zip(torch.autograd.grad(loss, (hidden, weight)), expected, strict=True):
-        torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-5)
 
 
 @pytest.mark.usefixtures("rows_a_chunk")
 def test_bfloat16_is_accumulated_in_float32():
     """Values and gradients of the same numbers in float64 differ by bfloat16's rounding of logits and products."""
     hidden, weight, targets = example(torch.bfloat16)
-    loss, logprobs, entropy = chunked_loss(hidden, weight, targets, lambda logprobs, _: -logprobs.sum(), 0.8, 1)
+    loss, logprobs, entropy = policy_loss(hidden, weight, targets, temperature=0.8)
     ours = torch.autograd.grad(loss, (hidden, weight))
     exact = [tensor.detach().double().requires_grad_() for tensor in (hidden, weight)]
     reference = plain(*exact, targets, 0.8)
@@ -99,7 +104,7 @@ def test_rows_at_a_time_change_no_log_prob(monkeypatch):
     targets, results = torch.randint(33, (300,)), []
     for few in (head.FEW, head.FEW_ON_GPU):
         monkeypatch.setattr(head, "FEW", few)
-        loss, *told = chunked_loss(hidden, weight, targets, lambda logprobs, _: logprobs.sum(), 0.8, 1)
+        loss, *told = policy_loss(hidden, weight, targets, temperature=0.8)
         results.append([*told, *torch.autograd.grad(loss, (hidden, weight)), loss.detach()])
     for mine, theirs in zip(*results, strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=1e-6)
@@ -110,11 +115,9 @@ def test_many_chunks_round_a_bfloat16_gradient_once(monkeypatch):
     monkeypatch.setattr(head, "_chunks", lambda weight, length, _: head._slices(0, length, 1))
     hidden = torch.ones(1024, 1, dtype=torch.bfloat16)
     weight = torch.zeros(2, 1, dtype=torch.bfloat16, requires_grad=True)
-    loss, _, _ = chunked_loss(
-        hidden, weight, torch.zeros(1024, dtype=torch.long), lambda logprobs, _: logprobs.sum(), 1.0, 1
-    )
+    loss, _, _ = policy_loss(hidden, weight, torch.zeros(1024, dtype=torch.long))
     loss.backward()
-    assert weight.grad.flatten().tolist() == [512, -512]
+    assert weight.grad.flatten().tolist() == [-512, 512]
 
 
 def test_nothing_of_the_gradient_is_computed_without_one():
@@ -130,13 +133,13 @@ def test_nothing_of_the_gradient_is_computed_without_one():
 def test_logits_are_computed_once():
     hidden, weight, targets = example()
     with Watch() as watch:
-        chunked_loss(hidden, weight, targets, lambda logprobs, _: logprobs.sum(), 1.0, 1)[0].backward()
+        policy_loss(hidden, weight, targets)[0].backward()
     assert watch.products == 3  # logits, and a gradient each of hidden and weight
 
 
 def test_a_second_backward_is_refused():
     hidden, weight, targets = example()
-    loss, _, _ = chunked_loss(hidden, weight, targets, lambda logprobs, _: logprobs.sum(), 1.0, 1)
+    loss, _, _ = policy_loss(hidden, weight, targets)
     loss.backward(retain_graph=True)
     with pytest.raises(AttributeError, match="gradients"):
         loss.backward()
@@ -145,18 +148,18 @@ def test_a_second_backward_is_refused():
 def test_extreme_logits_stay_finite():
     hidden = torch.tensor([[100.0, 0, 0, -100], [0, 0, 0, 1e4]], requires_grad=True)
     weight = (torch.eye(4) * 50).requires_grad_()
-    loss, logprobs, entropy = chunked_loss(hidden, weight, torch.tensor([3, 3]), lambda lp, _: lp.sum(), 1.0, 1)
+    loss, logprobs, entropy = policy_loss(hidden, weight, torch.tensor([3, 3]))
     loss.backward()
     assert logprobs.tolist() == [-10_000, 0]
     assert entropy.tolist() == [0, 0]
-    assert hidden.grad.tolist() == [[-50, 0, 0, 50], [0, 0, 0, 0]]
+    assert hidden.grad.tolist() == [[50, 0, 0, -50], [0, 0, 0, 0]]
     assert torch.isfinite(weight.grad).all()
 
 
 def test_no_rows():
     hidden, weight = torch.zeros(0, 4, requires_grad=True), torch.randn(7, 4, requires_grad=True)
     targets = torch.zeros(0, dtype=torch.long)
-    loss, logprobs, entropy = chunked_loss(hidden, weight, targets, lambda logprobs, _: logprobs.sum(), 1.0, 1)
+    loss, logprobs, entropy = policy_loss(hidden, weight, targets)
     loss.backward()
     assert logprobs.shape == entropy.shape == (0,)
     assert loss.item() == 0
@@ -170,7 +173,7 @@ def test_the_budget_bounds_the_logits(dtype, rows):
     weight = torch.randn(8192, 4, dtype=dtype, requires_grad=True)
     targets = torch.zeros(1024, dtype=torch.long)
     with Watch() as watch:
-        chunked_loss(hidden, weight, targets, lambda logprobs, _: logprobs.sum(), 1.0, 2)[0].backward()
+        policy_loss(hidden, weight, targets, logits_mib=2)[0].backward()
         chunked_logprobs(hidden, weight, targets, logits_mib=2)
     assert watch.largest == rows * 8192
     assert rows * 8192 * dtype.itemsize == 2 * MIB

@@ -1,53 +1,49 @@
 """What FSDP2 rounds to the compute dtype, on a mesh of one CPU, and what it leaves alone."""
 
+import pytest
 import torch
 from fakes import tiny_qwen
 from forking import on_ranks
 
-from acereason.batching import MicroBatch, collate
+from acereason.batching import collate
 from acereason.models.qwen import Qwen, shard
 from acereason.types import Sequence
 
-SEQUENCES = [Sequence(list(b"12+34=46"), 3, 0.12345679, [-7.7777] * 5), Sequence(list(b"1+1=2"), 4, -1 / 3, [-1e-3])]
+SEQUENCES = [Sequence(list(b"12+34=46"), 3, 0.12345679, [-7.7777] * 5), Sequence(list(b"1+1=2"), 4, -1 / 3, [-8.7654])]
+CAP = 4.0
+"""Of the importance weights: below two of the six."""
 
 
-def learn(model: Qwen, told: list[MicroBatch]) -> tuple[torch.Tensor, torch.Tensor]:
-    """The loss, and its gradient in one row; `told` takes what the objective was asked for."""
-
-    def objective(part: MicroBatch, logprobs: torch.Tensor) -> torch.Tensor:
-        told.append(part)
-        return -(part.weights * logprobs).sum()
-
-    loss, _, _ = model.token_loss(collate(SEQUENCES), objective, 1.0, 64)
+def learn(model: Qwen) -> dict[str, torch.Tensor]:
+    """The loss, its gradient in one row, and the log-probs."""
+    loss, logprobs, _ = model.policy_loss(collate(SEQUENCES), 1.0, 64, importance_cap=CAP)
     loss.backward()
     gradients = [parameter.grad for parameter in model.parameters()]
-    return loss, torch.cat([getattr(grad, "full_tensor", lambda grad=grad: grad)().flatten() for grad in gradients])
+    flat = [getattr(grad, "full_tensor", lambda grad=grad: grad)().flatten() for grad in gradients]
+    return {"loss": loss.detach(), "gradient": torch.cat(flat), "logprobs": logprobs}
 
 
-def sharded(dtype: str, prepare=lambda model: []) -> dict[str, list[torch.Tensor]]:
+def sharded(dtype: str, prepare=lambda model: []) -> dict[str, torch.Tensor]:
     """What a rank of its own learns in that dtype: a group of ranks in this process would outlive the test by its
-    threads. `prepare` is given the model, and what it returns is among the answers."""
+    threads. `prepare` is given the model, and what it returns is the answer's `seen`."""
 
     def work(mesh):
-        told: list[MicroBatch] = []
         model = tiny_qwen()
         seen = prepare(model)
-        learned = learn(shard(model, mesh, dtype), told)
-        weights, sampler = (
-            torch.cat([getattr(part, name) for part in told]) for name in ("weights", "sampler_logprobs")
-        )
-        named = {"learned": [part.detach() for part in learned], "told": [weights, sampler]}
-        return {name: [part.tolist() for part in parts] for name, parts in named.items()} | {"seen": seen}
+        learned = learn(shard(model, mesh, dtype))
+        return {name: part.tolist() for name, part in learned.items()} | {"seen": seen}
 
     (answer,) = on_ranks(1, work)
     assert isinstance(answer, dict), answer
-    return answer
+    return {name: part if name == "seen" else torch.tensor(part) for name, part in answer.items()}
 
 
 def test_weights_and_log_probs_of_a_micro_batch_are_not_rounded():
     """They are float32 by contract: advantages of a group sum to zero, and ratios to the sampler are near one."""
-    whole = collate(SEQUENCES)
-    assert sharded("bfloat16")["told"] == [whole.weights.tolist(), whole.sampler_logprobs.tolist()]
+    learned, whole = sharded("bfloat16"), collate(SEQUENCES)
+    logprobs, sampler = learned["logprobs"].double(), whole.sampler_logprobs.double()
+    expected = -(whole.weights * (logprobs - sampler).exp().clamp(max=CAP) * logprobs).sum()
+    assert learned["loss"].item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_layers_compute_in_the_compute_dtype():
@@ -65,11 +61,11 @@ def test_layers_compute_in_the_compute_dtype():
 
 
 def test_a_bfloat16_step_is_near_the_float32_one():
-    loss, gradient = learn(tiny_qwen(), [])
-    rounded_loss, rounded = map(torch.tensor, sharded("bfloat16")["learned"])
-    assert abs(rounded_loss - loss) < 0.02 * abs(loss)
-    assert (rounded - gradient).norm() < 0.03 * gradient.norm()
+    exact, rounded = learn(tiny_qwen()), sharded("bfloat16")
+    assert abs(rounded["loss"] - exact["loss"]) < 0.02 * abs(exact["loss"])
+    assert (rounded["gradient"] - exact["gradient"]).norm() < 0.03 * exact["gradient"].norm()
 
 
 def test_float32_is_not_rounded_at_all():
-    assert sharded("float32")["learned"] == [part.detach().tolist() for part in learn(tiny_qwen(), [])]
+    learned = sharded("float32")
+    assert all(learned[name].equal(part) for name, part in learn(tiny_qwen()).items())

@@ -12,7 +12,6 @@ from acereason.batching import collate
 from acereason.errors import UserError
 from acereason.modules.base import QwenModule, Schedule
 from acereason.modules.measures import Measures
-from acereason.objective import policy_loss
 from acereason.types import Sequence
 
 
@@ -102,18 +101,16 @@ def sequence(first: int, weight: float) -> Sequence:
 def test_sequences_of_weight_0_are_measured_without_a_backward_pass(monkeypatch, weights):
     module, measures = updating(monkeypatch), Measures(torch.device("cpu"))
     calls = []
-    for name in ("token_loss", "token_logprobs"):
+    for name in ("policy_loss", "token_logprobs"):
         method = getattr(module.model, name)
         monkeypatch.setattr(
             module.model, name, lambda batch, *a, n=name, m=method: calls.append((n, batch)) or m(batch, *a)
         )
     rows = [sequence(10 * place, weight) for place, weight in enumerate(weights)]
     module.accumulate(rows, measures, 0.7)
-    assert all(bool(batch.weights.any()) == (name == "token_loss") for name, batch in calls if len(batch.targets))
+    assert all(bool(batch.weights.any()) == (name == "policy_loss") for name, batch in calls if len(batch.targets))
     plain = tiny_qwen()
-    loss, logprobs, entropy = plain.token_loss(
-        collate(rows), lambda part, logprobs: policy_loss(logprobs, part.weights), 0.7, 64
-    )
+    loss, logprobs, entropy = plain.policy_loss(collate(rows), 0.7, 64)
     loss.backward()
     for one, other in zip(module.model.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, atol=1e-6, rtol=1e-4)

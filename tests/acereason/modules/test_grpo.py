@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from fakes import BACKBONE, group, problem, rollout
+from fakes import BACKBONE, fake_trainer, group, plain_logprobs, problem, rollout, tiny_qwen
 
 from acereason.hooks import RolloutCallback
 from acereason.modules.grpo import GRPOModule
@@ -140,9 +140,37 @@ def test_an_engine_that_holds_another_policy_is_refused():
             checked.accept({"sync/logprob_gap": gap})
 
 
-def test_importance_weights_multiply_eq_1():
-    batch = SimpleNamespace(weights=torch.tensor([0.5, -2.0]), sampler_logprobs=torch.tensor([-2.0, -1.0]))
-    logprobs = torch.tensor([-1.0, -2.0])
-    assert module().token_weights(batch, logprobs).tolist() == [0.5, -2.0]
-    weighed = module(importance_cap=2.0).token_weights(batch, logprobs)
-    assert weighed.tolist() == pytest.approx([0.5 * 2.0, -2.0 / e])
+def stepping(monkeypatch, wave: list[Group], **settings) -> GRPOModule:
+    """A module with a tiny model whose step has this wave of groups; its gradient stays, and its step is not logged."""
+    steps = module(**settings)
+    steps.model, steps.trainer = tiny_qwen(), fake_trainer()
+    steps.section = lambda name: nullcontext()
+    replaced = {
+        "ordered": lambda problems: problems,
+        "waves": lambda problems: [wave],
+        "manual_backward": lambda loss: loss.backward(),
+        "apply": lambda measures, denominator: measures.metrics(),
+        "log_step": lambda metrics, groups: metrics,
+    }
+    for name, function in replaced.items():
+        monkeypatch.setattr(steps, name, function)
+    return steps
+
+
+@pytest.mark.parametrize(("cap", "expected"), [(None, 1 - 1), (2.0, 2 - 1 / e), (3.0, e - 1 / e)])
+def test_importance_weights_multiply_eq_1(monkeypatch, cap, expected):
+    """One token, of which the engine gave an e-th of the trainer's probability in a correct response, and e times as
+    much in a wrong one."""
+    wave = [group(rollout("correct", 1), rollout("wrong", 1))]
+    plain, prompt = tiny_qwen(), wave[0].problem.prompt_ids
+    logprob = plain_logprobs(plain, [*prompt, 7])[-1, 7]
+    for each, gap in zip(wave[0].rollouts, (1, -1), strict=True):
+        each.response.sampler_logprobs = [logprob.item() - gap]
+    steps = stepping(monkeypatch, wave, importance_cap=cap, normalize="batch")
+    metrics = steps.training_step([problem()], 0)
+
+    loss = -(0.5**0.5) * expected * logprob  # advantages: (1 - 1/2) / std([1, 0]), and minus that
+    assert metrics["policy/loss"] == pytest.approx(loss.item(), abs=1e-4)
+    loss.backward()
+    for one, other in zip(steps.model.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, atol=1e-4, rtol=1e-4)
