@@ -63,13 +63,18 @@ class _Zygote:
 
     def serve(self) -> None:
         """Run each requested job until the other side hangs up."""
-        while True:
-            message, fds, _, _ = socket.recv_fds(self.control, 64, _DESCRIPTORS)
-            if not message:
-                break
-            if message == RUN:
-                self._say(self._run(fds))
-        self.layers.close()
+        try:
+            while True:
+                message, fds, _, _ = socket.recv_fds(self.control, 64, _DESCRIPTORS)
+                if not message:
+                    break
+                if message == RUN:
+                    self._say(self._run(fds))
+        except ConnectionError:
+            # why no error: the other side hung up while a program ran, and nobody waits for its outcome
+            pass
+        finally:
+            self.layers.close()
 
     def _run(self, fds: list[int]) -> dict[str, Any]:
         self.layers.open_scratch()

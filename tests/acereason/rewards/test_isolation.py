@@ -85,6 +85,29 @@ def test_a_dead_zygote_is_an_error() -> None:
     sandbox.close()
 
 
+def test_its_end_while_a_program_runs_leaves_no_folder_and_says_nothing() -> None:
+    code = (
+        "import os, subprocess, time\n"
+        "from acereason.rewards.sandbox import Sandbox\n"
+        "def folders():\n"
+        "    find = ['find', '/tmp', '-maxdepth', '1', '-name', 'acereason-*', '-uid', str(os.getuid())]\n"
+        "    return len(subprocess.run(find, capture_output=True, text=True).stdout.split())\n"
+        "before = folders()\n"
+        "sandbox = Sandbox(wanted=['landlock', 'seccomp'])\n"  # with namespaces it needs no folder
+        "print(folders() - before)\n"
+        "with sandbox.start({'mode': 'script', 'program': 'while True: pass'}):\n"
+        "    time.sleep(0.3)\n"
+        "    sandbox.close()\n"
+        "print(folders() - before)"
+    )
+    switch = [sys.executable, "tests/ordinary_user.py", str(SOMEBODY)] if AS_ROOT else []
+    command = [*switch, sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == ["1", "0"], done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_nothing_survives_the_owner() -> None:
     """A process that is killed in the middle of a run takes the sandbox and the program along."""
     owner = (
