@@ -1,4 +1,7 @@
-"""The recipe: one callback, one sentence of the paper, one entry in the YAML."""
+"""The callbacks make up the recipe: each does what one sentence of the paper says, and is one entry of the YAML.
+
+So a sentence can be read, tested and struck alone. Callbacks that only record or watch a run quote no sentence.
+"""
 
 from callbacks.checkpoints import Checkpoints
 from callbacks.curriculum import Curriculum

@@ -1,4 +1,4 @@
-"""Checkpoints from which a run resumes exactly."""
+"""This callback saves checkpoints, from which a run resumes with the same numbers."""
 
 import os
 import pickle
@@ -20,20 +20,20 @@ from acereason.signals import Interrupted, leave_in_time
 
 
 class Checkpoints(Checkpoint):
-    """Saves `checkpoints/step-NNNNNN.ckpt` every so many steps and at each epoch's end; at a stage's end
-    `checkpoints/step-NNNNNN-end-of-STAGE.ckpt`, which is kept.
+    """Saves `checkpoints/step-NNNNNN.ckpt` every `every_n_steps` steps and at each epoch's end, and
+    `checkpoints/step-NNNNNN-end-of-STAGE.ckpt`, which is never deleted, at each stage's end.
 
-    A checkpoint appears whole or not at all: it is written under another name and renamed. Lightning calls this
-    callback after all others, so that a checkpoint is a boundary between steps. It skips an epoch's last step and saves
-    when the epoch ends instead: Lightning 2.6.6 drops the first batches of the next epoch when it resumes from a
-    checkpoint of an epoch's last batch and the next epoch is longer.
+    A checkpoint appears whole or not at all: it is written under a hidden name and then renamed. Lightning calls this
+    callback after all others, so that a checkpoint is a boundary between steps. The last step of an epoch is saved when
+    the epoch ends.
 
-    A signal ends the run between two steps, or in the middle of a rollout, which is dropped; the step before is then
-    saved, if it is not yet: its weights are still there, and the rest of its state is remembered until the next step.
+    A signal ends the run between two steps, or in the middle of a rollout, which is dropped. The step before is then
+    saved, if it has no checkpoint yet: its weights are still in the model, and the rest of its state is remembered
+    until the next step ends.
 
     Args:
         every_n_steps: steps between two checkpoints.
-        keep: how many of the newest stay, stage ends not counted.
+        keep: number of the newest checkpoints that stay; those of stage ends are not counted.
     """
 
     def __init__(self, every_n_steps: int, keep: int = 2) -> None:
@@ -43,11 +43,11 @@ class Checkpoints(Checkpoint):
         self.every_n_steps, self.keep = every_n_steps, keep
         self._resumed_at: int | None = None
         self._cut_at: int | None = None
-        """The step after which a limit ends the run within an epoch."""
+        """Step after which `max_steps` or `max_time` ends the run within an epoch; None where none does."""
         self._unsaved: bytes | None = None
-        """State, but for weights and optimizer, of a step that has ended since the last checkpoint."""
+        """Pickled state, without weights and optimizer, of the last step where that has no checkpoint."""
         self._instead: dict[str, Any] = {}
-        """What a checkpoint holds instead of the trainer's own state."""
+        """Entries that replace the trainer's own in the next checkpoint."""
 
     @override
     def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict) -> None:
@@ -64,6 +64,8 @@ class Checkpoints(Checkpoint):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: Any, batch_idx: int
     ) -> None:
+        # why: Lightning 2.6.6, resumed from a checkpoint of an epoch's last batch, drops the first batches of the next
+        # epoch where that is longer; `on_train_epoch_end` saves this step instead
         if trainer.is_last_batch:
             return
         ends = trainer.should_stop or trainer.global_step == trainer.max_steps
@@ -71,14 +73,17 @@ class Checkpoints(Checkpoint):
             self._save(trainer, f"step-{trainer.global_step:06}.ckpt")
             self._cut_at = trainer.global_step if ends else None
         else:
+            # why: pickled now, since callbacks give their live lists and the next rollout moves the data's position on
             self._unsaved = pickle.dumps(_state(trainer))
         pl_module.end_if_interrupted()
 
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         stage_ended = getattr(trainer.datamodule, "stage_ended", False)
+        # why: Lightning ends a limited run as if its epoch were whole; resumed from a checkpoint of here with the limit
+        # raised, the run would skip the rest of the epoch
         if self._cut_at == trainer.global_step and not stage_ended:
-            return  # a limit of steps or time ends the run within an epoch: raised, it goes on within it
+            return
         end = f"-end-of-{trainer.datamodule.plan.stage}" if stage_ended else ""
         self._save(trainer, f"step-{trainer.global_step:06}{end}.ckpt")
         pl_module.end_if_interrupted()
@@ -90,10 +95,12 @@ class Checkpoints(Checkpoint):
 
     @override
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        # why: every rank takes part in saving; where not all have agreed to end, one would wait for the others for ever
         if not isinstance(exception, Interrupted) or not exception.agreed or not trainer.training:
-            return  # not every rank is here to save anything
+            return
         self._instead = pickle.loads(self._unsaved) if self._unsaved else {}
-        if self._instead.get("global_step") == trainer.global_step:  # the weights are still that step's
+        # why: once the next update is done the weights are another step's than the remembered state
+        if self._instead.get("global_step") == trainer.global_step:
             self._save(trainer, f"step-{trainer.global_step:06}.ckpt")
         newest = newest_checkpoint(run_folder(trainer))
         exception.kept = f"step {step_of(newest)} is saved in {newest}" if newest else "before its first checkpoint"
@@ -106,13 +113,15 @@ class Checkpoints(Checkpoint):
 
     def _save(self, trainer: pl.Trainer, name: str) -> None:
         folder, self._unsaved = run_folder(trainer) / CHECKPOINTS, None
+        # why: a resumed run doesn't take these steps again, so their metrics must be on disk before the checkpoint
         for logger in trainer.loggers:
-            logger.save()  # metrics up to here must not be younger than the checkpoint
+            logger.save()
         trainer.save_checkpoint(folder / f".{name}")
         if trainer.is_global_zero:
             _sync(folder / f".{name}")
             _replace(folder / f".{name}", folder / name)
             self._prune(folder)
+        # why: a rank that ran ahead could look for the newest checkpoint before rank 0 has renamed this one
         trainer.strategy.barrier("checkpoint")
 
     def _prune(self, folder: Path) -> None:
@@ -122,7 +131,7 @@ class Checkpoints(Checkpoint):
 
 
 def _state(trainer: pl.Trainer) -> dict[str, Any]:
-    """What Lightning's checkpoint holds of the trainer, but for weights and optimizer."""
+    """Return the state in Lightning's checkpoints, without weights and optimizer."""
     data = trainer.datamodule
     return {
         "epoch": trainer.current_epoch,
@@ -134,9 +143,10 @@ def _state(trainer: pl.Trainer) -> dict[str, Any]:
 
 
 def _clear(path: Path, step: int) -> None:
-    """Remove what a kill left half written; set aside what lies after the step that training goes on from."""
+    """Remove a checkpoint that a kill left half written; set aside one of a later step than training goes on from."""
     if path.name.startswith("."):
         _remove(path)
+    # why: `--ckpt_path last` would take it for the newest, though the run was sent back to an earlier step
     elif re.match(r"step-\d+", path.name) and step_of(path) > step:
         rank_zero_info(f"{path} is set aside: training goes on from step {step}")
         (path.parent / "superseded").mkdir(exist_ok=True)
@@ -144,13 +154,14 @@ def _clear(path: Path, step: int) -> None:
 
 
 def _sync(path: Path) -> None:
-    """A name may reach the disk before what it names: a machine that loses power would leave a hole."""
+    # why: a rename may reach the disk before the contents; a machine that loses power would leave a checkpoint of holes
     for file in path.iterdir() if path.is_dir() else [path]:
         with file.open("rb") as written:
             os.fsync(written.fileno())
 
 
 def _replace(path: Path, target: Path) -> None:
+    # why: a sharded checkpoint is a folder, and a rename can't replace a folder that has files in it
     _remove(target)
     path.rename(target)
 

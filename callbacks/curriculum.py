@@ -1,4 +1,4 @@
-"""Stage switching: response budgets that grow, math before code."""
+"""This callback switches stages: response budgets grow, and math comes before code."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +14,12 @@ from acereason.types import Problem
 
 class Curriculum(RolloutCallback):
     """Puts each stage's settings in force when its first epoch is planned: temperature, response budget, group size,
-    learning rate, and the policy that it starts from; what has a value for each epoch, when the epoch is planned. List
-    it first.
+    learning rate, and the policy that it starts from. Settings with a value for each epoch change when an epoch is
+    planned. List it first.
 
     "We begin with math-only RL using a stage-wise response length extension from 8K to 16K, and then to 24K. Next, we
     apply code-only RL with response lengths of 24K and 32K. Finally, ... math-only RL with a 32K response length
-    budget" (3.2.3). What a stage leaves null is the model's own setting. Logs stage/index and stage/epoch.
+    budget" (3.2.3). A setting that a stage leaves null is the model's own. Logs stage/index and stage/epoch.
     """
 
     def __init__(self) -> None:
@@ -27,6 +27,7 @@ class Curriculum(RolloutCallback):
 
     @override
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        # why: stages overwrite the module's settings; a later stage that names none goes back to the model's own
         self._sampling, self._group_size = pl_module.sampling, pl_module.group_size
 
     @override
@@ -34,8 +35,10 @@ class Curriculum(RolloutCallback):
         self, trainer: pl.Trainer, module: pl.LightningModule, problems: list[Problem]
     ) -> list[Problem]:
         plan = trainer.datamodule.plan
+        # why: not in `setup`: the module learns its rate from the optimizer, which is made after it
         if self._stage is None:
             self._learning_rate = module.learning_rate
+        # why: a run that resumes within the stage has trained on from that policy already
         if plan.stage != self._stage and plan.starts_from and plan.stage_start == trainer.global_step:
             policy = found(trainer, Path(plan.starts_from))
             module.restart_from(policy)
@@ -54,7 +57,7 @@ class Curriculum(RolloutCallback):
         pl_module.record({"stage/index": float(index), "stage/epoch": float(plan.stage_epoch)})
 
     def _changes(self, trainer: pl.Trainer) -> bool:
-        """Whether the stage has other values in this epoch than in the one before."""
+        """Return whether temperature or group size differ from those of the stage's epoch before."""
         stage, epoch = trainer.datamodule.stage, trainer.datamodule.plan.stage_epoch
         now, before = ((stage.temperature_in(n), stage.group_size_in(n)) for n in (epoch, max(0, epoch - 1)))
         return now != before
@@ -73,7 +76,8 @@ class Curriculum(RolloutCallback):
 
 
 def found(trainer: pl.Trainer, policy: Path) -> Path:
-    """An exported policy where it is now: a run's folder may have been moved or copied since its checkpoint."""
+    """Return the path at which an exported policy lies now; the recorded path where it is nowhere else."""
+    # why: the plan in a checkpoint records an absolute path, and the run's folder may have been moved or copied since
     homes = [run_folder(trainer)]
     if trainer.ckpt_path:
         homes.append(Path(trainer.ckpt_path).parents[1])

@@ -1,4 +1,4 @@
-"""The run's curves as a picture."""
+"""This callback draws the run's curves as a picture."""
 
 import lightning.pytorch as pl
 from matplotlib.axes import Axes
@@ -18,10 +18,10 @@ _PANELS = {
 
 
 class Curves(pl.Callback):
-    """Draws `curves.png` in the run's folder when an epoch ends, from what it has logged.
+    """Draws `curves.png` in the run's folder when an epoch ends, from the metrics that the run has logged.
 
     Args:
-        title: above the picture; null takes the run's folder name.
+        title: title above the picture; null takes the name of the run's folder.
     """
 
     def __init__(self, title: str | None = None) -> None:
@@ -31,6 +31,7 @@ class Curves(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         folder = run_folder(trainer)
         if trainer.is_global_zero and trainer.logger is not None:
+            # why: a logger may keep values in memory, and without `metrics.jsonl` TensorBoard's file is what is read
             trainer.logger.save()
             figure = draw(
                 read_curves(folder), list(getattr(trainer.datamodule, "stages", {})), self.title or folder.name
@@ -39,7 +40,14 @@ class Curves(pl.Callback):
 
 
 def draw(curves: dict[str, Curve], stages: list[str], title: str) -> Figure:
-    """Four panels over steps, stages shaded, evaluations with their standard errors."""
+    """Draw four panels over steps, with stages shaded and evaluations with their standard errors.
+
+    Args:
+        curves: every metric of the run by its name.
+        stages: names of the stages in their order.
+        title: title above the picture.
+    """
+    # why: no pyplot, which keeps every figure open until the process ends
     figure = Figure(figsize=(11, 6.5), layout="constrained")
     figure.suptitle(title)
     for axes, (name, tags) in zip(figure.subplots(2, 2).flat, _PANELS.items(), strict=True):

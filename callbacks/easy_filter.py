@@ -1,4 +1,4 @@
-"""Epoch-wise removal of easy problems."""
+"""This callback leaves easy problems out, epoch by epoch."""
 
 import json
 import re
@@ -20,17 +20,22 @@ from acereason.types import Group, Problem
 
 @dataclass
 class Filtered:
-    """One problem that a stage leaves out."""
+    """A problem that a stage leaves out, with the reason."""
 
     stage: str
     epoch: int
-    """Epoch of the stage whose rollouts are the evidence; -1: rolled out before its first."""
+    """Epoch of the stage whose rollouts are the evidence; -1 where the screening before its first epoch is."""
     problem: str
     why: str
 
 
 def kept_stages(stages: dict[str, Stage], name: str) -> set[str]:
-    """The stages before whose evidence counts in the named one, too."""
+    """Return the earlier stages whose left-out problems the named stage leaves out too.
+
+    Args:
+        stages: the stages in their order.
+        name: one of them.
+    """
     names = list(stages)
     before = names[: names.index(name)]
     kept: set[str] = set()
@@ -41,13 +46,14 @@ def kept_stages(stages: dict[str, Stage], name: str) -> set[str]:
 
 
 class EasyFilter(RolloutCallback):
-    """Leaves problems out of a stage that the policy solves already.
+    """Leaves out of a stage the problems that the policy solves already.
 
-    With `easy_filter: true`: "we remove easy problems that can be fully solved by the previous epoch's checkpoint,
-    i.e., problems for which every rollout passes all test cases" (3.2.3, code stage II); the epoch's own rollouts are
-    the evidence. With `screen`: problems whose rollouts by the policy that starts the stage are correct often enough
-    (3.2.3, math stages 3 and 4, which keep what is not solved by every rollout). With `keep_filtered`: what the stage
-    before has left out, too. List it after Curriculum.
+    A stage with `easy_filter: true` follows the sentence "we remove easy problems that can be fully solved by the
+    previous epoch's checkpoint, i.e., problems for which every rollout passes all test cases" (3.2.3, code stage II);
+    the rollouts of the stage's earlier epochs are the evidence. A stage with `screen: s` leaves out the problems of
+    which the policy that starts the stage solves at least a share s of its rollouts (3.2.3, math stages 3 and 4, which
+    keep the problems that are not solved by every rollout). A stage with `keep_filtered` also leaves out the problems
+    that the stage before it left out. List it after Curriculum.
 
     Writes `filtered.jsonl` in the run's folder, a line for each problem left out: stage, epoch, problem, why. Logs
     stage/filtered (problems left out of this epoch) and stage/remaining.
@@ -56,7 +62,7 @@ class EasyFilter(RolloutCallback):
     def __init__(self) -> None:
         self.filtered: list[Filtered] = []
         self.screened: dict[str, dict[str, list[int]]] = {}
-        """Of each stage that has been screened, the problems that were ever solved: correct rollouts, and all."""
+        """{stage: {problem: [correct rollouts, rollouts]}}, for the problems that a screening saw solved."""
 
     @override
     def select_problems(
@@ -66,8 +72,10 @@ class EasyFilter(RolloutCallback):
         if stage.screen is not None and plan.stage not in self.screened:
             self._screen(module, plan.stage, stage.screen, problems)
         stages, before = trainer.datamodule.stages, kept_stages(trainer.datamodule.stages, plan.stage)
+        # why: the counts are in the checkpoint, the limit is not: a resumed run filters by the `screen` of its config
         for name in [*filter(before.__contains__, stages), plan.stage]:
             self._apply_limit(name, stages[name].screen)
+        # why: only earlier epochs count, since a run that resumes within an epoch must plan it as it was planned before
         rows = [row for row in self.filtered if row.stage == plan.stage and row.epoch < plan.stage_epoch]
         rows += [row for row in self.filtered if row.stage in before]
         out = {row.problem for row in rows if row.epoch < 0 or stages[row.stage].easy_filter}
@@ -75,7 +83,8 @@ class EasyFilter(RolloutCallback):
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._write(trainer)  # not when the first epoch is planned: the run's folder has not begun then
+        # why: not when the first epoch is planned: the run's folder has not begun then
+        self._write(trainer)
 
     @override
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -86,6 +95,7 @@ class EasyFilter(RolloutCallback):
         if trainer.datamodule.stage.easy_filter:
             plan = trainer.datamodule.plan
             why = f"all {module.group_size} rollouts of step {trainer.global_step} correct"
+            # why: every rank plans the epoch of all problems, so each must know what the others' rollouts solved
             solved = gather([group.problem.id for group in groups if group.solved])
             self.filtered += [Filtered(plan.stage, plan.stage_epoch, problem, why) for problem in solved]
 
@@ -108,18 +118,23 @@ class EasyFilter(RolloutCallback):
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.filtered = [Filtered(**row) for row in state_dict["filtered"]]
-        screened = state_dict["screened"]  # older checkpoints name the stages alone
+        # why: older checkpoints list the names of the screened stages without counts
+        screened = state_dict["screened"]
         self.screened = screened if isinstance(screened, dict) else {stage: self._counts(stage) for stage in screened}
 
     def _counts(self, stage: str) -> dict[str, list[int]]:
-        """What the reasons of a screened stage say: correct rollouts, and all, of each problem that it left out."""
+        """Return {problem: [correct rollouts, rollouts]}, read from the reasons that a screened stage has written."""
         rows = [row for row in self.filtered if row.stage == stage and row.epoch < 0]
         return {row.problem: [int(count) for count in re.findall(r"\d+", row.why)] for row in rows}
 
     def _screen(self, module: pl.LightningModule, stage: str, limit: float, problems: list[Problem]) -> None:
-        """Roll out every problem once, each rank its share, and record those that are ever solved. A screening that is
-        killed goes on where it was, in a run that begins, or is resumed, where that one did."""
+        """Roll out every problem `group_size` times, each rank its share, and record the problems solved at least once.
+
+        A screening that was killed goes on where it was, in a run that begins, or is resumed, at the same step.
+        """
+        # why: the first epoch is planned before WeightSync's first push
         module.push_weights()
+        # why: a seed of its own, so that a stage's first steps don't draw the responses that it was screened by
         seed = derive_seed(module.seed, "screen", stage)
         judged = module.counted(f"screen-{stage}", problems, module.sampling, module.group_size, seed)
         solved = sorted((row.problem, row.correct, row.responses) for row in judged if row.correct)
@@ -128,7 +143,7 @@ class EasyFilter(RolloutCallback):
         rank_zero_info(f"stage {stage}: screened {len(problems):,} problems, {easy:,} are too easy and left out")
 
     def _apply_limit(self, stage: str, limit: float | None) -> None:
-        """Leave out of a screened stage the problems at or above the limit that is configured now."""
+        """Replace the rows of a screened stage by the problems at or above the limit that the config has now."""
         rates = {} if limit is None else self.screened.get(stage, {})
         why = "{} of {} rollouts correct by the policy that starts the stage"
         easy = [(problem, why.format(*seen)) for problem, seen in rates.items() if seen[0] / seen[1] >= (limit or 0)]

@@ -1,4 +1,4 @@
-"""The paper's rule of thumb, watched: temperature-adjusted entropy near 0.3."""
+"""This callback watches the paper's rule of thumb: the temperature-adjusted entropy stays near 0.3."""
 
 from acereason.health.entropy import EntropyBand
 from acereason.watching import Watching
@@ -13,10 +13,10 @@ class EntropyMonitor(Watching):
     effective RL training" (4.5.2).
 
     Args:
-        target: entropy in nats.
-        band: largest distance from the target, and largest fall below it within a stage, that is fine, nats.
-        window: steps whose mean is looked at.
-        every_n_steps: how often.
+        target: wanted entropy in nats.
+        band: largest distance from the target, and largest fall below it within a stage, that is fine, in nats.
+        window: number of steps over which the mean is taken.
+        every_n_steps: steps between two looks.
     """
 
     def __init__(self, target: float = 0.3, band: float = 0.1, window: int = 20, every_n_steps: int = 10) -> None:

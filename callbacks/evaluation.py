@@ -1,4 +1,4 @@
-"""Benchmarks while training."""
+"""This callback evaluates benchmarks while training."""
 
 from contextlib import nullcontext
 from typing import Any
@@ -11,12 +11,12 @@ from acereason.signals import Interrupted
 
 
 class Evaluation(pl.Callback):
-    """Evaluates before the first update, every so many steps, and at each stage's end. List it after WeightSync.
+    """Evaluates before the first update, every `every_n_steps` steps and at each stage's end. List it after WeightSync.
 
-    The step's checkpoint comes after it, so that a resumed run evaluates neither twice nor never; and it draws from
-    seeds of its own, so that training goes the same way with and without it. A signal ends it at once, and the run
-    that resumes from the step's checkpoint begins with it; but for one at an epoch's last step in a stage with
-    `patience`, which decides whether the stage ends there.
+    The step's checkpoint is saved after the evaluation, so that a resumed run neither repeats nor misses it. The
+    evaluation draws from seeds of its own, so that training goes the same way with and without it. A signal breaks an
+    evaluation off, and the run that resumes from the step's checkpoint begins with it. One evaluation is finished
+    first: that of an epoch's last step in a stage with `patience`, which decides whether the stage ends there.
 
     Args:
         every_n_steps: steps between two evaluations.
@@ -32,6 +32,7 @@ class Evaluation(pl.Callback):
     @property
     @override
     def state_key(self) -> str:
+        # why: a config may list the callback twice, and Lightning keeps the state of one class under one key
         return self._generate_state_key(every_n_steps=self.every_n_steps, benchmarks=self.benchmarks)
 
     @override
@@ -48,7 +49,8 @@ class Evaluation(pl.Callback):
             try:
                 with pl_module.unbroken() if _may_end_stage(trainer) else nullcontext():
                     pl_module.evaluate(self.benchmarks)
-            except Interrupted:  # the checkpoint comes first, and ends the run
+            # why: not raised from here: Checkpoints comes after this callback, saves the step and then ends the run
+            except Interrupted:
                 self._broken_off = True
 
     @override
@@ -61,6 +63,6 @@ class Evaluation(pl.Callback):
 
 
 def _may_end_stage(trainer: pl.Trainer) -> bool:
-    """Whether it depends on this evaluation alone if the epoch that ends now is its stage's last."""
+    """Return whether this evaluation alone decides if the epoch that ends now is its stage's last."""
     data = trainer.datamodule
     return not data.stage_ended and trainer.is_last_batch and data.stage.patience is not None

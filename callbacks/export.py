@@ -1,4 +1,4 @@
-"""The trained policy as a Hugging Face folder."""
+"""This callback exports the trained policy as a Hugging Face folder."""
 
 import os
 
@@ -10,8 +10,9 @@ from acereason.hooks import run_folder
 
 
 class Export(pl.Callback):
-    """Writes the policy to `exports/NAME` in the run's folder at each stage's end (SFT: each epoch's), before the
-    checkpoint of that step; `export` is a link to the newest, and what the next step's `pretrained` names."""
+    """Writes the policy to `exports/NAME` in the run's folder at each stage's end (in SFT at each epoch's end), before
+    the checkpoint of that step. The link `export` leads to the newest; the next step of a recipe names it as its
+    `pretrained`."""
 
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -22,8 +23,11 @@ class Export(pl.Callback):
         folder = run_folder(trainer)
         pl_module.export(folder / "exports" / name)
         if trainer.is_global_zero:
+            # why: a link can't be overwritten, only renamed over: `export` leads somewhere at any moment
             link = folder / ".export"
+            # why: a killed run may have left its unfinished link, and one that exists can't be made
             link.unlink(missing_ok=True)
+            # why: relative, so that it still leads to the export when the run's folder is moved or copied
             link.symlink_to(f"exports/{name}")
             os.replace(link, folder / "export")
         rank_zero_info(f"exported to {folder}/exports/{name}")

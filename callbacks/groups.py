@@ -1,4 +1,4 @@
-"""What became of every group of rollouts, in numbers."""
+"""This callback writes down the result of every group of rollouts, in numbers."""
 
 from collections import Counter
 from typing import Any
@@ -13,21 +13,22 @@ from acereason.scoring.summary import kind_of, path_of
 from acereason.types import Group
 
 _STATEMENT = 160
-"""Characters of a problem that are enough to know it again."""
+"""Characters of a problem's statement by which a reader recognizes it."""
 
 
 class Groups(RolloutCallback):
     """Writes `groups.jsonl` in the run's folder, a row for each group of every rank: stage, step, problem with the
-    beginning of its statement, how many rollouts were correct, wrong and errors, and why, how many were truncated, and
-    their lengths.
+    beginning of its statement, numbers of correct, wrong and error verdicts and their reasons, number of truncated
+    rollouts, and lengths in tokens.
 
-    Pass rates of problems, over the run and by stage, are sums over it; the report shows them.
+    Pass rates of problems, over the run and by stage, are sums over its rows; the report shows them.
     """
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         path = run_folder(trainer) / "groups.jsonl"
         if trainer.is_global_zero:
+            # why: steps after the checkpoint are taken again by a resumed run, and their groups would count twice
             keep_rows_before(path, trainer.global_step)
 
     @override
@@ -39,7 +40,7 @@ class Groups(RolloutCallback):
 
 
 def row_of(group: Group) -> dict[str, Any]:
-    """What is written of a group."""
+    """Return the row of a group in `groups.jsonl`, without stage and step."""
     verdicts = [rollout.verdict for rollout in group.rollouts]
     statuses = Counter(verdict.status for verdict in verdicts)
     why = Counter(

@@ -1,4 +1,4 @@
-"""The run watched: rules that say in plain words what is wrong, and what to try."""
+"""This callback watches the run by rules that say in plain words what is wrong, and what to try."""
 
 from acereason.health.rules import Limits
 from acereason.watching import Watching
@@ -9,8 +9,8 @@ class Health(Watching):
     warnings to `health.jsonl` in the run's folder.
 
     Args:
-        every_n_steps: how often the rules are applied.
-        limits: the numbers in them.
+        every_n_steps: steps between two looks.
+        limits: numbers in the rules.
     """
 
     def __init__(self, every_n_steps: int = 10, limits: Limits = Limits()) -> None:  # noqa: B008  read only

@@ -1,4 +1,4 @@
-"""The long responses first, so that none of them is alone at the end."""
+"""This callback lets the engine begin with the longest responses, so that none of them is alone at the end."""
 
 from statistics import fmean
 from typing import Any
@@ -12,25 +12,27 @@ from acereason.types import Group, Problem
 
 
 class LongestFirst(RolloutCallback):
-    """Lets the engine begin with the prompts whose responses were longest when they were last met.
+    """Lets the engine begin with the prompts whose responses were longest when they were last sampled.
 
-    An engine that can't hold all responses of a step at a time begins some when others end; a long one that begins last
-    keeps the others waiting. The order changes no seed, and so what is generated only by rounding. Prompts not met
-    before come first: they may be long.
+    An engine that can't hold all responses of a step at a time begins some when others end; a long response that begins
+    last keeps the rest of the step waiting. The order changes no seed, so responses change by rounding alone. Prompts
+    that were never sampled come first.
     """
 
     def __init__(self) -> None:
         self.lengths: dict[str, float] = {}
-        """Mean response length by problem, tokens."""
+        """Mean response length of each problem's last group, in tokens."""
 
     @override
     def order_problems(self, trainer: pl.Trainer, module: pl.LightningModule, problems: list[Problem]) -> list[Problem]:
+        # why: an unknown prompt counts as endless, since it may turn out to be long
         return sorted(problems, key=lambda problem: -self.lengths.get(problem.id, float("inf")))
 
     @override
     def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
         own = [(group.problem.id, fmean(len(r.response.token_ids) for r in group.rollouts)) for group in groups]
-        self.lengths |= gather(own)  # of all ranks: in the next epoch a problem may be another's
+        # why: lengths of all ranks, since the next epoch may deal a problem to another rank
+        self.lengths |= gather(own)
 
     @override
     def state_dict(self) -> dict[str, Any]:

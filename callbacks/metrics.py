@@ -1,4 +1,4 @@
-"""Every metric of the run in a file of its own, whatever logger the config names."""
+"""This callback writes every metric of the run to a file of its own, whatever logger the config names."""
 
 import lightning.pytorch as pl
 from typing_extensions import override
@@ -9,9 +9,10 @@ from acereason.hooks import RolloutCallback, run_folder
 
 
 class Metrics(RolloutCallback):
-    """Appends what is logged to `metrics.jsonl` in the run's folder, a row for each time: step, and values by name.
+    """Appends the logged metrics to `metrics.jsonl` in the run's folder, a row for each logging: step, and values by
+    name.
 
-    The report and `curves.png` read it, so that they need no particular logger. Without this callback they read
+    The report and `curves.png` read this file, so that they need no particular logger. Without this callback they read
     TensorBoard's events.
     """
 
@@ -19,16 +20,18 @@ class Metrics(RolloutCallback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         path = run_folder(trainer) / METRICS
         if trainer.is_global_zero:
-            keep_rows_before(path, trainer.global_step + 1)  # evaluations count the updates behind them
+            # why: an evaluation after N updates is logged as step N, training's Nth update as step N - 1; both stay
+            keep_rows_before(path, trainer.global_step + 1)
 
     @override
     def on_metrics(self, trainer: pl.Trainer, module: pl.LightningModule, metrics: dict[str, float], step: int) -> None:
-        if trainer.training:  # `validate` and `test` are not part of the run
+        # why: `validate` and `test` log into the same hooks, but are not part of the run
+        if trainer.training:
             self._write(trainer, step, metrics)
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """SFT's held-out losses, which Lightning averages and logs by itself."""
+        # why: SFT's held-out losses never reach `on_metrics`: Lightning averages and logs them by itself
         losses = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("eval/")}
         if trainer.state.fn == "fit" and losses:
             self._write(trainer, trainer.global_step - 1, losses)

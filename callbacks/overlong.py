@@ -1,4 +1,4 @@
-"""Overlong filtering: what becomes of a response that reaches its length budget."""
+"""This callback does overlong filtering: it decides how a response counts that reaches its length budget."""
 
 import lightning.pytorch as pl
 from typing_extensions import override
@@ -16,14 +16,14 @@ class Overlong(RolloutCallback):
     is neutral at 24K, and hurts at 32K. List it before callbacks that read rewards.
 
     Args:
-        policy: for stages that name none. `mask`: a truncated response leaves the loss and its token count.
-            `penalize`: its reward becomes `reward` and it stays in everything. `soft`: DAPO's linear penalty
-            (arXiv 2503.14476, Eq. 13), added to the reward: 0 until `buffer` tokens before the budget, -`factor` at it.
+        policy: policy of stages that name none. `mask`: a truncated response leaves the loss and its token count.
+            `penalize`: its reward becomes `reward`, and it stays in loss and baseline. `soft`: DAPO's linear penalty
+            (arXiv 2503.14476, Eq. 13) is added to the reward: 0 until `buffer` before the budget, -`factor` at it.
         in_baseline: under `mask`, whether its reward still counts in the group's mean and standard deviation; false
             reads "without assigning any reward" to the letter.
-        reward: of a truncated response under `penalize`.
-        buffer: of `soft`, as a share of the response budget.
-        factor: of `soft`, the penalty at the budget.
+        reward: reward of a truncated response under `penalize`.
+        buffer: length of the penalized end under `soft`, as a share of the response budget.
+        factor: penalty at the budget under `soft`.
     """
 
     def __init__(
@@ -47,15 +47,24 @@ class Overlong(RolloutCallback):
                 self.apply(policy, rollout, module.sampling.max_response_length)
 
     def apply(self, policy: OverlongPolicy, rollout: Rollout, budget: int) -> None:
-        """Change one rollout in place."""
+        """Change how one rollout counts, in place.
+
+        Args:
+            policy: the stage's, or this callback's own.
+            rollout: a judged rollout.
+            budget: the response budget in tokens.
+        """
+        # why: "without assigning any reward", read to the letter, leaves the group's mean and deviation as well
         if policy == "mask" and rollout.response.truncated:
             rollout.in_loss, rollout.in_baseline = False, self.in_baseline
         elif policy == "penalize" and rollout.response.truncated:
             rollout.reward = self.reward
+        # why: an error verdict has no reward, and a penalty would make one of a failure of the verifier
         elif policy == "soft" and rollout.reward is not None:
             rollout.reward += soft_penalty(len(rollout.response.token_ids), budget, self.buffer * budget, self.factor)
 
 
 def soft_penalty(length: int, budget: int, buffer: float, factor: float = 1.0) -> float:
-    """0 up to `budget - buffer` tokens, then linearly down: -factor at the budget, and on at the same slope."""
+    """Return DAPO's penalty for a response of `length` tokens: 0 up to `budget - buffer` tokens, then linearly down to
+    -factor at `budget`, and on at the same slope beyond it."""
     return -factor * max(0.0, (length - (budget - buffer)) / buffer)

@@ -1,4 +1,4 @@
-"""A stage's best policy, and its end when it gets no better."""
+"""This callback keeps a stage's best policy, and ends the stage when it gets no better."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ class Plateau(RolloutCallback):
     """Keeps the policy with the stage's best `monitor`, and ends the stage after `patience` evaluations without a
     better one.
 
-    Beyond the paper, whose stages are chosen by hand. The best policy is exported to `exports/best-of-STAGE`, where a
-    stage with `start_from: best` finds it. List it after Evaluation.
+    It goes beyond the paper, which ends its stages by hand. The best policy is exported to `exports/best-of-STAGE`,
+    where a stage with `start_from: best` finds it. List it after Evaluation.
 
     Args:
-        min_delta: by how much avg must exceed the best to be better.
+        min_delta: margin by which avg must exceed the best to be better.
     """
 
     def __init__(self, min_delta: float = 0.0) -> None:
@@ -26,11 +26,12 @@ class Plateau(RolloutCallback):
         self.stage: str | None = None
         self.monitor: str | None = None
         self.best, self.without = 0.0, 0
-        """The stage's best avg, and evaluations since."""
+        """The stage's best avg, and the number of evaluations since then."""
 
     @override
     def on_evaluation(self, trainer: pl.Trainer, module: pl.LightningModule, accuracies: dict[str, Accuracy]) -> None:
         data = trainer.datamodule
+        # why: `validate`, and an evaluation before the first update, say nothing about how the stage goes
         if not trainer.training or trainer.global_step == 0 or data.stage.monitor not in accuracies:
             return
         folder = run_folder(trainer) / "exports" / f"best-of-{data.plan.stage}"
@@ -38,6 +39,7 @@ class Plateau(RolloutCallback):
         data.plan.without = self.without
         if best:
             module.export(folder)
+            # why: absolute, since a later run may start from this checkpoint in another folder
             data.plan.best = str(folder.absolute())
         elif data.stage.patience is not None and self.without >= data.stage.patience:
             data.plan.stopped = True
@@ -47,8 +49,16 @@ class Plateau(RolloutCallback):
             )
 
     def is_best(self, stage: str, monitor: str, avg: float) -> bool:
-        """Take in one evaluation: whether it is the stage's best by its monitor."""
-        known = self.stage == stage and self.monitor in (monitor, None)  # a resumed run may name another monitor
+        """Take in one evaluation, and return whether it is the stage's best by its monitor.
+
+        Args:
+            stage: name of the stage.
+            monitor: name of the benchmark.
+            avg: its accuracy, 0 to 1.
+        """
+        # why: a resumed run may name another monitor, whose values don't compare with the best of the old one
+        known = self.stage == stage and self.monitor in (monitor, None)
+        # why: `not >` rather than `<=`, so that NaN is never better
         if known and not avg > self.best + self.min_delta:
             self.without += 1
             return False
@@ -62,4 +72,5 @@ class Plateau(RolloutCallback):
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.stage, self.best, self.without = (state_dict[name] for name in ("stage", "best", "without"))
-        self.monitor = state_dict.get("monitor")  # older checkpoints have none
+        # why: older checkpoints don't say which monitor the best is of; `is_best` takes it for the config's
+        self.monitor = state_dict.get("monitor")

@@ -1,4 +1,4 @@
-"""Progress for people who watch, and for logs that are read later."""
+"""This callback shows progress, to people who watch and in logs that are read later."""
 
 import sys
 import time
@@ -19,21 +19,22 @@ _SFT = {"policy/loss": "loss {:.4f}", "policy/entropy": "entropy {:.3f}"}
 
 
 class Progress(RichProgressBar):
-    """On a terminal Lightning's rich progress bar, with the curriculum's stage in front; elsewhere (a redirect, SLURM)
-    a plain line every so many steps, with the time that the stage still takes.
+    """Shows Lightning's rich progress bar on a terminal, with the curriculum's stage in front; elsewhere (a redirect,
+    SLURM) prints a plain line every `every_n_steps` steps, with the time that the stage still takes.
 
     Args:
         every_n_steps: steps between two plain lines.
-        bar: whether to draw the bar; null: on a terminal.
+        bar: whether to draw the bar; null draws it on a terminal.
     """
 
     def __init__(self, every_n_steps: int = 10, bar: bool | None = None) -> None:
         super().__init__()
         if every_n_steps < 1:
             raise ValueError(f"every_n_steps must be at least 1, not {every_n_steps}")
+        # why: in a file a bar would be thousands of lines, which only a terminal writes over each other
         self.every_n_steps, self.bar = every_n_steps, sys.stdout.isatty() if bar is None else bar
         self._since, self._steps = 0.0, 0
-        """When the last line was printed, and steps since then."""
+        """Time of the last plain line (`perf_counter`), and number of steps since then."""
         if not self.bar:
             self.disable()
 
@@ -45,6 +46,7 @@ class Progress(RichProgressBar):
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
+        # why: what came before, such as loading, is no part of a step's time
         self._since, self._steps = time.perf_counter(), 0
 
     @override
@@ -60,7 +62,7 @@ class Progress(RichProgressBar):
 
     @override
     def _get_train_description(self, current_epoch: int) -> str:
-        # Lightning's own shows the last epoch of all, which a curriculum does not know: "Epoch 3/-2"
+        # why: Lightning's own shows the last epoch of all, which a curriculum does not know: "Epoch 3/-2"
         return f"epoch {current_epoch}"
 
     @override
@@ -68,18 +70,19 @@ class Progress(RichProgressBar):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
         metrics = super().get_metrics(trainer, pl_module)
+        # why: Lightning's number of the logger's version says nothing beside a run folder that has a name
         metrics.pop("v_num", None)
         plan = getattr(trainer.datamodule, "plan", None)
         return {"stage": plan.stage, **metrics} if plan else metrics
 
 
 def line(trainer: pl.Trainer, metrics: dict[str, float], seconds: float) -> str:
-    """One plain line.
+    """Return the plain line of a step.
 
     Args:
-        trainer: after the step.
-        metrics: of the step.
-        seconds: of wall clock a step has taken since the last line, evaluations and checkpoints included.
+        trainer: the trainer after the step.
+        metrics: metrics of the step.
+        seconds: mean wall seconds of a step since the last line, evaluations and checkpoints included.
 
     Example:
         step 480, math_8k 480/1200: reward 0.512 | entropy 0.301 | length 3,411 | 62.1 s a step | stage ends in 12:25:00
@@ -93,19 +96,20 @@ def line(trainer: pl.Trainer, metrics: dict[str, float], seconds: float) -> str:
 
 
 def _stage(trainer: pl.Trainer) -> tuple[int, int, str]:
-    """Steps of the stage so far, steps that it is going to have at most, and its name. SFT is one stage."""
+    """Return the stage's steps so far, its steps at most, and its name. SFT is one stage without a name."""
     data = trainer.datamodule
     if not hasattr(data, "plan"):
         return trainer.global_step, int(trainer.estimated_stepping_batches), ""
     plan, stage = data.plan, data.stage
     bounds = [stage.steps] if stage.steps else []
-    if stage.epochs:  # at most: the easy filter may shorten the epochs to come
+    # why: an upper bound, since the easy filter may shorten the epochs to come
+    if stage.epochs:
         epochs = stage.epochs - plan.stage_epoch
         bounds.append(plan.epoch_start - plan.stage_start + epochs * int(trainer.num_training_batches))
     return trainer.global_step - plan.stage_start, min(bounds), plan.stage
 
 
 def clock(seconds: float) -> str:
-    """3725 -> 1:02:05"""
+    """Format seconds as hours, minutes and seconds: 3725 is 1:02:05."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -1,4 +1,4 @@
-"""Rollout texts with their verdicts, to read."""
+"""This callback writes rollout texts with their verdicts, for people to read."""
 
 import lightning.pytorch as pl
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -13,12 +13,12 @@ from acereason.types import Group
 class Samples(RolloutCallback):
     """Writes some of rank 0's rollouts to `samples.jsonl` in the run's folder and to TensorBoard's text tab.
 
-    List it after Overlong: it shows what became of each rollout.
+    List it after Overlong: it shows each rollout's final reward, and whether it is in the loss.
 
     Args:
-        every_n_steps: how often.
-        groups: groups each time.
-        rollouts: rollouts of each group.
+        every_n_steps: steps between two writings.
+        groups: number of groups each time.
+        rollouts: number of rollouts of each group.
     """
 
     def __init__(self, every_n_steps: int = 10, groups: int = 1, rollouts: int = 2) -> None:
@@ -28,12 +28,14 @@ class Samples(RolloutCallback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         path = run_folder(trainer) / "samples.jsonl"
         if trainer.is_global_zero:
+            # why: a resumed run takes the steps after its checkpoint again, and would write their samples twice
             keep_rows_before(path, trainer.global_step)
 
     @override
     def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
         if trainer.global_step % self.every_n_steps:
             return
+        # why: on every rank, since Lightning broadcasts the folder's name
         folder = run_folder(trainer)
         if not trainer.is_global_zero:
             return
@@ -49,7 +51,7 @@ class Samples(RolloutCallback):
             )
 
     def rows(self, stage: str, step: int, group: Group) -> list[dict]:
-        """What is written of a group."""
+        """Return the rows of a group's first rollouts in `samples.jsonl`."""
         return [
             {
                 "stage": stage,
@@ -70,7 +72,7 @@ class Samples(RolloutCallback):
 
 
 def _markdown(row: dict) -> str:
-    """A fenced block: TensorBoard renders text as Markdown."""
+    # why: a fenced block, since TensorBoard renders text as Markdown
     fate = f"reward {row['reward']}" if row["in_loss"] else "masked"
     length = f"{row['length']} tokens ({row['finish_reason']})"
     head = f"**{row['problem']}** · {row['status']} · {fate} · {length} · answer `{row['answer']}`"

@@ -1,4 +1,4 @@
-"""When SFT has had enough epochs."""
+"""This callback ends SFT when it has had enough epochs."""
 
 import math
 from typing import Any, Literal
@@ -16,17 +16,18 @@ class SFTPlateau(RolloutCallback):
     """Ends SFT after an epoch that is no better than the best before it.
 
     "The model's performance gradually improves from the 1st to the 5th epoch, and begins to plateau around the 5th to
-    6th epoch" (4.4.3); each blend "is trained until the accuracy plateaus" (Figure 5). The paper's measure is accuracy;
-    the loss on held-out rows rises earlier, since "a certain degree of overfitting may actually enhance test accuracy",
-    so that with it `min_epochs` is what holds the paper's rule. Exports of all epochs stay: the log names the best.
+    6th epoch" (4.4.3); each blend "is trained until the accuracy plateaus" (Figure 5). The paper measures accuracy;
+    the loss on held-out rows rises earlier, since "a certain degree of overfitting may actually enhance test accuracy".
+    So with that loss it is `min_epochs` that keeps to the paper's rule. Exports of all epochs stay; the log names the
+    best.
 
     Args:
-        monitor: what is compared: eval/NAME/loss of a source under data.heldout, or eval/NAME/avg of a benchmark, where
-            something evaluates it before the epoch ends and tells callbacks by `on_evaluation`.
-        mode: whether less or more of it is better.
-        min_epochs: SFT never ends before so many.
-        patience: epochs in a row, no better than the best, that end it.
-        min_delta: by how much an epoch must be better than the best to be better.
+        monitor: metric that is compared: eval/NAME/loss of a source under data.heldout, or eval/NAME/avg of a
+            benchmark that another callback evaluates before the epoch ends and reports by `on_evaluation`.
+        mode: whether less (min) or more (max) is better.
+        min_epochs: number of epochs that SFT has at least.
+        patience: number of epochs in a row, none better than the best, that end SFT.
+        min_delta: margin by which an epoch must exceed the best to be better.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class SFTPlateau(RolloutCallback):
         self.monitor, self.mode, self.min_epochs = monitor, mode, min_epochs
         self.patience, self.min_delta = patience, min_delta
         self.measured: list[tuple[int, float]] = []
-        """Epochs, counted from 0, each with its value."""
+        """(epoch, value) of each measured epoch, counted from 0."""
         self._accuracies: dict[str, float] = {}
 
     @override
@@ -52,7 +53,8 @@ class SFTPlateau(RolloutCallback):
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        trainer.should_stop = self.stopped  # a finished run that is resumed
+        # why: a run that was finished and is resumed must not train on for an epoch before it notices
+        trainer.should_stop = self.stopped
 
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -61,7 +63,8 @@ class SFTPlateau(RolloutCallback):
             known = sorted(name for name in metrics if name.startswith("eval/"))
             raise UserError(f"SFTPlateau.monitor: nothing measures {self.monitor}; there are {known}")
         self.measured.append((trainer.current_epoch, metrics[self.monitor]))
-        self._accuracies = {}  # the next epoch needs its own
+        # why: an accuracy of this epoch must not pass for the next one's
+        self._accuracies = {}
         if self.stopped:
             trainer.should_stop = True
             rank_zero_info(
@@ -71,22 +74,23 @@ class SFTPlateau(RolloutCallback):
 
     @property
     def best_epoch(self) -> int:
-        """The epoch that none after it betters by more than `min_delta`. NaN is never better."""
+        """The best epoch: no later one is better by more than `min_delta`. NaN is never better."""
         return self.measured[self._best][0]
 
     @property
     def best(self) -> float:
-        """What was measured at the best epoch."""
+        """Value of the best epoch."""
         return self.measured[self._best][1]
 
     @property
     def without(self) -> int:
-        """Epochs since the best."""
+        """Number of epochs since the best."""
         return len(self.measured) - 1 - self._best
 
     @property
     def stopped(self) -> bool:
-        """Whether it has been enough, by the settings of now: those of the time when it was measured may be others."""
+        """Whether SFT has had enough epochs."""
+        # why: decided anew from the values, since a resumed run may have another `patience`, `mode` or `min_epochs`
         return bool(self.measured) and self.without >= self.patience and self.measured[-1][0] + 1 >= self.min_epochs
 
     @property
@@ -105,11 +109,13 @@ class SFTPlateau(RolloutCallback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         if "measured" not in state_dict:
             self.measured = _measured(**state_dict)
-        elif state_dict["monitor"] == self.monitor:  # else nothing is known of this one
+        # why: values of another monitor don't compare with this one's; it then begins without any
+        elif state_dict["monitor"] == self.monitor:
             self.measured = list(state_dict["measured"])
 
 
 def _measured(best: float | None, best_epoch: int, without: int, stopped: bool) -> list[tuple[int, float]]:
-    """What an older checkpoint says: of the epochs after the best one only that none was better."""
+    """Return the (epoch, value) pairs that an older checkpoint implies."""
+    # why: it says of the epochs after the best one only that none was better, which NaN never is
     after = [(best_epoch + number, math.nan) for number in range(1, without + 1)]
     return [] if best is None else [(best_epoch, best), *after]

@@ -1,4 +1,4 @@
-"""The run in one file."""
+"""This callback sums the run up in one file."""
 
 from dataclasses import asdict
 from statistics import fmean
@@ -14,10 +14,10 @@ from acereason.hooks import RolloutCallback, run_folder
 
 
 class Summary(RolloutCallback):
-    """Keeps `summary.json` in the run's folder: each stage (an SFT run is one), each evaluation, and where the time
-    went.
+    """Keeps `summary.json` in the run's folder: each stage (an SFT run is one), each evaluation, and the seconds that
+    each part of the steps took.
 
-    It is written after every evaluation and every epoch, and its counters are part of every checkpoint.
+    The file is written after every evaluation and every epoch, and its counters are part of every checkpoint.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Summary(RolloutCallback):
             self.stages[plan.stage]["problems_left"] = len(trainer.datamodule.problems)
 
     def record(self, stage: str, metrics: dict[str, float]) -> None:
-        """Take in one step."""
+        """Take in the metrics of one step of a stage."""
         entry = self.stages.setdefault(stage, {"steps": 0, "response_tokens": 0, "history": {}})
         entry["steps"] += 1
         entry["response_tokens"] += int(metrics["response/tokens"])
@@ -44,6 +44,7 @@ class Summary(RolloutCallback):
                 entry["history"].setdefault(name, []).append(metrics[name])
         for name, seconds in metrics.items():
             kind, _, section = name.partition("/")
+            # why: `time/step` is the whole of which the other sections are parts
             if kind == "time" and section != "step":
                 self.seconds[section] = self.seconds.get(section, 0.0) + seconds
 
@@ -58,7 +59,7 @@ class Summary(RolloutCallback):
         self._write(trainer)
 
     def summary(self) -> dict[str, Any]:
-        """What `summary.json` holds."""
+        """Return the contents of `summary.json`."""
         return {
             "stages": {name: _stage_summary(entry) for name, entry in self.stages.items()},
             "evaluations": self.evaluations,
@@ -84,7 +85,8 @@ class Summary(RolloutCallback):
 
 
 def _stage_summary(entry: dict[str, Any]) -> dict[str, Any]:
-    """First and last are means over the stage's first and last tenth of steps."""
+    """Return a stage's entry with each metric's history reduced to first, last and mean."""
+    # why: first and last are means over a tenth of the stage, since single steps are noisy
     summary = {name: value for name, value in entry.items() if name != "history"}
     for name, values in entry["history"].items():
         tenth = max(1, len(values) // 10)

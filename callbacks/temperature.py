@@ -1,4 +1,4 @@
-"""A temperature that holds the temperature-adjusted entropy."""
+"""This callback moves the temperature so that the temperature-adjusted entropy holds."""
 
 from math import exp, log
 from typing import Any
@@ -17,12 +17,12 @@ class TemperatureController(RolloutCallback):
 
     "Setting the training temperature such that the temperature-adjusted entropy remains around 0.3 typically leads to
     effective RL training" (4.5.2). The paper fixes the temperature by hand; so does a config without this callback.
-    Each step moves log T by `gain` times the relative error, at most `max_change`. A stage that names a temperature
-    starts there, another goes on with the last. List it after Curriculum. policy/temperature is its trace.
+    Each step moves log T by `gain` times the relative error, at most by `max_change`. A stage that names a temperature
+    starts there; any other goes on with the last one. policy/temperature logs it. List it after Curriculum.
 
     Args:
-        target: entropy in nats.
-        deadband: distance from the target within which the temperature stays.
+        target: wanted entropy in nats.
+        deadband: distance from the target, in nats, within which the temperature stays.
         gain: change of log T for an entropy that misses the target by the target itself.
         max_change: largest change of log T in a step.
         bounds: lowest and highest temperature.
@@ -53,7 +53,9 @@ class TemperatureController(RolloutCallback):
         if self._temperature is None or (enters and data.stage.temperature is not None):
             self._temperature = module.sampling.temperature
         self._stage = data.plan.stage
+        # why: bounded here too, since a checkpoint's temperature may lie outside the bounds of the resumed config
         self._temperature = self.bounded(self._temperature)
+        # why: in every epoch, since Curriculum may have put the stage's own temperature in force just before
         module.set_temperature(self._temperature)
         return problems
 
@@ -65,15 +67,21 @@ class TemperatureController(RolloutCallback):
         pl_module.set_temperature(self._temperature)
 
     def next(self, temperature: float, entropy: float) -> float:
-        """The temperature of the step after one that had this entropy."""
+        """Return the temperature of the next step.
+
+        Args:
+            temperature: of the step just taken.
+            entropy: of that step, in nats.
+        """
         error = self.target - entropy
         if abs(error) <= self.deadband:
             return temperature
         change = max(-self.max_change, min(self.max_change, self.gain * error / self.target))
+        # why: steps of log T, so that going up and down by the same error ends where it began
         return self.bounded(exp(log(temperature) + change))
 
     def bounded(self, temperature: float) -> float:
-        """The temperature, or the bound that it exceeds."""
+        """Return the temperature, or the bound that it exceeds."""
         low, high = self.bounds
         return max(low, min(high, temperature))
 

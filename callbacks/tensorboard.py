@@ -1,4 +1,4 @@
-"""TensorBoard laid out for this work."""
+"""This callback lays TensorBoard out for RL runs."""
 
 import lightning.pytorch as pl
 import numpy as np
@@ -15,6 +15,7 @@ from acereason.types import Group
 LAYOUT = {
     "is it healthy?": {
         "reward and accuracy": ["Multiline", ["reward/mean", "eval/.*/avg"]],
+        # why: tags are patterns; without `$` the first and last tenth's entropy would be drawn as well
         "entropy and temperature": ["Multiline", ["policy/entropy$", "policy/temperature"]],
         "response length": ["Multiline", ["response/length_mean", "response/length_max"]],
         "truncated, without gradient, errors": [
@@ -29,11 +30,11 @@ LAYOUT = {
         "problems": ["Multiline", ["stage/remaining", "stage/filtered"]],
     }
 }
-"""The custom scalars tab: one screen."""
+"""Layout of the custom scalars tab: one screen, {chart: [kind, patterns of metric names]}."""
 
 
 class TensorBoard(RolloutCallback):
-    """Adds to TensorBoard a screen that answers whether the run is healthy (custom scalars), histograms of response
+    """Adds to TensorBoard a screen of custom scalars that answers whether the run is healthy, histograms of response
     length and of problems' pass rates, and a picture of the curriculum. Without a TensorBoardLogger it does nothing.
 
     Args:
@@ -54,6 +55,7 @@ class TensorBoard(RolloutCallback):
     def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
         if trainer.global_step % self.every_n_steps:
             return
+        # why: rates and lengths alone cross ranks: groups with their texts and log-probs are large
         seen = gather([(g.pass_rate, [len(r.response.token_ids) for r in g.rollouts]) for g in groups])
         lengths = [length for _, rollouts in seen for length in rollouts]
         for writer in _writers(trainer):
@@ -69,13 +71,18 @@ class TensorBoard(RolloutCallback):
 
 
 def _writers(trainer: pl.Trainer) -> list[SummaryWriter]:
-    """Of rank 0's TensorBoard loggers."""
+    """Return the writers of the TensorBoard loggers; none on ranks other than 0."""
     loggers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
     return [logger.experiment for logger in loggers] if trainer.is_global_zero else []
 
 
 def draw_curriculum(stages: dict[str, Stage], current: str) -> Figure:
-    """A bar for each stage, as high as its response budget; the current one is filled."""
+    """Draw a bar for each stage, as high as its response budget; the current stage's is darker.
+
+    Args:
+        stages: the stages in their order.
+        current: name of the stage that the run is in.
+    """
     figure = Figure(figsize=(1.5 + 1.3 * len(stages), 3.2), layout="constrained")
     axes = figure.subplots()
     budgets = [stage.max_response_length or 0 for stage in stages.values()]
@@ -89,6 +96,6 @@ def draw_curriculum(stages: dict[str, Stage], current: str) -> Figure:
 
 
 def _told(stage: Stage) -> str:
-    """How long it goes on, and what becomes of truncated responses."""
+    """Return a stage's length and its policy for truncated responses, a line each."""
     length = f"{stage.steps} steps" if stage.steps else f"{stage.epochs} epochs"
     return f"{length}\n{stage.overlong or ''}"

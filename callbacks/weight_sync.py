@@ -1,4 +1,4 @@
-"""Strictly on-policy: every rollout is drawn from the weights of the last update."""
+"""This callback keeps training strictly on-policy: every rollout is drawn from the weights of the last update."""
 
 import time
 
@@ -11,16 +11,16 @@ from acereason.errors import UserError
 
 class WeightSync(pl.Callback):
     """Pushes the policy to the rollout engine before the first rollout and after every update, and checks that it has
-    arrived: log-probs of a few short responses, by the engine and by the trainer.
+    arrived by comparing the engine's log-probs of a few short responses with the trainer's.
 
     "We ... strictly adhere to on-policy training by generating G = 8 or 16 rollouts ..., followed by a single policy
     gradient update" (3.2.1). List it before callbacks that generate. It logs sync/seconds and sync/probe_gap, which
-    `model.max_logprob_gap` bounds. An update changes every parameter, so every one is sent.
+    `model.max_logprob_gap` bounds. An update changes every parameter, so every parameter is sent.
 
     Args:
         every_n_steps: updates between two pushes; more than 1 rolls out with a stale policy, which the module's
             `strict_on_policy` refuses.
-        probe: prompts of the check; 0 leaves it out.
+        probe: number of prompts in the check; 0 leaves it out.
     """
 
     def __init__(self, every_n_steps: int = 1, probe: int = 4) -> None:
@@ -30,6 +30,7 @@ class WeightSync(pl.Callback):
 
     @override
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        # why: here and not in `__init__`: only now is the module known whose settings decide
         if self.every_n_steps > 1 and pl_module.strict_on_policy:
             raise UserError(
                 f"WeightSync.every_n_steps: must be 1 under model.strict_on_policy: with {self.every_n_steps}, "
@@ -49,7 +50,8 @@ class WeightSync(pl.Callback):
 
     @override
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        pl_module.engine.close()  # Lightning tears nothing down after an exception
+        # why: Lightning tears nothing down after an exception, and a separate engine would keep its GPU
+        pl_module.engine.close()
 
     def _push(self, module: pl.LightningModule) -> dict[str, float]:
         start = time.perf_counter()
