@@ -1,1 +1,1 @@
-"""Is a run healthy? Rules over the last steps of a stage, each with its number and with what to try."""
+"""This package judges whether a run is healthy, by rules over the last steps of a stage that say what to try."""

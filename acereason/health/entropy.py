@@ -1,4 +1,4 @@
-"""Rules about entropy.
+"""This module has the rules about entropy.
 
 "Setting the training temperature such that the temperature-adjusted entropy remains around 0.3 typically leads to
 effective RL training" (4.5.2). The rules speak on that section's two bad runs, T = 0.6 (entropy from 0.15, below 0.2
@@ -9,6 +9,8 @@ throughout) and T = 1.0 (from 0.4 down to 0.22), and are silent on its good one,
 | entropy_collapse | mean entropy is below `target` - `band` |
 | entropy_blow_up | mean entropy is above `target` + `band` |
 | entropy_decline | mean entropy is below `target`, and more than `band` below that of the stage's first steps |
+
+The third rule is for the run at T = 1.0: its entropy stays within the band, and only the fall shows what goes wrong.
 """
 
 from dataclasses import asdict, dataclass
@@ -19,17 +21,17 @@ from acereason.health.watch import History, Rule, Watch
 
 @dataclass
 class EntropyBand:
-    """Where the temperature-adjusted entropy is fine."""
+    """The band in which the temperature-adjusted entropy is fine."""
 
     target: float = 0.3
-    """Nats (4.5.2)."""
+    """Wanted entropy in nats (4.5.2)."""
     band: float = 0.1
-    """Largest distance from the target, and largest fall below it within a stage, that is fine, nats."""
+    """Largest distance from the target, and largest fall below it within a stage, that is fine, in nats."""
     window: int = 20
-    """Steps whose mean is looked at."""
+    """Number of steps over which the mean is taken."""
 
     def watch(self) -> Watch:
-        """The rules, ready to be applied to a run."""
+        """Return the rules, ready to be applied to a run."""
         rules: dict[str, Rule] = {
             "entropy_collapse": self._collapse,
             "entropy_blow_up": self._blow_up,
@@ -59,6 +61,7 @@ class EntropyBand:
 
     def _decline(self, history: History) -> str | None:
         pair = history.both("policy/entropy")
+        # why: below the target too, since a fall towards it from above is no harm
         if pair and fmean(pair[1]) < min(self.target, fmean(pair[0]) - self.band):
             return (
                 f"entropy has fallen from {fmean(pair[0]):.3f} to {fmean(pair[1]):.3f} within the stage"

@@ -1,4 +1,4 @@
-"""Rules about rewards, responses, the engine, and the update.
+"""This module has the rules about rewards, responses, the engine, and the update.
 
 | rule | fires when, over the last `window` steps of a stage |
 |---|---|
@@ -22,31 +22,31 @@ from acereason.health.watch import History, Watch
 
 @dataclass
 class Limits:
-    """The numbers in the rules."""
+    """The numbers in the rules, which decide when each fires."""
 
     window: int = 20
-    """Steps that a rule looks at."""
+    """Number of steps that a rule looks at."""
     reward_margin: float = 0.01
-    """Distance of the share of correct responses from 0 and 1 below which there is next to nothing to learn."""
+    """Distance of the share of correct responses from 0 and 1, below which there is next to nothing to learn."""
     zero_variance: float = 0.8
-    """Share of groups."""
+    """Largest share of groups without a gradient."""
     truncated: float = 0.66
-    """Share of responses; at the start of stage 1 of the paper 30 % are truncated (4.5.3)."""
+    """Largest share of truncated responses; at the start of stage 1 the paper has 30 % of them (4.5.3)."""
     errors: float = 0.01
-    """Share of verdicts; `rewards.max_error_rate` is where the run stops."""
+    """Largest share of error verdicts; the run stops at `rewards.max_error_rate`."""
     gap: float = 0.05
-    """Nats; bfloat16 on both sides gives 0.03."""
+    """Largest gap of the engine's log-probs from the trainer's, in nats; bfloat16 on both sides gives 0.03."""
     gap_growth: float = 2.0
-    """Times the gap at the stage's start."""
+    """Largest gap as a multiple of the gap at the stage's start."""
     length: float = 0.5
-    """Times the length at the stage's start."""
+    """Smallest mean length as a share of the length at the stage's start."""
     spike: float = 10.0
-    """Times the median gradient norm."""
+    """Largest gradient norm as a multiple of the median."""
     throughput: float = 0.5
-    """Times the throughput at the stage's start."""
+    """Smallest throughput as a share of the throughput at the stage's start."""
 
     def watch(self) -> Watch:
-        """The rules, ready to be applied to a run."""
+        """Return the rules, ready to be applied to a run."""
         return Watch(self.window, {name: partial(rule, self) for name, rule in RULES.items()}, asdict(self))
 
 
@@ -103,6 +103,7 @@ def _errors(limits: Limits, history: History) -> str | None:
 
 def _logprob_gap(limits: Limits, history: History) -> str | None:
     pair = history.both("sync/logprob_gap")
+    # why: a tiny gap may double by rounding, and one that is large from the start is a matter of dtypes: both must hold
     if pair and fmean(pair[1]) > max(limits.gap, limits.gap_growth * fmean(pair[0])):
         return (
             f"the engine's log-probs are {fmean(pair[1]):.3g} nats from the trainer's, {fmean(pair[0]):.3g} when the "
@@ -123,6 +124,7 @@ def _length_collapse(limits: Limits, history: History) -> str | None:
 
 def _gradient_spike(limits: Limits, history: History) -> str | None:
     values = history.recent("policy/grad_norm")
+    # why: the median, which a spike hardly moves; where it is 0 (no group has a gradient) every step would be a spike
     if values and max(values) > limits.spike * median(values) > 0:
         return (
             f"a gradient norm of {max(values):.3g} where {median(values):.3g} is usual. `max_grad_norm` bounds one "
@@ -133,6 +135,7 @@ def _gradient_spike(limits: Limits, history: History) -> str | None:
 
 def _throughput_drop(limits: Limits, history: History) -> str | None:
     pair = history.both("throughput/tokens_per_second")
+    # why: medians, since one slow step says nothing about the others
     if pair and median(pair[1]) < limits.throughput * median(pair[0]):
         return (
             f"{median(pair[1]):,.0f} tokens a second, {median(pair[0]):,.0f} when the stage began. Look at what "
