@@ -1,1 +1,1 @@
-"""What evaluations measure, keep, and compare: avg@n with its errors, pass@k, solve rates."""
+"""This package measures, keeps and compares evaluations: avg@n with its errors, pass@k, solve rates."""

@@ -1,4 +1,4 @@
-"""avg@n while training: accuracy over n responses a problem, with its standard errors."""
+"""This module computes avg@n while training: accuracy over n responses a problem, with its standard errors."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -11,7 +11,7 @@ from acereason.types import Group
 
 @dataclass
 class Judged:
-    """One problem's responses, counted."""
+    """Counts of one problem's judged responses."""
 
     problem: str
     correct: int
@@ -36,7 +36,11 @@ class Judged:
 
 
 def together(parts: Iterable[Judged]) -> list[Judged]:
-    """The counts of each problem, of whose numbered responses (`alone`) each was judged by itself."""
+    """Add up the counts of each problem whose responses were judged one by one, under numbered ids.
+
+    Args:
+        parts: counts of single responses; their ids are those that `acereason.rollouts.engine.alone` makes.
+    """
     found: dict[str, Judged] = {}
     for part in parts:
         name = numbered(part.problem)[0]
@@ -48,7 +52,7 @@ def together(parts: Iterable[Judged]) -> list[Judged]:
 
 @dataclass
 class Accuracy:
-    """A benchmark's result."""
+    """The result of a benchmark, as training logs it."""
 
     avg: float
     """Mean over problems of the share of correct responses (avg@n)."""
@@ -67,14 +71,14 @@ class Accuracy:
     """Share of problems with a correct response."""
 
     def metrics(self) -> dict[str, float]:
-        """What is logged under eval/<benchmark>/."""
+        """Return the metrics that are logged under eval/<benchmark>/."""
         names = ("avg", "stderr", "stderr_runs", "error_rate", "length_mean", "truncated")
         return {name: getattr(self, name) for name in names} | {f"pass@{self.n}": self.pass_at_n}
 
 
 def accuracy(judged: list[Judged]) -> Accuracy:
-    """avg@n of the judged problems. Problems all of whose verdicts are errors leave the means, and show in
-    error_rate. What too few responses can't tell is NaN."""
+    """Compute avg@n of the judged problems, with its errors; NaN where there are too few responses for a number."""
+    # why: an error says nothing about the policy; problems of errors alone leave the means and show in error_rate
     counts = [(row.correct, row.responses - row.errors) for row in judged]
     responses = sum(row.responses for row in judged)
     return Accuracy(
@@ -86,6 +90,7 @@ def accuracy(judged: list[Judged]) -> Accuracy:
         length_mean=sum(row.tokens for row in judged) / responses,
         truncated=sum(row.truncated for row in judged) / responses,
         stderr_runs=_or_nan(stderr_over_runs(counts)),
+        # why: pass@n is the share of problems solved at least once; pass@k with k = n would drop those with an error
         pass_at_n=_or_nan(pass_at_k([(min(correct, 1), min(tried, 1)) for correct, tried in counts], 1)),
     )
 

@@ -1,4 +1,4 @@
-"""`compare`: what one policy solves and another does not, over the same problems."""
+"""The verb `compare` tells which problems one policy solves and another does not."""
 
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -20,22 +20,23 @@ Rates = dict[str, float]
 
 @dataclass
 class Comparison:
-    """Two policies on one benchmark: the second against the first."""
+    """A comparison of two policies on one benchmark, of the second with the first."""
 
     benchmark: str
     first: str
     second: str
     difference: Difference
-    """Of their avg@n, over the problems that both have."""
+    """Difference of their avg@n, over the problems that both have."""
     newly_solved: list[str]
     """Problems that the first never solves and the second does."""
     lost: list[str]
-    """The other way round."""
+    """Problems that the first solves and the second never does."""
     improved: int
-    """Problems with a higher solve rate."""
+    """Number of problems with a higher solve rate."""
     worsened: int
+    """Number of problems with a lower solve rate."""
     unpaired: int
-    """Problems that only one of them has."""
+    """Number of problems that only one of them has."""
 
 
 def compare(folders: list[str], output: str = "runs/compare", names: list[str] | None = None, seed: int = 0) -> None:
@@ -45,8 +46,8 @@ def compare(folders: list[str], output: str = "runs/compare", names: list[str] |
         folders: two or more folders with results.json, such as SFT before RL.
         output: folder of compare.md, compare.json, and for each benchmark BENCHMARK-rates.png (Figures 13, 16, 17) and
             BENCHMARK-pass.png (Figures 12, 15).
-        names: what to call the folders; null: their names.
-        seed: of the bootstrap.
+        names: labels of the folders in tables and plots; null takes the folders' own names.
+        seed: seed of the bootstrap's draws.
     """
     policies = _named(folders, names)
     shared = _shared(policies)
@@ -69,8 +70,19 @@ def compare(folders: list[str], output: str = "runs/compare", names: list[str] |
 
 
 def compared(benchmark: str, first: tuple[str, Result], second: tuple[str, Result], seed: int) -> Comparison:
-    """The second policy's (name, result) against the first's."""
+    """Compare the second policy with the first.
+
+    Args:
+        benchmark: name of the benchmark.
+        first: (name, result) of the policy before.
+        second: (name, result) of the policy after.
+        seed: seed of the bootstrap's draws.
+
+    Raises:
+        UserError: they have no problem in common.
+    """
     before, after = rates(first[1]), rates(second[1])
+    # why: a policy measured on fewer problems (`data.limit`) compares over the shared ones; `unpaired` counts the rest
     both = [name for name in before if name in after]
     if not both:
         raise UserError(f"{benchmark}: {first[0]} and {second[0]} have no problem in common")
@@ -88,12 +100,12 @@ def compared(benchmark: str, first: tuple[str, Result], second: tuple[str, Resul
 
 
 def rates(result: Result) -> Rates:
-    """Of the problems that have judged samples."""
+    """Return the solve rate of each problem that has a judged sample."""
     return {name: entry.rate for name, entry in result.problems.items() if entry.rate is not None}
 
 
 def markdown(pairs: list[Comparison]) -> str:
-    """The differences as a table, and the problems newly solved and lost."""
+    """Format the differences as a Markdown table, followed by the problems newly solved and lost."""
     lines = [
         "| benchmark | from | to | difference | 95 % interval | problems | newly solved | lost |",
         f"|{'---|' * 8}",
@@ -113,27 +125,30 @@ def markdown(pairs: list[Comparison]) -> str:
 
 
 def draw_rates(benchmark: str, results: dict[str, Result]) -> Figure:
-    """Solve rate of every problem, in the order of the first policy's (Figures 13, 16, 17)."""
+    """Draw the solve rate of every problem, in the order of the first policy's rates (Figures 13, 16, 17)."""
     found = {name: rates(result) for name, result in results.items()}
     first = next(iter(found.values()))
+    # why: of problems with one rate the ones that another policy solves more often come first, so that points fall too
     order = sorted(first, key=lambda problem: (-first[problem], -max(own.get(problem, 0) for own in found.values())))
     figure = Figure(figsize=(max(6.0, min(20.0, 0.16 * len(order))), 4), layout="constrained")
     axes = figure.subplots()
     for name, own in found.items():
-        style = "-" if own is first else "o"  # the first as a line that falls, the others as points about it
+        # why: the first policy is a falling line, since problems are sorted by it; points show who is above or below
+        style = "-" if own is first else "o"
         axes.plot([own.get(problem, float("nan")) for problem in order], style, label=name, markersize=4)
     _label(axes, benchmark, f"{len(order)} problems, by the solve rate of {next(iter(found))}", "solve rate")
     return figure
 
 
 def draw_pass_at_k(benchmark: str, results: dict[str, Result]) -> Figure:
-    """pass@k over k (Figures 12, 15)."""
+    """Draw pass@k over k for each policy (Figures 12, 15)."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
     for name, result in results.items():
         curve = [(int(k), value) for k, value in result.pass_at_k.items() if value is not None]
         axes.plot([k for k, _ in curve], [value for _, value in curve], "o-", label=name, markersize=4)
     axes.set_xscale("log", base=2)
+    # why: 1, 2, 4 in place of powers of two
     axes.xaxis.set_major_formatter(ScalarFormatter())
     _label(axes, benchmark, "k", "pass@k")
     return figure
@@ -141,6 +156,7 @@ def draw_pass_at_k(benchmark: str, results: dict[str, Result]) -> Figure:
 
 def _label(axes: Axes, title: str, x: str, y: str) -> None:
     axes.set(title=title, xlabel=x, ylabel=y, ylim=(-0.03, 1.03))
+    # why: solve rates fall from the upper left and pass@k rises from the lower left, which leaves these corners free
     axes.legend(fontsize=8, loc="lower left" if y == "solve rate" else "lower right")
     axes.grid(alpha=0.25)
 
@@ -155,7 +171,7 @@ def _named(folders: list[str], names: list[str] | None) -> dict[str, dict[str, R
 
 
 def _short_names(folders: list[str]) -> list[str]:
-    """Their last parts; whole paths where those are alike."""
+    """Return the folders' last parts, or their whole paths where two last parts are alike."""
     last = [Path(folder).name for folder in folders]
     return last if len(set(last)) == len(last) else folders
 

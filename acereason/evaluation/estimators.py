@@ -1,6 +1,7 @@
-"""What n judged responses a problem say about a policy: pure functions of counts (section 4.1, Figures 12 to 17).
+"""This module estimates a policy's accuracy from counts of judged responses (section 4.1, Figures 12 to 17).
 
-A response whose verifier failed is in no count: `judged` counts the others. A problem without any leaves every mean.
+`judged` counts responses with a verdict of correct or wrong: a response whose verifier failed is in no count, and a
+problem without a judged response is in no mean.
 """
 
 import random
@@ -17,29 +18,29 @@ Counts = Sequence[tuple[int, int]]
 
 
 def solve_rates(counts: Counts) -> list[float]:
-    """correct / judged of each problem that has judged responses."""
+    """Return correct / judged of each problem that has judged responses."""
     return [correct / judged for correct, judged in counts if judged]
 
 
 def avg_at_n(counts: Counts) -> float | None:
-    """Mean over problems of their solve rates: pass@1 averaged over n runs. None without any judged response."""
+    """Return the mean solve rate over problems: pass@1 averaged over n runs. None without any judged response."""
     rates = solve_rates(counts)
     return fmean(rates) if rates else None
 
 
 def stderr_over_problems(counts: Counts) -> float | None:
-    """Standard deviation of the solve rates (ddof 1) / sqrt(problems): how far avg@n would move with other problems of
-    the same kind. None below two problems."""
+    """Return how far avg@n would move with other problems of the same kind: the standard deviation of the solve rates
+    (ddof 1) / sqrt(problems). None below two problems."""
     rates = solve_rates(counts)
     return stdev(rates) / sqrt(len(rates)) if len(rates) > 1 else None
 
 
 def stderr_over_runs(counts: Counts) -> float | None:
-    """Standard deviation of avg@n over repetitions on the same problems, which the paper quotes for AIME24 (4.1).
+    """Return the standard deviation of avg@n over repetitions on the same problems, which 4.1 quotes for AIME24.
 
-    sqrt(sum_p r_p (1 - r_p) / (n_p - 1)) / problems, with solve rate r_p of n_p judged responses: an unbiased variance
-    of each problem's rate, since responses are independent. It falls as 1 / sqrt(n). Problems of a single judged
-    response take the mean variance of the others; None where all are.
+    It is sqrt(sum_p r_p (1 - r_p) / (n_p - 1)) / problems, with solve rate r_p of n_p judged responses: an unbiased
+    variance of each problem's rate, since responses are independent. It falls as 1 / sqrt(n). Problems with a single
+    judged response take the mean variance of the others; None where all problems are such.
     """
     rates = solve_rates(counts)
     variances = [(c / judged) * (1 - c / judged) / (judged - 1) for c, judged in counts if judged > 1]
@@ -47,40 +48,50 @@ def stderr_over_runs(counts: Counts) -> float | None:
 
 
 def pass_at_k(counts: Counts, k: int) -> float | None:
-    """Mean over problems of 1 - C(n - c, k) / C(n, k), without bias. Problems of fewer than k judged responses are left
-    out; None where all are."""
+    """Return pass@k without bias: the mean over problems of 1 - C(n - c, k) / C(n, k).
+
+    Problems with fewer than k judged responses are left out; None where all are.
+    """
     shares = [1 - comb(judged - correct, k) / comb(judged, k) for correct, judged in counts if judged >= k]
     return fmean(shares) if shares else None
 
 
 def pass_at_k_by_draws(counts: Counts, k: int, seed: int, draws: int = 100) -> float | None:
-    """The paper's estimate (Figure 12): k of each problem's responses at random, whether any is correct, averaged over
-    100 repetitions. The same expectation as `pass_at_k`, with the noise of the draws."""
+    """Return the paper's estimate of pass@k (Figure 12): the share of problems with a correct one among k responses
+    drawn at random, averaged over 100 repetitions.
+
+    Its expectation is that of `pass_at_k`; it has the noise of the draws on top.
+    """
     used = [(correct, judged) for correct, judged in counts if judged >= k]
     generator = random.Random(derive_seed(seed, "pass@k", k))
+    # why: which responses are correct doesn't matter, so the first c of the n stand for them
     solved = [min(generator.sample(range(n), k)) < c for _ in range(draws) for c, n in used]
     return fmean(solved) if solved else None
 
 
 def ks(n: int) -> list[int]:
-    """The k that pass@k is told for: powers of two up to n, and n."""
+    """Return the k for which pass@k is reported: powers of two up to n, and n."""
     powers = [2**exponent for exponent in range(n.bit_length()) if 2**exponent <= n]
     return sorted({*powers, n})
 
 
 def majority(votes: Sequence[tuple[str, bool]]) -> bool | None:
-    """Whether the most frequent answer is correct, of (answer, correct) in the order of the samples. Of equally
-    frequent answers the one that came first wins. None without votes."""
+    """Return whether the most frequent answer is correct; None without votes.
+
+    Args:
+        votes: (answer, correct) in the order of the samples; of equally frequent answers the first one wins.
+    """
     if not votes:
         return None
-    counted = Counter(answer for answer, _ in votes)  # counts answers in the order in which they came
+    # why: a Counter keeps the order in which answers came, by which `max` settles a tie
+    counted = Counter(answer for answer, _ in votes)
     winner = max(counted, key=lambda answer: counted[answer])
     return next(correct for answer, correct in votes if answer == winner)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two policies' avg@n over the same problems."""
+    """The difference of two policies' avg@n over the same problems."""
 
     mean: float
     """Second minus first."""
@@ -93,13 +104,16 @@ class Difference:
 def paired_difference(
     first: Sequence[float], second: Sequence[float], seed: int, draws: int = 10000, confidence: float = 0.95
 ) -> Difference:
-    """Mean difference of the problems' solve rates with its percentile bootstrap interval: the problems are drawn anew,
-    each with both of its rates, `draws` times.
+    """Return the mean difference of the problems' solve rates with its percentile bootstrap interval.
 
     Args:
-        first, second: solve rates of the same problems in the same order.
-        seed: of the draws.
+        first: solve rates of the first policy.
+        second: solve rates of the second, of the same problems in the same order.
+        seed: seed of the draws.
+        draws: how often the problems are drawn anew.
+        confidence: share of the draws that the interval holds.
     """
+    # why: a problem is drawn with both of its rates, so that what is hard for both policies cancels out
     differences = [after - before for before, after in zip(first, second, strict=True)]
     generator = random.Random(derive_seed(seed, "bootstrap"))
     means = sorted(fmean(generator.choices(differences, k=len(differences))) for _ in range(draws))

@@ -1,8 +1,8 @@
-"""Counts of responses that a long work inside `fit` or `validate` has judged so far, kept the moment they are known.
+"""This module keeps counts of judged responses, so that a killed screening or evaluation goes on where it was.
 
-A screening or an evaluation goes on after a kill with what it has: `NAME-KEY-RANK.jsonl` is a journal of each rank's, a
-line for each problem (or for one response to it), and KEY is of the policy and of all else that the counts depend on.
-Others of the same name are of an earlier policy, and go.
+Each rank has a journal `NAME-KEY-RANK.jsonl` with a line for each problem, or for one response to it. NAME is of the
+work inside `fit` or `validate`; KEY is a digest of the policy and of all else that the counts depend on. Journals of
+the same name with another key are of an earlier policy, and are removed.
 """
 
 import hashlib
@@ -18,42 +18,44 @@ from acereason.types import KeptTests, Problem
 
 
 class Counts:
-    """What is kept of one work.
+    """The kept counts of one screening or evaluation.
 
     Args:
-        folder: of all of them.
-        name: of the work.
-        key: of what the counts depend on.
+        folder: folder of all journals.
+        name: name of the screening or evaluation.
+        key: digest of all that the counts depend on.
     """
 
     def __init__(self, folder: Path, name: str, key: str) -> None:
         self.folder, self.name, self.key = folder, name, key
 
     def read(self) -> dict[str, Judged]:
-        """By problem, of all ranks of all runs; a torn last line is none."""
+        """Return the kept counts by problem, of all ranks of all calls; a torn last line is dropped."""
         rows = (row for path in journals(self.folder, f"{self.name}-{self.key}") for row in _rows(path))
         return {row.problem: row for row in rows}
 
     def journal(self, rank: int) -> Journal:
-        """This rank's, to add to."""
+        """Return the journal of a rank, to append to."""
         return Journal(self.folder, f"{self.name}-{self.key}", rank)
 
     def forget_others(self) -> None:
-        """Remove what an earlier policy has left under this name."""
+        """Remove the journals that an earlier policy has left under this name."""
         for path in self.folder.glob(f"{self.name}-*.jsonl"):
+            # why: split from the right, since a name may hold dashes: `a-b` is not a journal of `a`
             name, key, _ = path.stem.rsplit("-", 2)
             if name == self.name and key != self.key:
                 path.unlink()
 
 
 def problems_digest(problems: list[Problem]) -> str:
-    """Of what responses answer and are judged by; several numbered ones of a problem count once."""
+    """Return the digest of the problems' prompts and ground truths; numbered copies of a problem count once."""
     first = {numbered(problem.id)[0]: problem for problem in problems}
     return digest([[name, _digest(problem)] for name, problem in first.items()])
 
 
 def _digest(problem: Problem) -> str:
-    if isinstance(problem.tests, KeptTests):  # unpacking them takes minutes where they are many
+    # why: the compressed bytes stand for the tests, since unpacking takes minutes where they are many
+    if isinstance(problem.tests, KeptTests):
         tests = hashlib.sha256(problem.tests.data).hexdigest()
         return digest([problem.prompt_ids, tests])
     return problem_digest(problem)
@@ -61,6 +63,7 @@ def _digest(problem: Problem) -> str:
 
 def _rows(path: Path) -> list[Judged]:
     with path.open("rb") as lines:
+        # why: a killed writer leaves half a line, whose response is drawn again
         whole = [line for line in lines if line.endswith(b"\n")]
     try:
         return [Judged(**json.loads(line)) for line in whole]

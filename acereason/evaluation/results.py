@@ -1,4 +1,4 @@
-"""What a benchmark's samples amount to: `results.json`, a Markdown table beside the paper's, one for the screen."""
+"""This module turns a benchmark's samples into results: `results.json`, a table beside the paper's, one on screen."""
 
 import json
 from collections.abc import Iterable
@@ -22,65 +22,67 @@ from acereason.types import Problem
 
 _SFT, _RL = table1("SFT-7B"), table1("AceReason-Nemotron-1.1-7B")
 PAPER = {name: (_SFT[name], _RL[name]) for name in _RL}
-"""Table 1: percent of SFT-7B and of AceReason-Nemotron-1.1-7B, by benchmark."""
+"""{benchmark: percents of SFT-7B and of AceReason-Nemotron-1.1-7B} in Table 1."""
 EVALPLUS = ("humaneval_plus", "mbpp_plus")
-"""Its mean is the table's EvalPlus."""
+"""Benchmarks whose mean is the table's EvalPlus."""
 
 
 _SHOWN_ERRORS = 5
+"""Number of failed samples that results name."""
 
 
 @dataclass
 class ProblemResult:
-    """One problem's samples, counted."""
+    """Counts and rates of one problem's samples."""
 
     correct: int
     judged: int
-    """Correct and wrong ones; the others' verifier failed."""
+    """Number of correct and wrong samples; the verifier failed on the others."""
     rate: float | None
     """correct / judged: the pass rate."""
     difficulty: float | None = None
-    """Share of the judged ones that are wrong; null, too, in files of before it was written."""
+    """Share of the judged samples that are wrong; null without any, and in files of older releases."""
     mean_tokens: float | None = None
-    """Mean length of the samples, tokens; null in files of before it was written."""
+    """Mean length of the samples in tokens; null in files of older releases."""
 
 
 @dataclass
 class Result:
-    """One benchmark's numbers. Shares are of 1; null where there is too little to tell."""
+    """The numbers of one benchmark. Shares are 0 to 1; null where there are too few samples for a number."""
 
     n: int
     """Samples per problem."""
     avg: float | None
     """avg@n: mean solve rate."""
     stderr_problems: float | None
-    """Its standard error over problems."""
+    """Standard error of avg over problems."""
     stderr_runs: float | None
-    """Its standard error over runs on these problems, which the paper quotes (4.1)."""
+    """Standard error of avg over runs on these problems, which the paper quotes (4.1)."""
     majority: float | None
     """Share of problems whose most frequent answer is correct; null for code."""
     error_rate: float
-    """Share of samples whose verifier failed: they are in no other number of correct ones."""
+    """Share of samples whose verifier failed; they count neither as correct nor as wrong."""
     errors: list[str]
-    """The first of them, with what happened."""
+    """The first of these samples, each with its error."""
     length_mean: float
     """Mean tokens of a response."""
     truncated: float
     """Share of responses that reached their budget."""
     pass_at_k: dict[str, float | None]
-    """Unbiased, by k."""
+    """Unbiased pass@k, by k."""
     pass_at_k_drawn: dict[str, float | None]
-    """The paper's 100 draws (Figure 12), by k."""
+    """pass@k by the paper's 100 draws (Figure 12), by k."""
     problems: dict[str, ProblemResult]
-    """By id, in the benchmark's order."""
+    """Results by problem id, in the benchmark's order."""
 
 
 def result_of(samples: Iterable[Sample], n: int, seed: int) -> Result:
-    """The numbers of a benchmark whose samples come problem by problem, each in order.
+    """Compute the numbers of a benchmark.
 
     Args:
+        samples: samples problem by problem, each problem's in the order of their numbers.
         n: samples per problem.
-        seed: of the paper's draws.
+        seed: seed of the paper's draws.
     """
     by_problem: dict[str, list[Sample]] = {}
     for sample in samples:
@@ -98,6 +100,7 @@ def result_of(samples: Iterable[Sample], n: int, seed: int) -> Result:
         errors=[_told(sample) for sample in everything if sample.status == "error"][:_SHOWN_ERRORS],
         length_mean=fmean(sample.tokens for sample in everything),
         truncated=fmean(sample.finish_reason == "length" for sample in everything),
+        # why: both estimates: the paper reports the drawn one, the other has less noise
         pass_at_k={str(k): estimators.pass_at_k(counts, k) for k in estimators.ks(n)},
         pass_at_k_drawn={str(k): estimators.pass_at_k_by_draws(counts, k, seed) for k in estimators.ks(n)},
         problems=counted,
@@ -105,14 +108,14 @@ def result_of(samples: Iterable[Sample], n: int, seed: int) -> Result:
 
 
 def write_results(folder: Path, fingerprint: dict[str, Any], results: dict[str, Result]) -> None:
-    """`results.json` and `results.md` in the folder: the same bytes for the same samples."""
+    """Write `results.json` and `results.md` in the folder, the same bytes for the same samples."""
     values = {name: asdict(result) for name, result in results.items()}
     write_json(folder / "results.json", {"fingerprint": fingerprint, "benchmarks": values})
     write_atomically(folder / "results.md", markdown(results, fingerprint["rewards"]["after_think"]))
 
 
 def write_problems(folder: Path, problems: dict[str, list[Problem]], results: dict[str, Result]) -> None:
-    """`problems.jsonl` in the folder: each benchmark's problems with their ground truth, and how hard they are."""
+    """Write `problems.jsonl` in the folder: each benchmark's problems with ground truth, pass rate and difficulty."""
     rows = [
         {**described(problem), "source": name, **_rated(results[name].problems[problem.id])}
         for name, listed in problems.items()
@@ -122,7 +125,11 @@ def write_problems(folder: Path, problems: dict[str, list[Problem]], results: di
 
 
 def read_results(folder: Path) -> dict[str, Result]:
-    """The benchmarks of a folder's `results.json`."""
+    """Return the results of each benchmark in a folder's `results.json`.
+
+    Raises:
+        UserError: there is no such file, or it is not of `test`.
+    """
     path = folder / "results.json"
     if not path.is_file():
         raise UserError(f"{folder}: no results.json there; run.py test writes it")
@@ -134,7 +141,7 @@ def read_results(folder: Path) -> dict[str, Result]:
 
 
 def table(results: dict[str, Result], title: str) -> Table:
-    """For the screen."""
+    """Return the table for the screen."""
     shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
     shown.add_column("benchmark", no_wrap=True)
     for name in _SHORT:
@@ -145,7 +152,7 @@ def table(results: dict[str, Result], title: str) -> Table:
 
 
 def markdown(results: dict[str, Result], after_think: str) -> str:
-    """The table beside the paper's Table 1, in percent, and by which setting of `rewards.after_think`."""
+    """Format the results in percent, beside the paper's Table 1, with the setting of `rewards.after_think` below."""
     names = ["benchmark", *_COLUMNS]
     lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
     lines += [f"| {' | '.join([name, *_cells(name, result)])} |" for name, result in results.items()]
@@ -157,7 +164,7 @@ def markdown(results: dict[str, Result], after_think: str) -> str:
 
 
 def evalplus(results: dict[str, Result]) -> float | None:
-    """Mean of HumanEval+ and MBPP+, where both were measured."""
+    """Return the mean of HumanEval+ and MBPP+; None where one of them was not measured."""
     both = [results[name].avg for name in EVALPLUS if name in results]
     known = [avg for avg in both if avg is not None]
     return fmean(known) if len(known) == len(EVALPLUS) else None
@@ -168,7 +175,7 @@ _COLUMNS = (
     *("paper's SFT-7B", "paper's 1.1-7B"),
 )
 _SHORT = ("n", "avg@n", "±prob", "±runs", "pass@n", "maj", "err", "tokens", "trunc", "SFT", "1.1")
-"""The same for the screen, where 80 characters must do."""
+"""Short names of the same columns for the screen, so that the table fits into 80 characters."""
 _LEGEND = (
     "In percent, but for n and mean tokens of a response. ±: standard errors of avg@n over problems, and over runs on "
     "the same problems. The paper's columns are its Table 1 (arXiv 2506.13284)."
@@ -207,6 +214,7 @@ def _told(sample: Sample) -> str:
 
 def _majority(groups: Iterable[list[Sample]]) -> float | None:
     votes = [[(s.vote, s.status == "correct") for s in group if s.vote is not None] for group in groups]
+    # why: programs have no votes
     if not any(votes):
         return None
     return fmean(bool(estimators.majority(ballots)) for ballots in votes)

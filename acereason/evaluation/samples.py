@@ -1,7 +1,7 @@
-"""Every sample of an evaluation, kept the moment it is judged.
+"""This module keeps every sample of an evaluation the moment it is judged.
 
-`samples/BENCHMARK-RANK.jsonl` is a journal, a line a sample, written whole and flushed: whatever kills the process, at
-most its last line is torn, and that sample alone is drawn again. When a benchmark is complete its journals become
+`samples/BENCHMARK-RANK.jsonl` is a journal with a line for each sample. A line is written whole and flushed, so that a
+kill tears at most the last one, and that sample alone is drawn again. When a benchmark is complete its journals become
 `samples/BENCHMARK.parquet`.
 """
 
@@ -26,32 +26,33 @@ Place = tuple[str, int]
 
 @dataclass
 class Sample:
-    """One judged response."""
+    """A judged response to a problem."""
 
     id: str
-    """The problem's."""
+    """Id of the problem."""
     sample: int
-    """Its number among the problem's samples, from 0 on."""
+    """Number among the problem's samples, from 0 on."""
     response: str
     status: str
     """correct, wrong or error."""
     detail: dict[str, Any]
-    """What the verifier saw."""
+    """The verifier's account of how it came to the status."""
     seed: int
+    """Seed that the response was drawn from."""
     tokens: int
-    """Of the response, the stop token included."""
+    """Length of the response in tokens, the stop token included."""
     finish_reason: str
     problem: str
     """Digest of the prompt and the ground truth that it was judged by."""
 
     @property
     def place(self) -> Place:
-        """Which sample it is."""
+        """The problem's id and the sample's number, which together name it."""
         return self.id, self.sample
 
     @property
     def vote(self) -> str | None:
-        """The answer that it votes for; None for a program, an error or a response without a box."""
+        """The answer that the sample votes for; None for a program, an error or a response without a box."""
         return self.detail.get("normal") if self.status != "error" else None
 
 
@@ -59,7 +60,7 @@ class Journal:
     """This rank's journal of a benchmark, open for appending; a context manager.
 
     Raises:
-        UserError: another process writes it.
+        UserError: another process writes the same journal.
     """
 
     def __init__(self, folder: Path, benchmark: str, rank: int) -> None:
@@ -69,6 +70,7 @@ class Journal:
     def __enter__(self) -> "Journal":
         self.file = self.path.open("ab")
         hold(self.file, f"{self.path}: another process evaluates into this folder; wait for it")
+        # why: a killed writer leaves half a line, to which the next sample would be glued
         self.file.truncate(_whole_lines(self.path))
         return self
 
@@ -76,25 +78,29 @@ class Journal:
         self.file.close()
 
     def append(self, sample: "Sample | Judged") -> None:
-        """Add one line and hand it to the system."""
+        """Add one line and hand it to the operating system."""
+        # why: `json.dumps` escapes all beyond ASCII: UTF-8 can't hold half a surrogate pair
         self.file.write(json.dumps(asdict(sample)).encode() + b"\n")
+        # why: what the system has outlives the process, even by SIGKILL
         self.file.flush()
 
 
 def read_samples(folder: Path, benchmark: str) -> dict[Place, Sample]:
-    """Every kept sample of a benchmark, by all ranks of all runs into this folder; a torn last line is none."""
+    """Return every kept sample of a benchmark, by all ranks of all calls; a torn last line is dropped."""
     found: dict[Place, Sample] = {}
+    # why: both, since a kill while the journals become a parquet file leaves the two, and later calls add journals
     for sample in [*_of_parquet(folder / f"{benchmark}.parquet"), *_of_journals(folder, benchmark)]:
         found.setdefault(sample.place, sample)
     return found
 
 
 def compact(folder: Path, benchmark: str, prompts: dict[str, str]) -> None:
-    """Replace the journals of a complete benchmark by one parquet file. A kill leaves either, or both, which then hold
-    the same.
+    """Replace the journals of a complete benchmark by one parquet file.
 
     Args:
-        prompts: the text of each problem's prompt, by id; samples of other problems keep theirs.
+        folder: folder of the samples.
+        benchmark: name of the benchmark.
+        prompts: text of each problem's prompt, by id; samples of other problems keep theirs.
     """
     target = folder / f"{benchmark}.parquet"
     kept = dict(_prompts(target)) | prompts
@@ -105,13 +111,15 @@ def compact(folder: Path, benchmark: str, prompts: dict[str, str]) -> None:
     ]
     with atomic_path(target) as temporary:
         pq.write_table(pa.Table.from_pylist(without_halves(rows)), temporary)
+    # why: after the file is there: a kill between the two leaves samples twice, which is harmless, and never lost
     for journal in journals(folder, benchmark):
         journal.unlink()
 
 
 def journals(folder: Path, benchmark: str) -> list[Path]:
-    """Those of all ranks."""
+    """Return the journals of a benchmark, of all ranks."""
     found = folder.glob(f"{benchmark}-*.jsonl")
+    # why: the pattern also finds journals of a benchmark whose name begins with this one's and a dash
     return sorted(path for path in found if path.stem.removeprefix(f"{benchmark}-").isdecimal())
 
 
@@ -146,5 +154,5 @@ def _prompts(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _whole_lines(path: Path) -> int:
-    """Bytes up to the end of the last whole line."""
+    """Return the number of bytes up to the end of the last whole line."""
     return path.read_bytes().rfind(b"\n") + 1

@@ -1,4 +1,4 @@
-"""Which scales better, prompts or responses per prompt: the regression of section 4.4.2."""
+"""The verb `scaling` tells which scales better, prompts or responses per prompt, by the regression of section 4.4.2."""
 
 import csv
 import io
@@ -16,12 +16,12 @@ from acereason.files import read_text, write_json
 
 @dataclass(frozen=True)
 class Fit:
-    """z = a log2 x + b log2 y + c, with both logarithms standardized."""
+    """A fit of z = a log2 x + b log2 y + c, with both logarithms standardized."""
 
     a: float
-    """z per standard deviation of log2 x."""
+    """Change of z per standard deviation of log2 x."""
     b: float
-    """z per standard deviation of log2 y."""
+    """Change of z per standard deviation of log2 y."""
     c: float
     """Mean of z, since the standardized logarithms have mean zero."""
     r2: float
@@ -29,13 +29,15 @@ class Fit:
 
 
 def fit_scaling(x: Sequence[float], y: Sequence[float], z: Sequence[float]) -> Fit:
-    """Least squares on log2 x and log2 y, each then brought to mean zero and unit variance (of the population).
+    """Fit by least squares on log2 x and log2 y, each brought to mean zero and unit variance (of the population).
 
     Args:
-        x: unique prompts; y: responses per prompt; z: accuracy of each data set.
+        x: number of unique prompts of each data set.
+        y: responses per prompt of each data set.
+        z: accuracy of the model trained on each data set.
 
     Raises:
-        UserError: the points do not settle a, b and c.
+        UserError: the points do not determine a, b and c.
     """
     points = np.array([x, y, z], dtype=np.float64)
     if points.shape[1] < 4:
@@ -47,6 +49,7 @@ def fit_scaling(x: Sequence[float], y: Sequence[float], z: Sequence[float]) -> F
         raise UserError("scaling: all x, or all y, are the same")
     standardized = (logarithms - logarithms.mean(axis=1, keepdims=True)) / logarithms.std(axis=1, keepdims=True)
     columns = np.column_stack([*standardized, np.ones(points.shape[1])])
+    # why: `lstsq` would answer all the same, with one of endlessly many pairs of a and b
     if np.linalg.matrix_rank(columns) < 3:
         raise UserError("scaling: log2 x and log2 y lie on a line, so that nothing tells a from b")
     (a, b, c), *_ = np.linalg.lstsq(columns, points[2], rcond=None)
@@ -59,11 +62,11 @@ def scaling(
     """Fit z = a log2 x + b log2 y + c to a table, x and y standardized after the logarithm (section 4.4.2).
 
     Args:
-        input: a .csv file with a header, or a .jsonl file: a row a data set.
+        input: a .csv file with a header, or a .jsonl file, with a row for each data set.
         x: column of the number of unique prompts.
         y: column of responses per prompt.
         z: column of accuracy; the paper takes the mean of AIME24, AIME25, LiveCodeBench v5 and v6.
-        output: .json file for a, b, c and r2; null: only on screen.
+        output: .json file for a, b, c and r2; null shows them on screen alone.
     """
     rows = _rows(Path(input))
     columns = [[_number(row, name, number, input) for number, row in enumerate(rows, 1)] for name in (x, y, z)]
@@ -87,6 +90,7 @@ def _rows(path: Path) -> list[dict]:
     if path.suffix not in (".csv", ".jsonl") or not path.is_file():
         raise UserError(f"input: no .csv or .jsonl file {path}")
     text = read_text(path, "input")
+    # why: without newline="" Python would translate line breaks within quoted cells before `csv` sees them
     if path.suffix == ".csv":
         return list(csv.DictReader(io.StringIO(text, newline="")))
     try:

@@ -1,4 +1,4 @@
-"""The paper's numbers as data: a CSV file for each of its tables, with its source in the first line."""
+"""This package holds the paper's numbers as data: a CSV file for each table, with its source in the first line."""
 
 import csv
 from pathlib import Path
@@ -8,17 +8,18 @@ Row = dict[str, str]
 
 
 def rows(name: str) -> list[Row]:
-    """The rows of a table: `table1`, `table2`, `table3`, `figure8` or `figure8_entropy`.
+    """Return the rows of a table: `table1`, `table2`, `table3`, `figure8` or `figure8_entropy`.
 
     Example:
         >>> rows("table2")[0]["aime24"]
         '70.2'
     """
     lines = (Path(__file__).parent / f"{name}.csv").read_text().splitlines()
+    # why: the first line says where in the paper the table stands; the second is the header
     return list(csv.DictReader(lines[1:]))
 
 
 def table1(model: str) -> dict[str, float]:
-    """{benchmark: percent} of a model in Table 1."""
+    """Return {benchmark: percent} of a model in Table 1."""
     (row,) = (row for row in rows("table1") if row["model"] == model)
     return {name: float(cell) for name, cell in row.items() if name != "model" and cell}
