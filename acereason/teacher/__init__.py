@@ -1,1 +1,1 @@
-"""The verb `predict`: responses of a teacher, for SFT."""
+"""This package has the verb `predict`, which samples responses of a teacher for SFT."""

@@ -1,4 +1,4 @@
-"""What a server's answer says, of whatever shape it is: a response, or why there is none."""
+"""This module reads a server's answer, of any shape: it finds the response, or the reason why there is none."""
 
 import json
 from typing import Any, Literal
@@ -9,19 +9,25 @@ from acereason.texts import one_line, without_halves
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_blocks", "thoughts")
 """Fields of a message that hold thoughts; servers name them in several ways, some in two at once."""
 _THINKS = ("thinking", "reasoning", "thought")
-"""How the type of a part of content begins that is a thought."""
+"""Beginnings of the type of a content part that holds thoughts."""
 _TEXTS = ("text", "thinking", "reasoning", "content", "summary", "value")
-"""Fields that hold the text of a part, in any of the published forms."""
+"""Fields that hold the text of a content part, in any of the published forms."""
 _MOST_TOKENS = 2**53
-"""More than any response has; what is above is no count."""
+"""Bound on a count of tokens, above any response's; a larger number is no count."""
 
 
 class NoResponse(ValueError):
-    """An answer without a response; tells what it has instead."""
+    """An answer holds no response; the message says what it has instead."""
 
 
 def outcome_of(request: Request, endpoint: Literal["chat", "completions"], content: bytes) -> Finished | Failed:
-    """A request's response as the teacher wrote it, thoughts included, or what the answer has instead."""
+    """Return a request's response as the teacher wrote it, thoughts included, or the reason why there is none.
+
+    Args:
+        request: the request that was sent.
+        endpoint: the endpoint that answered.
+        content: body of the answer, whatever the server sent.
+    """
     try:
         answer = _read(content)
         choice = _choice(answer)
@@ -37,9 +43,11 @@ def outcome_of(request: Request, endpoint: Literal["chat", "completions"], conte
 
 
 def _read(content: bytes) -> dict[str, Any]:
-    text = content.decode("utf-8-sig", "replace")  # a byte that is no UTF-8 costs its own character
+    # why: a byte that is no UTF-8 must cost its own character, not the response
+    text = content.decode("utf-8-sig", "replace")
     try:
         value = json.loads(text)
+    # why: an answer of brackets alone, a hundred thousand deep, ends the parser by a RecursionError
     except (ValueError, RecursionError):
         value = text
     if not isinstance(value, dict):
@@ -56,7 +64,7 @@ def _choice(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _words(holder: dict[str, Any]) -> str:
-    """What a server says of an error beside a status of 200."""
+    """Return the words of an error that a server sends with a status of 200; empty where it sends none."""
     error = holder.get("error")
     words = error.get("message") if isinstance(error, dict) else error
     return f": {one_line(words, 200)}" if isinstance(words, str) and words.strip() else ""
@@ -64,13 +72,17 @@ def _words(holder: dict[str, Any]) -> str:
 
 def _tokens(usage: Any) -> int:
     count = usage.get("completion_tokens") if isinstance(usage, dict) else None
+    # why: `type` rather than `isinstance`, for which JSON's true would be the number 1
     if type(count) is not int or not 0 <= count < _MOST_TOKENS:
         raise NoResponse("no count of tokens (usage) beside the response")
     return count
 
 
 def _chat_text(message: Any, finish_reason: str) -> str:
-    """The message's text, its thoughts before it, once: servers with a reasoning parser hand them over apart."""
+    """Return the message's text with its thoughts before it, in `<think>`.
+
+    Servers with a reasoning parser send the thoughts apart from the text, and some send them twice.
+    """
     if not isinstance(message, dict):
         raise NoResponse("no response in the answer: it has no message")
     text, thoughts = _split_content(message.get("content"))
@@ -80,15 +92,16 @@ def _chat_text(message: Any, finish_reason: str) -> str:
     thoughts = thoughts.strip() and thoughts or next((found for found in apart if found.strip()), "")
     thoughts = thoughts.strip().removeprefix("<think>").removesuffix("</think>").strip()
     if not thoughts:
-        # the server's template has opened it in the prompt
+        # why: where the server's template opens `<think>` in the prompt, the response holds its end alone
         return f"<think>\n{text.lstrip()}" if "</think>" in text else text
+    # why: a response cut in its thoughts stays open; closed, it would look like one that had ended them
     if not text.strip() and finish_reason == "length":
-        return f"<think>\n{thoughts}"  # cut in its thoughts
+        return f"<think>\n{thoughts}"
     return f"<think>\n{thoughts}\n</think>\n\n{text.lstrip()}"
 
 
 def _split_content(content: Any) -> tuple[str, str]:
-    """(text, thoughts) of a message's content, which may come in parts."""
+    """Return (text, thoughts) of a message's content, which is a text or a list of parts."""
     if not isinstance(content, list):
         return _text(content, "content"), ""
     thinks = [isinstance(part, dict) and str(part.get("type")).startswith(_THINKS) for part in content]
@@ -108,7 +121,7 @@ def _text(value: Any, name: str) -> str:
 
 
 def _plain(value: Any) -> str:
-    """The text of a part or of parts, however deep it lies; nothing for what is no text."""
+    """Return the text of a part or of parts, however deep it lies; empty for a value that holds no text."""
     if isinstance(value, list):
         return "".join(map(_plain, value))
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""From a teacher into the store, judged on the way."""
+"""This module brings a teacher's responses into the store, and judges them on the way."""
 
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -12,13 +12,13 @@ from acereason.types import Verdict
 
 
 def collect(store: Store, requests: list[Request], teacher: Callable[[], Teacher], pool: RewardPool) -> list[Failed]:
-    """Ask for what is missing, judge what isn't judged, and write the shards.
+    """Ask for the missing responses, judge those without a verdict, and write the shards.
 
     Args:
-        store: what is there, and where the rest goes.
-        requests: all of this process.
-        teacher: made only where there is something to ask.
-        pool: judges; is closed at the end.
+        store: the responses and verdicts so far; the new ones go into it.
+        requests: all requests of this process.
+        teacher: makes the teacher; called only where a response is missing.
+        pool: judges the responses; it is closed at the end.
 
     Returns:
         the requests that failed; they have no row.
@@ -26,10 +26,12 @@ def collect(store: Store, requests: list[Request], teacher: Callable[[], Teacher
     judging = Judging(store, pool)
     try:
         unfinished = store.unfinished(requests)
+        # why: a kill takes the verdicts that were under way, while their responses are kept
         for request in store.unjudged(requests):
             judging.begin(request, store.response(request))
         failures = _ask(store, unfinished, teacher(), judging) if unfinished else []
         judging.finish()
+        # why: a call that asked nothing still writes shards where a kill came before them, or `samples` has changed
         if len(unfinished) > len(failures) or store.shard_rows() != len(requests) - len(failures):
             store.write_shards(requests)
         store.write_problems(requests)
@@ -44,7 +46,7 @@ def collect(store: Store, requests: list[Request], teacher: Callable[[], Teacher
 
 
 class Judging:
-    """Verdicts under way; they enter the store when they are there."""
+    """Judges responses in the background, and stores each verdict when it is there."""
 
     def __init__(self, store: Store, pool: RewardPool) -> None:
         self.store, self.pool = store, pool
@@ -52,16 +54,17 @@ class Judging:
         self._done: SimpleQueue[tuple[Request, Verdict]] = SimpleQueue()
 
     def begin(self, request: Request, response: str) -> None:
-        """Start judging; store what has been judged meanwhile."""
+        """Start judging a response, and store the verdicts that have come meanwhile."""
         if judgeable(request):
             self._under_way += 1
             verdict = self.pool.submit(request.problem, response)
+            # why: a queue, since the callback runs in the pool's thread and the store belongs to this one
             verdict.add_done_callback(lambda done: self._done.put((request, done.result())))
         while not self._done.empty():
             self._store()
 
     def finish(self) -> None:
-        """Wait for all verdicts."""
+        """Wait for all verdicts and store them."""
         while self._under_way:
             self._store()
 
@@ -83,6 +86,7 @@ def _ask(store: Store, requests: list[Request], teacher: Teacher, judging: Judgi
                 else:
                     store.add(outcome)
                     judging.begin(outcome.request, outcome.text)
+    # why: also when a signal or `give_up_after` ends it: the failures so far are listed
     finally:
         teacher.close()
         store.write_failures(failures)

@@ -1,4 +1,4 @@
-"""A teacher of Qwen2's architecture on this machine, by any rollout engine."""
+"""This module runs a teacher of Qwen2's architecture on this machine, by any rollout engine."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -20,20 +20,23 @@ from acereason.teacher.requests import Failed, Finished, Request
 from acereason.types import Problem, Sampling
 
 _AT_ONCE = 16_384
-"""Requests that the engine is given at a time: enough that few of them wait for the last."""
+"""Number of requests that the engine gets at a time.
+
+The engine idles while a batch's last responses end; with so many in a batch that is a small part of the time.
+"""
 
 
 @dataclass
 class Local:
-    """Which model, and what generates with it."""
+    """A teacher on this machine: a model, and the engine that generates with it."""
 
     pretrained: str
     """Hub name or folder of a Qwen2 model (safetensors)."""
     engine: RolloutEngine
-    """HFEngine or VLLMEngine."""
+    """Engine that generates: HFEngine or VLLMEngine."""
 
     def identity(self) -> dict[str, Any]:
-        """What its responses depend on."""
+        """Return the settings that responses depend on."""
         return {"pretrained": self.pretrained, "engine": type(self.engine).__name__}
 
 
@@ -42,9 +45,9 @@ class EngineTeacher:
 
     Args:
         local: the model and its engine.
-        template: the prompt's text.
+        template: template of the prompts.
         sampling: how responses are drawn.
-        seed: of all draws.
+        seed: seed of all draws.
     """
 
     def __init__(self, local: Local, template: Template, sampling: Sampling, seed: int) -> None:
@@ -54,7 +57,7 @@ class EngineTeacher:
         template.check(self.tokenizer, "template")
 
     def sample(self, requests: list[Request]) -> Iterator[Finished | Failed]:
-        """See Teacher. A prompt that does not fit the context beside the response budget fails."""
+        """Yield each request's outcome. A prompt that does not fit the context beside the response budget fails."""
         context, budget = self.config.max_position_embeddings, self.sampling.max_response_length
         problems = {request.problem.id: request.problem for request in requests}
         lengths = {name: len(self._encode(problem)) for name, problem in problems.items()}
@@ -63,19 +66,21 @@ class EngineTeacher:
             if length := long.get(request.problem.id):
                 yield Failed(request, f"a prompt of {length} tokens where {context - budget} fit beside the response")
         waiting = [request for request in requests if request.problem.id not in long]
+        # why: started only now, since the engine is told the longest sequence that it will see
         if waiting:
             self._start(budget + max(length for name, length in lengths.items() if name not in long))
         for start in range(0, len(waiting), _AT_ONCE):
             yield from self._generate({request.name: request for request in waiting[start : start + _AT_ONCE]})
 
     def close(self) -> None:
-        """See Teacher."""
+        """Close the engine."""
         self.local.engine.close()
 
     def _encode(self, problem: Problem) -> list[int]:
         return self.template.encode_prompt(problem, self.tokenizer)
 
     def _generate(self, requests: dict[str, Request]) -> Iterator[Finished]:
+        # why: a request of its own for each response, so that one can be drawn again without its problem's others
         problems = [
             replace(alone(request.problem, request.sample), prompt_ids=self._encode(request.problem))
             for request in requests.values()
@@ -93,12 +98,18 @@ class EngineTeacher:
         ends = [*self.template.stop_ids(self.tokenizer), *ends_of(generation_of(self.local.pretrained))]
         engine.start(self.config, self.tokenizer, list(dict.fromkeys(ends)), device, longest)
         weights = saved_weights(self.local.pretrained, engine.weights_dtype)
+        # why: files of tied models may hold the head as well, for which the engine has no parameter
         tied = {"lm_head.weight"} if self.config.tie_word_embeddings else set()
         engine.update_weights(((name, tensor) for name, tensor in weights if name not in tied), version=0)
 
 
 def saved_weights(pretrained: str, dtype: torch.dtype) -> Iterator[tuple[str, Tensor]]:
-    """(name, tensor) of a folder or of a model on the Hub, one at a time."""
+    """Yield (name, tensor) of a folder or of a model on the Hub, one at a time.
+
+    Args:
+        pretrained: folder, or name on the Hub.
+        dtype: dtype to which each tensor is converted.
+    """
     folder = Path(pretrained)
     if not folder.is_dir():
         folder = Path(snapshot_download(pretrained, allow_patterns=["*.safetensors"]))

@@ -1,4 +1,4 @@
-"""How far it is: a bar on a terminal, a line every so often without one."""
+"""This module shows progress: a bar on a terminal, a line every half minute without one."""
 
 import sys
 import time
@@ -10,12 +10,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class Told:
-    """Counts outcomes and tells of them on stderr.
+    """Counts outcomes and shows their numbers on stderr.
 
     Args:
-        total: requests of this call.
-        seconds: between two lines where stderr is no terminal.
-        console: where to tell; None: stderr.
+        total: number of requests of this call.
+        seconds: seconds between two lines where stderr is no terminal.
+        console: console to show them on; None is stderr.
     """
 
     def __init__(self, total: int, seconds: float = 30.0, console: Console | None = None) -> None:
@@ -28,7 +28,7 @@ class Told:
         self._task = self._bar.add_task("", total=total)
 
     def shown(self) -> AbstractContextManager:
-        """Show the bar, where there is a terminal, while the context lasts."""
+        """Return a context that shows the bar while it lasts, where there is a terminal."""
         return self._bar if self._console.is_terminal else nullcontext()
 
     def count(self, tokens: int | None) -> None:
@@ -42,6 +42,7 @@ class Told:
             self._bar.update(self._task, completed=self.finished + self.failed, description=self._rates(now))
         elif now - self._last >= self.seconds:
             self._last = now
+            # why: redirected to a file, lines would wait until a buffer is full
             print(self._line(now), file=sys.stderr, flush=True)
 
     def _rates(self, now: float) -> str:

@@ -1,4 +1,4 @@
-"""What a teacher is asked, and what becomes of it."""
+"""This module has the requests to a teacher, and their outcomes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,57 +9,58 @@ from acereason.seeds import derive_seed
 from acereason.types import Problem
 
 Key = tuple[str, int]
-"""Problem id and sample: names a request."""
+"""Problem id and number of the sample, which name a request."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One response to one problem."""
+    """A request for one response to one problem."""
 
     problem: Problem
     sample: int
-    """0 to N - 1."""
+    """Number among the problem's responses, 0 to N - 1."""
 
     @property
     def key(self) -> Key:
-        """Its name."""
+        """The name of the request."""
         return self.problem.id, self.sample
 
     @property
     def name(self) -> str:
-        """The key as one text: what a rollout engine takes for a problem's id."""
+        """The key as one text, which a rollout engine gets for the problem's id."""
         return alone_id(self.problem.id, self.sample)
 
     def seed(self, seed: int) -> int:
-        """Of its draws: what a rollout engine derives for the one rollout of a problem of this name."""
+        """Return the seed of the request's draws, a function of `seed`, the problem's id and the sample."""
+        # why: a rollout engine derives this very seed for the only rollout of a problem of this name
         return derive_seed(seed, self.name, 0)
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A request that has its response."""
+    """A request with its response."""
 
     request: Request
     text: str
     tokens: int
-    """Of the response, the stop token included."""
+    """Length of the response in tokens, the stop token included."""
     finish_reason: Literal["stop", "length"]
 
 
 @dataclass(frozen=True)
 class Failed:
-    """A request that has none, for now."""
+    """A request without a response; the next call asks again."""
 
     request: Request
     reason: str
-    """In one line."""
+    """Why there is no response, in one line."""
 
 
 class Teacher(Protocol):
-    """Whoever responds."""
+    """A model that responds, on a server or on this machine."""
 
     def sample(self, requests: list[Request]) -> Iterator[Finished | Failed]:
-        """Each request's outcome as it ends, in any order.
+        """Yield each request's outcome as it ends, in any order.
 
         Raises:
             UserError: no request can succeed.
@@ -67,5 +68,5 @@ class Teacher(Protocol):
         ...
 
     def close(self) -> None:
-        """Free what it holds."""
+        """Free connections, processes and memory."""
         ...

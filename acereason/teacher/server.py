@@ -1,4 +1,4 @@
-"""A teacher behind an OpenAI-compatible server: vLLM, SGLang, a hosted one."""
+"""This module asks a teacher behind an OpenAI-compatible server: vLLM, SGLang, a hosted one."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
@@ -19,42 +19,44 @@ from acereason.types import Sampling
 _CONNECT_SECONDS = 10.0
 _GREETING_SECONDS = 60.0
 _MOST_CONNECTIONS = 1000
-"""What the client opens at most."""
+"""Most connections that the client opens at a time."""
 _BYTES_PER_TOKEN = 512
-"""Of an answer, at most: the longest tokens, escaped, and told twice."""
+"""Most bytes of an answer for each token of the budget: the longest tokens, escaped, and sent twice."""
 _BYTES_BESIDE = 2**20
 _NO_KEY = (openai.AuthenticationError, openai.PermissionDeniedError)
 _REFUSED = (openai.AuthenticationError, openai.NotFoundError)
-"""Whatever is asked, the answer stays the same; 403 may be about a prompt."""
+"""Refusals that every request would get: of the key, or of the address or model. A 403 may be about one prompt."""
 _OURS = ("messages", "prompt", "model", "stream", "n")
-"""Keys of a request that are ours alone."""
+"""Keys of a request that `body` must not set."""
 
 
 @dataclass
 class Server:
-    """Where the teacher is served, and how it is asked."""
+    """A server that runs the teacher, and how it is asked."""
 
     url: str
-    """Of the API, `/v1` included."""
+    """Address of the API, `/v1` included."""
     model: str
-    """Name that the server knows the teacher by."""
+    """Name by which the server knows the teacher."""
     endpoint: Literal["chat", "completions"] = "chat"
     """chat: the server's own chat template, with the template's system prompt (unless empty) and instruction.
     completions: the whole text of the template."""
     api_key_env: str | None = None
-    """Name of the environment variable that holds the key; null: the server needs none."""
+    """Name of the environment variable that holds the key; null where the server needs none."""
     concurrency: int = 64
-    """Requests under way at a time, up to 1,000."""
+    """Number of requests under way at a time, up to 1,000."""
     retries: int = 5
     """How often a request is sent again after a lost connection, a time-out, or a status of 408, 409, 429 or 500 and
     above, with growing pauses; after that it has failed, until the next call."""
     timeout: float = 3600.0
-    """Seconds for one response."""
+    """Seconds that one response may take."""
     give_up_after: int = 100
-    """Requests in a row, in the order in which they are asked, that fail, retries included, before the run stops."""
+    """Number of requests in a row, in the order in which they are asked, that fail, retries included, before the call
+    stops."""
     body: dict[str, Any] = field(default_factory=dict)
-    """What requests say beside our keys (temperature, top_p, max_tokens, seed), or in place of one; null leaves it out.
-    For OpenAI's reasoning models {max_tokens: null, max_completion_tokens: 32768, temperature: null, top_p: null}."""
+    """Further keys of a request. A key may replace one of ours (temperature, top_p, max_tokens, seed); null leaves that
+    one out. For OpenAI's reasoning models {max_tokens: null, max_completion_tokens: 32768, temperature: null,
+    top_p: null}."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.concurrency <= _MOST_CONNECTIONS:
@@ -65,7 +67,7 @@ class Server:
             raise ValueError(f"server.body: {', '.join(ours)} can't be set there")
 
     def identity(self) -> dict[str, Any]:
-        """What its responses depend on."""
+        """Return the settings that responses depend on."""
         return {"model": self.model, "endpoint": self.endpoint, "body": self.body}
 
 
@@ -73,10 +75,10 @@ class ServerTeacher:
     """Asks a server, many requests at a time.
 
     Args:
-        server: where it is.
-        template: the prompt's text.
-        sampling: how responses are drawn; the server is told.
-        seed: of all draws; the server is told each request's own.
+        server: the server and how it is asked.
+        template: template of the prompts.
+        sampling: how responses are drawn; requests say it.
+        seed: seed of all draws; each request says its own.
     """
 
     def __init__(self, server: Server, template: Template, sampling: Sampling, seed: int) -> None:
@@ -88,7 +90,7 @@ class ServerTeacher:
         self._trouble: str | None = None
 
     def sample(self, requests: list[Request]) -> Iterator[Finished | Failed]:
-        """See Teacher."""
+        """Yield each request's outcome as it ends, in any order."""
         outcomes, waiting = self._outcomes(requests), None
         try:
             while True:
@@ -97,12 +99,13 @@ class ServerTeacher:
                     return
                 yield outcome
         finally:
-            if waiting is not None and waiting.cancel():  # a signal has broken the wait off
+            # why: a signal breaks the wait off and leaves its task; the generator can't be closed while that runs in it
+            if waiting is not None and waiting.cancel():
                 self._loop.run_until_complete(asyncio.wait([waiting]))
             self._loop.run_until_complete(outcomes.aclose())
 
     def greet(self) -> None:
-        """Raise a UserError where the server can't be reached, or refuses the key; one small request."""
+        """Raise a UserError where the server can't be reached, or refuses the key; this sends one small request."""
 
         async def ask() -> None:
             async with self._client() as client:
@@ -111,12 +114,13 @@ class ServerTeacher:
         self._loop.run_until_complete(ask())
 
     def close(self) -> None:
-        """See Teacher."""
+        """Close the event loop."""
         self._loop.close()
 
     async def _outcomes(self, requests: list[Request]) -> AsyncGenerator[Finished | Failed]:
         waiting, under_way = enumerate(requests), set[asyncio.Task[Finished | Failed]]()
         async with self._client() as client:
+            # why: a wrong address or key ends the call by one line, not by `give_up_after` requests with their retries
             await self._greet(client)
             try:
                 while True:
@@ -135,7 +139,6 @@ class ServerTeacher:
                 await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _greet(self, client: openai.AsyncOpenAI) -> None:
-        """Raise a UserError where nothing can be asked, before anything is."""
         try:
             await client.with_options(max_retries=0, timeout=_GREETING_SECONDS).models.with_raw_response.list()
         except openai.APIConnectionError as error:
@@ -143,20 +146,24 @@ class ServerTeacher:
             raise UserError(f"server.url: {self._secrets.url} can't be reached: {reason}") from error
         except _NO_KEY as error:
             raise UserError(self._refusal(error)) from error
+        # why: some servers have no list of models; whether they answer requests is seen by asking
         except openai.APIStatusError:
-            return  # a server without a list of models; whether it answers requests is seen by asking
+            return
 
     async def _ask(self, client: openai.AsyncOpenAI, number: int, request: Request) -> Finished | Failed:
         try:
             content = await self._answer(client, request)
             found = outcome_of(request, self.server.endpoint, content)
-        except Exception as error:  # whatever a server makes the client raise is this request's failure alone
+        # why: whatever a server makes the client raise is this request's failure alone
+        except Exception as error:
             found = Failed(request, self._secrets.told(error))
+            # why: after a response key and model are known to be good, and a refusal is about this request
             if isinstance(error, _REFUSED) and not self._successes:
                 self._trouble = self._refusal(error)
         if isinstance(found, Finished):
             self._successes += 1
             return found
+        # why: a server may repeat the key in its answer, and reasons go to the screen and into a file
         found = Failed(request, self._secrets.without(found.reason))
         if (in_a_row := self._failures.add(number)) >= self.server.give_up_after:
             self._trouble = self._trouble or (
@@ -166,13 +173,14 @@ class ServerTeacher:
         return found
 
     async def _answer(self, client: openai.AsyncOpenAI, request: Request) -> bytes:
-        """The bytes of a server's answer, whatever they are."""
+        """Return the bytes of a server's answer, without looking at them."""
         body: dict[str, Any] = {
             "temperature": self.sampling.temperature,
             "top_p": self.sampling.top_p,
             "max_tokens": self.sampling.max_response_length,
             "seed": request.seed(self.seed),
         }
+        # why: a server ends a chat by its own template's token; of a bare text only the caller knows the end
         if self.server.endpoint == "completions":
             body |= {"stop": [self.template.end]}
         body = {name: value for name, value in (body | self.server.body).items() if value is not None}
@@ -197,27 +205,29 @@ class ServerTeacher:
         try:
             return openai.AsyncOpenAI(
                 base_url=self.server.url,
-                api_key=self._secrets.key or "none",  # the client insists on one
+                # why: the client refuses to be made without a key, even for a server that needs none
+                api_key=self._secrets.key or "none",
                 max_retries=self.server.retries,
                 timeout=openai.Timeout(self.server.timeout, connect=_CONNECT_SECONDS),
                 http_client=Bounded(_BYTES_BESIDE + _BYTES_PER_TOKEN * self.sampling.max_response_length),
             )
-        except Exception as error:  # of the library below it, on an address that is none
+        # why: an address that is none makes the library below the client raise errors of several kinds
+        except Exception as error:
             raise UserError(f"server.url: is no address: {self._secrets.told(error)}") from error
 
 
 class _Failures:
-    """Counts requests that failed in a row, in the order in which they were asked.
+    """Counts requests that failed in a row, in the order in which they were asked."""
 
-    In that order, since refusals come at once: of many requests under way those that are refused, such as prompts that
-    are too long, all end before the first response.
-    """
+    # why: not in the order in which they end: a refusal comes at once, so of many requests under way all that are
+    # refused, such as prompts that are too long, end before the first response
 
     def __init__(self) -> None:
         self._rows: dict[int, int] = {}
 
     def add(self, number: int) -> int:
-        """Take in one; how many are in its row. Only the ends of a row know its length."""
+        """Take in the number of a failed request, and return how many failed in a row around it."""
+        # why: only the two ends of a row know its length, since a row grows and merges at its ends alone
         before, after = self._rows.get(number - 1, 0), self._rows.get(number + 1, 0)
         length = before + 1 + after
         self._rows[number - before] = self._rows[number] = self._rows[number + after] = length

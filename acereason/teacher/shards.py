@@ -1,4 +1,4 @@
-"""The store of responses: a folder that knows what it was begun with, a journal, and shards of parquet."""
+"""This module stores responses in a folder with the settings it was begun with, a journal, and shards of parquet."""
 
 import json
 import shutil
@@ -36,21 +36,21 @@ SCHEMA = pa.schema(
         ("seed", pa.int64()),
     ]
 )
-"""Columns of the shards."""
+"""Schema of the shards, one column a line."""
 
 _CLOCKS = ("seconds", "seconds_each")
-"""Parts of a verdict's detail that differ from one judgement to the next."""
+"""Times in a verdict's detail; they are left out, so that the same responses give the same bytes."""
 
 
 class Store:
     """One process's part of an output folder.
 
     Args:
-        folder: the output.
-        part: which of how many.
-        identity: what responses depend on; a folder begun with another is refused.
-        seed: of all draws.
-        rows_per_shard: rows of a parquet file.
+        folder: the output folder.
+        part: (number of the part, number of parts).
+        identity: settings that responses depend on; a folder begun with others is refused.
+        seed: seed of all draws.
+        rows_per_shard: number of rows in a parquet file.
     """
 
     def __init__(
@@ -65,11 +65,16 @@ class Store:
         self.shards, self.failures = folder / name, folder / f"{name}.failed.jsonl"
         self.problems = folder / f"{name}.problems.jsonl"
         self.journal = Journal(folder / f"{name}.journal.jsonl")
-        for half in folder.glob(f".{name}.*"):  # of a call that was killed while it wrote shards
+        # why: a killed call leaves half-written shards; after the journal's lock they are not another process's
+        for half in folder.glob(f".{name}.*"):
             shutil.rmtree(half, ignore_errors=True)
 
     def unfinished(self, requests: list[Request]) -> list[Request]:
-        """Those without a response."""
+        """Return the requests without a response.
+
+        Raises:
+            UserError: a problem has changed since its response was sampled.
+        """
         finished = [request for request in requests if self.journal.has("response", request.key)]
         for request in finished:
             if self.journal.mark("response", request.key) != self._of(request.problem):
@@ -80,39 +85,43 @@ class Store:
         return [request for request in requests if not self.journal.has("response", request.key)]
 
     def unjudged(self, requests: list[Request]) -> list[Request]:
-        """Those that have a response, and a ground truth, and no verdict."""
+        """Return the requests that have a response and a ground truth, but no verdict."""
         has = self.journal.has
         finished = [request for request in requests if judgeable(request) and has("response", request.key)]
         return [request for request in finished if not has("verdict", request.key)]
 
     def add(self, finished: Finished) -> None:
-        """Keep a response."""
+        """Keep a response in the journal."""
         values = {"response": finished.text, "tokens": finished.tokens, "finish_reason": finished.finish_reason}
         self.journal.append("response", finished.request.key, self._of(finished.request.problem), values)
 
     def add_verdict(self, request: Request, verdict: Verdict) -> None:
-        """Keep the verdict on a response."""
+        """Keep the verdict on a response in the journal."""
         detail = {name: value for name, value in verdict.detail.items() if name not in _CLOCKS}
         values = {"status": verdict.status, "detail": to_json(detail)}
         self.journal.append("verdict", request.key, self._of(request.problem), values)
 
     def response(self, request: Request) -> str:
-        """The text of a finished request."""
+        """Return the text of a finished request's response."""
         return self.journal.read("response", request.key)["response"]
 
     def write_shards(self, requests: list[Request]) -> int:
-        """Write the finished requests, sorted by id and sample; how many there are. A folder of shards appears whole or
-        not at all."""
+        """Write the finished requests, sorted by id and sample, and return their number.
+
+        A folder of shards appears whole or not at all.
+        """
+        # why: sorted, so that the bytes don't depend on the order in which responses came
         rows = sorted((r for r in requests if self.journal.has("response", r.key)), key=lambda request: request.key)
         with atomic_folder(self.shards) as folder:
             for number, start in enumerate(range(0, len(rows), self.rows_per_shard)):
                 file = folder / f"{number:05}.parquet"
                 table = [self._row(request) for request in rows[start : start + self.rows_per_shard]]
+                # why: parquet holds UTF-8, which has no half of a surrogate pair
                 pq.write_table(pa.Table.from_pylist(without_halves(table), SCHEMA), file, compression="zstd")
         return len(rows)
 
     def write_problems(self, requests: list[Request]) -> None:
-        """Write the problems of the shards, each with its ground truth and how hard it is by its responses."""
+        """Write the problems of the shards, each with its ground truth, pass rate and mean length."""
         files = sorted(self.shards.glob("*.parquet"))
         tables = [pq.read_table(file, columns=["id", "status", "tokens"]) for file in files]
         found: dict[str, Rating] = ratings_of(
@@ -123,11 +132,11 @@ class Store:
         write_atomically(self.problems, "".join(to_json(row) + "\n" for row in rows))
 
     def shard_rows(self) -> int:
-        """Rows of the shards that are there."""
+        """Return the number of rows in the written shards."""
         return sum(pq.read_metadata(file).num_rows for file in self.shards.glob("*.parquet"))
 
     def counts(self) -> dict[str, int]:
-        """Rows of the shards by verdict and, under `length`, those that the response budget ended."""
+        """Return the number of rows by verdict and, under `length`, of those that the response budget ended."""
         columns = [pq.read_table(file, columns=["status", "finish_reason"]) for file in self.shards.glob("*.parquet")]
         counts = Counter[str]()
         for table in columns:
@@ -144,11 +153,12 @@ class Store:
         write_atomically(self.failures, "".join(to_json(row) + "\n" for row in rows))
 
     def close(self) -> None:
-        """Let other processes have this part."""
+        """Close the journal, so that other processes may have this part."""
         self.journal.close()
 
     def _of(self, problem: Problem) -> str:
-        """A short digest of what a response is about; made once a problem: tests may be megabytes."""
+        """Return a short digest of the problem that a response answers."""
+        # why: once a problem, not once a response: tests may be megabytes
         if problem.id not in self._digests:
             tests = repr(tests_of(problem) if problem.tests else None)
             parts = [problem.task, problem.statement, problem.starter, problem.answer, tests]
@@ -166,14 +176,15 @@ class Store:
 
 
 def judgeable(request: Request) -> bool:
-    """Whether there is a ground truth to judge by."""
+    """Return whether the problem has a ground truth to judge by."""
     return bool(request.problem.answer) or request.problem.tests is not None
 
 
 def refuse_other(path: Path, identity: dict[str, Any]) -> None:
-    """Raise a UserError where the folder of a config.json was begun with another identity; tells what differs."""
+    """Raise a UserError, which names the differences, where the folder of a config.json was begun otherwise."""
     if not path.exists():
         return
+    # why: through JSON and back, since the file has lists where the identity has tuples
     before, now = flat(read_json(path)), flat(json.loads(json.dumps(identity)))
     changed = [name for name in before | now if before.get(name) != now.get(name)]
     if changed:

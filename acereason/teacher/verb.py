@@ -1,4 +1,4 @@
-"""`predict`: N responses of a teacher to each prompt, with their verdicts, as shards of parquet."""
+"""The verb `predict` samples N responses of a teacher to each prompt, and writes them with verdicts as parquet."""
 
 import re
 import sys
@@ -39,24 +39,24 @@ def predict(
     rows_per_shard: int = 10_000,
     seed: int = 0,
 ) -> None:
-    """Sample responses from a teacher. A second call goes on where the first was ended, and asks again what failed.
+    """Sample responses from a teacher. A second call goes on where the first ended, and repeats failed requests.
 
-    Exit status: 0; 1 when requests failed; 2 for what can't work.
+    The exit status is 0, 1 when requests failed, or 2 for a mistake in the configuration.
 
     Args:
-        sources: where prompts come from, by name.
-        output: folder of the shards; `config.json` in it tells what it was begun with.
+        sources: sources of the prompts, by name.
+        output: folder of the shards; its `config.json` holds the settings that it was begun with.
         server: a teacher behind an OpenAI-compatible server; null where there is an engine.
         engine: a teacher on this machine; null where there is a server.
-        samples: responses per prompt; may grow from call to call.
+        samples: number of responses per prompt; may grow from call to call.
         sampling: temperature, nucleus mass and tokens of a response (the paper's evaluation, 4.1).
-        template: the prompt's text.
+        template: template of the prompts.
         rewards: how responses are judged, where a source has ground truth.
         bad_rows: what to do with rows without a statement, or whose ground truth can't be used: `error` stops,
-            `exclude` goes on without them; both tell how many they are, and show some.
+            `exclude` goes on without them; both say how many they are, and show some.
         shard: which part of the prompts is this process's: `3/8` is the fourth of eight, with files of its own.
-        rows_per_shard: rows of one parquet file.
-        seed: of all draws; each request's is a function of it, the problem's id and the sample.
+        rows_per_shard: number of rows in a parquet file.
+        seed: seed of all draws; each request's is a function of it, the problem's id and the sample.
     """
     prediction = Prediction(
         sources=sources,
@@ -72,6 +72,7 @@ def predict(
         rows_per_shard=rows_per_shard,
         seed=seed,
     )
+    # why: before the sources are read, which may take minutes
     check_writable(Path(output), "output")
     requests = prediction.requests()
     store = Store(Path(output), prediction.part, prediction.identity(), seed, rows_per_shard)
@@ -81,7 +82,7 @@ def predict(
 
 @dataclass
 class Prediction:
-    """One run of `predict`; the fields are the verb's arguments."""
+    """One call of `predict`; its fields are the verb's arguments."""
 
     sources: dict[str, Source]
     output: str
@@ -106,7 +107,7 @@ class Prediction:
             raise UserError("sources: name at least one")
 
     def identity(self) -> dict[str, Any]:
-        """What the responses depend on."""
+        """Return the settings that responses and verdicts depend on."""
         return {
             "sources": {name: _identity(source) for name, source in self.sources.items()},
             "teacher": self.settings.identity(),
@@ -118,7 +119,8 @@ class Prediction:
         }
 
     def requests(self) -> list[Request]:
-        """Those of this process: cut source by source, so that a limit that grows moves no problem to another one."""
+        """Return the requests of this process."""
+        # why: cut source by source, so that a source's `limit` that grows moves no problem to another process
         first, step = self.part
         loaded = [load(source, name, self.bad_rows)[first::step] for name, source in self.sources.items()]
         return [
@@ -126,14 +128,14 @@ class Prediction:
         ]
 
     def teacher(self) -> Teacher:
-        """Whoever responds."""
+        """Make the teacher, on a server or on this machine."""
         if isinstance(self.settings, Server):
             return ServerTeacher(self.settings, self.template, self.sampling, self.seed)
         return EngineTeacher(self.settings, self.template, self.sampling, self.seed)
 
 
 def load(source: Source, name: str, bad_rows: BadRows) -> list[Problem]:
-    """A source's problems with whatever ground truth it has."""
+    """Load a source's problems, with ground truth where the source has one."""
     key = f"sources.{name}"
     problems, bad = read_problems(source, name, key, tests=bool(source.mapping.tests))
     refuse_twins(problems, key)
@@ -155,6 +157,7 @@ def _report(store: Store, requests: list[Request], failures: list[Failed]) -> No
 
 
 def _identity(source: Source) -> dict[str, Any]:
+    # why: `limit` may grow from call to call without changing a response
     return {name: value for name, value in asdict(source).items() if name != "limit"}
 
 
