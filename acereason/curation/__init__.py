@@ -1,1 +1,1 @@
-"""From sources to dataset versions: what `curate` runs, one file for each stage."""
+"""This package builds dataset versions from sources: the stages of `curate`, one file for each."""

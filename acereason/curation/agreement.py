@@ -1,7 +1,7 @@
-"""Which prompts the responses disagree with: too few are correct, or most give another answer than the ground truth.
+"""This module finds prompts whose responses disagree with the ground truth: most of them give another answer.
 
-AceReason 1.0 (arXiv 2505.16400, 3.2.1) has up to eight responses of DeepSeek-R1 to a question and keeps the question if
-the answer that most of them give is correct by the verifier: where it isn't, question or answer is often broken.
+AceReason 1.0 (arXiv 2505.16400, 3.2.1) takes up to eight responses of DeepSeek-R1 to a question, and keeps the question
+if the answer that most of them give is correct by the verifier: where it isn't, question or answer is often broken.
 """
 
 from collections import Counter, defaultdict
@@ -19,19 +19,23 @@ from acereason.rewards.math import MAX_ANSWER, verify_quickly
 
 
 def voted(text: str) -> str | None:
-    r"""The answer that a response votes for: its last box after `</think>`. None without one.
+    r"""Return the answer that a response votes for, its last box after `</think>`; None without a box.
 
     Example:
         >>> voted(r"<think>\boxed{1}</think> so $\boxed{\frac12}$")
         '\\frac12'
     """
     answer = strip_braces(last_boxed(final_part(text)) or "")
-    return answer if 0 < len(answer) <= MAX_ANSWER else None  # as the verifier: a longer box is none
+    # why: the verifier takes a longer box for none, too
+    return answer if 0 < len(answer) <= MAX_ANSWER else None
 
 
 def votes(answers: Iterable[str]) -> list[int]:
-    """How many responses give each answer. Answers are one where text or numbers tell so; expressions that only
-    math-verify could compare are taken for two."""
+    """Count how many responses give each answer.
+
+    Two writings are one answer where their text or their numbers are equal.
+    """
+    # why: expressions that only math-verify could compare count as two, since it may take seconds for each pair
     counts: dict[str, int] = {}
     for answer in answers:
         known = next((each for each in counts if each == answer or _equal(each, answer)), answer)
@@ -45,12 +49,12 @@ def _equal(one: str, other: str) -> bool:
 
 
 def outvoted(numbers: Sequence[int], statuses: Sequence[str], answers: Sequence[str | None]) -> list[Dropped]:
-    """The prompts whose commonest answer isn't the correct one. A tie is no majority.
+    """Return the prompts whose commonest answer isn't the correct one. A tie is no majority.
 
     Args:
-        numbers: [R] each response's prompt.
+        numbers: [R] number of each response's prompt.
         statuses: [R] verdicts. All correct responses give one answer, however they write it.
-        answers: [R] of the wrong ones; None votes for nothing, nor does an `error`.
+        answers: [R] answers of the wrong responses; None votes for nothing. An `error` doesn't vote either.
     """
     correct: Counter[int] = Counter()
     others: defaultdict[int, list[str]] = defaultdict(list)
@@ -67,10 +71,17 @@ def outvoted(numbers: Sequence[int], statuses: Sequence[str], answers: Sequence[
 
 
 def disagreeing(table: pa.Table, prompts: Prompts, origins: Origins) -> list[Dropped]:
-    """`outvoted` of the math prompts with ground truth in a table of judged responses."""
+    """Return the math prompts whose commonest answer isn't the correct one.
+
+    Args:
+        table: judged responses.
+        prompts: the prompts that they answer.
+        origins: the files that hold the responses' texts.
+    """
     math = pc.equal(prompts.column("task").take(table["number"]), "math")
     table = table.filter(pc.and_(math, pc.not_equal(table["status"], "unverifiable")))
     statuses = table["status"].to_pylist()
+    # why: texts of wrong responses alone are read, since the correct ones have the ground truth's answer
     wrong = np.flatnonzero(np.array(statuses, dtype=object) == "wrong")
     answers: list[str | None] = [None] * len(statuses)
     for place, text in _texts(table, wrong, origins):
@@ -79,7 +90,7 @@ def disagreeing(table: pa.Table, prompts: Prompts, origins: Origins) -> list[Dro
 
 
 def _texts(table: pa.Table, places: np.ndarray, origins: Origins) -> Iterable[tuple[int, str]]:
-    """(place, response) of these rows, read in the order in which they lie."""
+    """Yield (place, response) of these rows of the table, read in the order in which they lie in their files."""
     origin, row = (table[name].to_numpy()[places] for name in ("origin", "row"))
     order = np.lexsort((row, origin))
     for found, texts in origins.texts(origin[order], row[order]):

@@ -1,7 +1,7 @@
-"""`balance`: thin the prompts whose responses are short, then bring the lengths to target shares (paper, 3.1.1).
+"""The stage `balance` thins the prompts with short responses, then brings lengths to target shares (paper, 3.1.1).
 
-A prompt's length is the median of its responses' tokens. What is kept is decided by a hash of (seed, prompt id), so it
-depends neither on the order of the prompts nor on which others there are, except through the target shares.
+A prompt's length is the median of its responses' tokens. A hash of (seed, prompt id) decides which prompts stay, so
+that the choice depends neither on the order of the prompts nor, except through the target shares, on the others.
 """
 
 from dataclasses import dataclass, field
@@ -20,17 +20,17 @@ from acereason.types import Task
 
 @dataclass
 class Balance:
-    """How one task's prompts are balanced."""
+    """How the prompts of one task are balanced by length."""
 
     short: int = 2000
-    """Tokens; a prompt at or below is short (the paper: around or below 2,000)."""
+    """Largest length of a short prompt, in tokens (the paper: around or below 2,000)."""
     keep_short: float = 1.0
     """Share of the short prompts that stays."""
     edges: list[int] = field(default_factory=list)
-    """Upper ends, in tokens, of the length buckets but the last, which has none."""
+    """Upper ends of the length buckets, in tokens; the last bucket has no end."""
     shares: list[float] = field(default_factory=list)
-    """Target share of prompts in each bucket, one more than edges; as many prompts stay as the shares allow. Empty: no
-    targets."""
+    """Target share of prompts in each bucket, one more than edges; as many prompts stay as the shares allow. Empty
+    sets no targets."""
 
     def check(self, key: str) -> None:
         """Raise a UserError for values that can't work; `key` names this balance."""
@@ -47,7 +47,15 @@ class Balance:
 
 
 def balance(folder: Path, table: pa.Table, prompts: Prompts, config: dict[Task, Balance], seed: int) -> Report:
-    """Write the responses of the prompts that stay, and the prompts that go."""
+    """Write the responses of the prompts that stay, and the list of the dropped prompts.
+
+    Args:
+        folder: folder of the stage.
+        table: responses that are left.
+        prompts: the prompts that they answer.
+        config: balance of each task.
+        seed: seed of the draws.
+    """
     numbers, lengths = prompt_lengths(table)
     ids, tasks = (prompts.column(name).take(pa.array(numbers)) for name in ("id", "task"))
     drawn = draws((text.as_py() for text in ids), seed, "balance")
@@ -63,7 +71,7 @@ def balance(folder: Path, table: pa.Table, prompts: Prompts, config: dict[Task, 
 
 
 def prompt_lengths(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    """(numbers, median tokens) of the prompts of a table, ascending; of an even count the lower middle."""
+    """Return (numbers, median tokens) of the prompts in a table, ascending; of an even count the lower middle."""
     number, tokens = table["number"].to_numpy(), table["tokens"].to_numpy()
     order = np.lexsort((tokens, number))
     numbers, first, counts = np.unique(number[order], return_index=True, return_counts=True)
@@ -82,14 +90,23 @@ def _dropped(numbers: np.ndarray, lengths: np.ndarray, drawn: np.ndarray, config
 
 
 def beyond_shares(bucket: np.ndarray, numbers: np.ndarray, drawn: np.ndarray, shares: list[float]) -> np.ndarray:
-    """[P] bool: what has to go so that the buckets (-1: counts as gone) have their shares and most prompts stay."""
+    """Return [P] bool: the prompts to drop so that buckets have their shares and as many prompts as possible stay.
+
+    Args:
+        bucket: [P] length bucket; -1 for a prompt that is dropped already.
+        numbers: [P] prompt numbers.
+        drawn: [P] uint64 draws; of a bucket the prompts with the largest are dropped.
+        shares: target share of each bucket; empty drops none.
+    """
     over = np.zeros(len(bucket), dtype=bool)
     if not shares:
         return over
     counts = np.bincount(bucket[bucket >= 0], minlength=len(shares))
+    # why: the bucket that is scarcest for its share bounds the whole
     total = min(count / share for count, share in zip(counts.tolist(), shares, strict=True) if share)
     for index, share in enumerate(shares):
         here = np.flatnonzero(bucket == index)
         ranked = here[np.lexsort((numbers[here], drawn[here]))]
+        # why: a product such as 300 * 0.1 may end just below the whole number that it means
         over[ranked[int(total * share + 1e-9) :]] = True
     return over

@@ -1,5 +1,8 @@
-"""`README.md`: the data card. What the dataset holds, where it is from, and why rows were dropped; the paper's Figure 3
-as two histograms, its Figure 4 as a table; and the header that lets `datasets` load each version."""
+"""This module writes the data card, `README.md`: what the dataset holds, where it is from, and why rows were dropped.
+
+It has the paper's Figure 3 as two histograms, its Figure 4 as a table, and the header by which `datasets` loads each
+version.
+"""
 
 import io
 from pathlib import Path
@@ -31,10 +34,10 @@ def write_card(folder: Path, manifest: dict[str, Any], table: pa.Table, prompts:
     """Write README.md and its pictures.
 
     Args:
-        folder: the dataset's.
-        manifest: what `manifest.json` holds.
+        folder: folder of the dataset.
+        manifest: contents of `manifest.json`.
         table: the responses in any version.
-        prompts: the prompts they belong to.
+        prompts: the prompts that they answer.
     """
     tasks = np.array(prompts.column("task").take(table["number"]).to_pylist(), dtype=object)
     tokens = table["tokens"].to_numpy()
@@ -64,8 +67,9 @@ def _header(folder: Path, manifest: dict[str, Any]) -> str:
 
 
 def _configs(folder: Path, name: str, included: list[str]) -> list[dict[str, Any]]:
-    """A version as a whole, and by task."""
+    """Return the header's entries of a version: one for the whole, and one for each task."""
     patterns = {task: [f"data/{part}/{task}-*.parquet" for part in included] for task in _TITLES}
+    # why: `datasets` refuses a pattern that no file matches
     found = {task: [each for each in listed if any(folder.glob(each))] for task, listed in patterns.items()}
     configs = {f"{name}-{task}": listed for task, listed in found.items() if listed}
     if configs:
@@ -86,7 +90,7 @@ def _intro(manifest: dict[str, Any]) -> str:
 
 
 def _versions(manifest: dict[str, Any]) -> str:
-    """The table of the paper's Figure 4."""
+    """Return the table of the paper's Figure 4."""
     rows = [
         [name, task, f"{entry['prompts']:,}", f"{entry['responses']:,}", f"{entry['responses'] / entry['prompts']:.2f}"]
         for name, tasks in manifest["stages"]["version"]["details"]["versions"].items()
@@ -148,10 +152,12 @@ def _lengths(lengths: dict[str, np.ndarray]) -> str:
 def _histogram(path: Path, tokens: np.ndarray, title: str) -> None:
     figure = Figure(figsize=(5, 3), layout="constrained")
     axes = figure.subplots()
+    # why: cut at the 99.5th percentile, since a few endless responses would squeeze all others into one bar
     axes.hist(tokens, bins=np.linspace(0, max(1, np.percentile(tokens, 99.5)), 41).tolist(), color="tab:blue")
     axes.set(title=title, xlabel="response length (tokens)", ylabel="responses")
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=100)
+    # why: a kill must not leave half a picture; the next call removes the temporary file
     temporary = path.with_suffix(".new")
     temporary.write_bytes(buffer.getvalue())
     temporary.rename(path)
@@ -162,7 +168,7 @@ def _why(reasons: dict[str, int]) -> str:
 
 
 def _table(head: list[str], rows: list[list[str]], first: int, last: int | None = None) -> str:
-    """Markdown; columns `first` to `last` hold numbers."""
+    """Return a Markdown table whose columns `first` to `last` (exclusive) are aligned as numbers."""
     numbers = range(first, len(head) if last is None else last)
     rule = ["---:" if index in numbers else "---" for index in range(len(head))]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, rule, *rows])

@@ -1,4 +1,4 @@
-"""How long responses are, in tokens: what a shard tells, else what a tokenizer counts, else an estimate."""
+"""This module measures responses in tokens: by their shard's count, else by a tokenizer, else by an estimate."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -12,7 +12,13 @@ from acereason.errors import UserError
 def token_counts(
     texts: Sequence[str | None], known: Sequence[int | None], tokenizer: str | None, characters_per_token: float
 ) -> pa.Array:
-    """[R] tokens: those known, else of the tokenizer, else one for so many characters; 0 for an empty text.
+    """Return [R] tokens of responses; 0 for an empty text.
+
+    Args:
+        texts: [R] responses.
+        known: [R] counts where they are known.
+        tokenizer: name or folder of the tokenizer that counts the others; None estimates them.
+        characters_per_token: characters that make one token of an estimate.
 
     Raises:
         UserError: there is no such tokenizer.
@@ -32,7 +38,8 @@ def _counted(texts: list[str], tokenizer: str) -> list[int]:
 
 @cache
 def _tokenizer(name: str) -> Any:
-    from transformers import AutoTokenizer  # here: it takes seconds
+    # why: imported here, since it takes seconds, and shards that bring their counts need none of it
+    from transformers import AutoTokenizer
 
     from acereason.models.bytes import BYTES, byte_tokenizer
 

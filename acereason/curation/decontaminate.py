@@ -1,10 +1,10 @@
-"""`decontaminate`: a prompt that shares a word n-gram with any item of any benchmark is dropped (paper, 3.1.1: n = 9).
+"""The stage `decontaminate` drops prompts that share a word n-gram with a benchmark item (paper, 3.1.1: n = 9).
 
-Benchmark items of fewer than n words have no n-gram. A prompt is dropped for one of them only if all its words are the
-item's words: that the item occurs inside a longer prompt says little ("What is 2 + 3?").
+A benchmark item of fewer than n words has no n-gram. A prompt is dropped for it only if the prompt's words are exactly
+the item's: that the item occurs inside a longer prompt says little ("What is 2 + 3?").
 
 Phrases that many problems share ("find the number of positive integers n such that") hit without being contamination.
-`ngrams.jsonl` lists every n-gram that dropped something, the commonest first; `allow` takes phrases that don't count.
+`ngrams.jsonl` lists every n-gram that dropped a prompt, the commonest first; `allow` takes phrases that don't count.
 """
 
 import re
@@ -30,20 +30,21 @@ from acereason.types import Task
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _COMMONEST = 20
+"""Number of shared n-grams that the manifest names; `ngrams.jsonl` has all."""
 
 
 @dataclass
 class Decontamination:
-    """Against what prompts are held, and how strictly."""
+    """The benchmarks that prompts are compared with, and how strictly."""
 
     benchmarks: dict[str, CuratedSource] = field(default_factory=dict)
-    """What evaluation uses, by name."""
+    """Benchmarks of the evaluation, by name."""
     n: dict[Task, int] = field(default_factory=lambda: {"math": 9, "code": 9})
-    """Words of an n-gram, by the prompt's task. The paper: 9; for the code problems of its RL: 14."""
+    """Number of words in an n-gram, by the prompt's task. The paper: 9; for the code problems of its RL: 14."""
     allow: list[str] = field(default_factory=list)
     """Phrases of n words or more whose n-grams don't count."""
     before: str | None = None
-    """Drops prompts dated on this day or after it, as 2024-08-01; prompts without a date stay."""
+    """Day, such as 2024-08-01, from which on prompts are dropped by their date; prompts without a date stay."""
 
     def check(self) -> None:
         """Raise a UserError for a value that can't work."""
@@ -60,7 +61,7 @@ class Decontamination:
 
 @dataclass
 class _Shared:
-    """What every process needs."""
+    """The data that every process gets once."""
 
     indexes: dict[int, Index]
     n: dict[Task, int]
@@ -78,7 +79,18 @@ def decontaminate(
     shown: int,
     seed: int,
 ) -> Report:
-    """Write which kept prompts are dropped, for which item and n-gram."""
+    """Write which kept prompts are dropped, for which item and n-gram.
+
+    Args:
+        folder: folder of the stage.
+        prompts: all prompts.
+        kept: [P] bool, the prompts that the stages before have kept.
+        benchmarks: benchmarks with their rows.
+        config: how strictly prompts are compared.
+        workers: number of processes.
+        shown: number of examples of each reason.
+        seed: seed of the choice of examples.
+    """
     items = [item for entry in benchmarks for item in _items(entry)]
     indexes = {n: Index.of(items, n, config.allow) for n in set(config.n.values())}
     shared = _Shared(indexes, config.n, config.before, kept)
@@ -93,14 +105,16 @@ def decontaminate(
     commonest = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
     _write_grams(folder / "ngrams.jsonl", commonest)
     before = int(kept.sum())
+    # why: an item's id begins with the name of its benchmark
     hit = Counter(entry.evidence["item"].split("/")[0] for entry in dropped if "item" in entry.evidence)
     details = {"items": len(items), "hits": dict(sorted(hit.items())), "ngrams": dict(commonest[:_COMMONEST])}
     return Report("prompts", before, before - len(dropped), reasons, details)
 
 
 def _items(entry: Opened) -> list[tuple[str, str]]:
-    """(id, text) of a benchmark's items. Nothing else is read of it: tests may be gigabytes."""
+    """Return (id, text) of a benchmark's items."""
     source = entry.source
+    # why: statements alone are read: the tests of a benchmark may be gigabytes
     bare = replace(source.mapping, answer=None, solution=None, tests=[], starter=None, date=None)
     found = prompts_of(replace(entry, source=replace(source, fields=bare)), 0, len(entry.rows))
     if found.bad:
@@ -109,7 +123,7 @@ def _items(entry: Opened) -> list[tuple[str, str]]:
 
 
 def _scan(shared: _Shared, item: tuple[Path, int]) -> tuple[list[Dropped], Counter[str]]:
-    """What is dropped of one file, and in how many prompts each shared n-gram is."""
+    """Return the dropped prompts of one file, and the number of prompts that have each shared n-gram."""
     path, start = item
     rows = pq.read_table(path, columns=["statement", "task", "date"]).to_pydict()
     here = np.flatnonzero(shared.kept[start : start + len(rows["task"])])
@@ -117,6 +131,7 @@ def _scan(shared: _Shared, item: tuple[Path, int]) -> tuple[list[Dropped], Count
     late = {i for i in here.tolist() if shared.before and (rows["date"][i] or "") >= shared.before}
     dropped += [Dropped(start + i, "published too late", {"date": rows["date"][i]}) for i in sorted(late)]
     for task, n in shared.n.items():
+        # why: a prompt is dropped once, and a late one has its reason already
         chosen = [i for i in here.tolist() if rows["task"][i] == task and i not in late]
         for which, hit in shared.indexes[n].hits([rows["statement"][i] for i in chosen]):
             dropped.append(_dropped(start + chosen[which], hit))

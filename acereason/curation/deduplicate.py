@@ -1,9 +1,9 @@
-"""`deduplicate`: of prompts that say the same, the first is kept.
+"""The stage `deduplicate` keeps the first of prompts that say the same.
 
 An exact copy has the same tokens after normalization (`text.split`). A near copy has the same numbers, operators, LaTeX
-commands, names and telling words in the same order, and word 3-grams whose Jaccard similarity reaches a
-threshold. So two uses of one template that differ in a number are no copies. Candidates come from MinHash LSH (rensa);
-every pair is then compared in full, so MinHash can miss a copy but never makes one.
+commands, names and telling words in the same order, and word 3-grams whose Jaccard similarity reaches a threshold. So
+two uses of one template that differ in a number are no copies. Candidates come from MinHash LSH (rensa); every pair is
+then compared in full, so that MinHash can miss a copy but never makes one.
 """
 
 import os
@@ -22,14 +22,15 @@ from acereason.parallel import in_order
 
 _SHINGLE = 3
 _BANDS, _ROWS = 16, 4
-"""Of the signature: at a similarity of 0.8 a pair becomes a candidate with probability 0.9998."""
+"""Bands of the MinHash signature, and rows of a band: at a similarity of 0.8 a pair becomes a candidate with
+probability 0.9998."""
 _FIRSTS = 32
-"""A prompt is compared with the first ones of each of its LSH buckets, at most as many."""
+"""Most prompts of an LSH bucket that a later one is compared with: all pairs grow with the square of its size."""
 
 
 @dataclass
 class Deduplication:
-    """Which prompts count as copies of an earlier one."""
+    """The settings by which a prompt counts as a copy of an earlier one."""
 
     near: bool = True
     """Whether near copies are dropped too."""
@@ -42,7 +43,7 @@ class Deduplication:
 
 
 def deduplicate(folder: Path, prompts: Prompts, config: Deduplication, workers: int, shown: int, seed: int) -> Report:
-    """Write which prompts are copies, of which kept one, and up to `shown` pairs of each kind."""
+    """Write which prompts are copies of which kept one, and up to `shown` pairs of each kind as examples."""
     exact, bands = _signatures(prompts, config.near, workers)
     dropped = exact_copies(exact)
     if config.near:
@@ -56,7 +57,7 @@ def deduplicate(folder: Path, prompts: Prompts, config: Deduplication, workers: 
 
 
 def exact_copies(hashes: np.ndarray) -> list[Dropped]:
-    """Those whose [N, 2] uint64 hashes occurred before."""
+    """Return the prompts whose [N, 2] uint64 hashes occurred before, each with the first prompt that has them."""
     joined = np.ascontiguousarray(hashes).view([("a", np.uint64), ("b", np.uint64)]).ravel()
     _, first, inverse = np.unique(joined, return_index=True, return_inverse=True)
     origin = first[inverse]
@@ -65,10 +66,10 @@ def exact_copies(hashes: np.ndarray) -> list[Dropped]:
 
 
 def candidates(bands: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """[P, 2] pairs of prompt numbers (the later first) that share a bucket, sorted.
+    """Return [P, 2] pairs of prompt numbers (the later first) that share a bucket, sorted.
 
     Args:
-        bands: [N, bands] uint64, a bucket for each band.
+        bands: [N, bands] uint64, the bucket of each prompt in each band.
         numbers: the prompts to compare, ascending.
     """
     total = int(numbers.max(initial=0)) + 1
@@ -86,10 +87,17 @@ def candidates(bands: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 
 
 def near_copies(pairs: np.ndarray, prompts: Prompts, similarity: float) -> list[Dropped]:
-    """The later ones of the pairs that are near copies of a prompt that is itself kept."""
+    """Return the later prompt of each pair of near copies whose earlier prompt is itself kept.
+
+    Args:
+        pairs: [P, 2] candidates, sorted.
+        prompts: all prompts.
+        similarity: least Jaccard similarity of a near copy.
+    """
     texts = prompts.texts(pairs.ravel())
     gone: dict[int, Dropped] = {}
     for later, earlier in pairs.tolist():
+        # why: a copy of a dropped prompt stays, or chains of copies would drop prompts unlike every kept one
         if later in gone or earlier in gone:
             continue
         reached = alike(texts[later], texts[earlier])
@@ -99,7 +107,7 @@ def near_copies(pairs: np.ndarray, prompts: Prompts, similarity: float) -> list[
 
 
 def alike(one: str, other: str) -> float:
-    """Jaccard similarity of the word 3-grams; 0 where what must agree differs."""
+    """Return the Jaccard similarity of two texts' word 3-grams; 0 where tokens differ that must agree."""
     (mine, told), (theirs, told_there) = split(one), split(other)
     if told != told_there:
         return 0.0
@@ -108,19 +116,21 @@ def alike(one: str, other: str) -> float:
 
 
 def _shingles(found: list[str]) -> set[tuple[str, ...]]:
+    # why: padded, so that a text of one or two words has a 3-gram as well
     padded = found + [""] * (_SHINGLE - len(found))
     return {tuple(padded[i : i + _SHINGLE]) for i in range(len(padded) - _SHINGLE + 1)}
 
 
 def _signatures(prompts: Prompts, near: bool, workers: int) -> tuple[np.ndarray, np.ndarray]:
-    """[N, 2] hashes of the normal text and, for near copies, [N, bands] buckets."""
-    os.environ["RAYON_NUM_THREADS"] = "1"  # the processes are the parallelism
+    """Return [N, 2] hashes of the normal text and, for near copies, [N, bands] buckets."""
+    # why: rensa would start a thread for each core in every process, while the processes are the parallelism
+    os.environ["RAYON_NUM_THREADS"] = "1"
     results = list(in_order(sign_file, near, prompts.files, workers))
     return np.concatenate([exact for exact, _ in results]), np.concatenate([bands for _, bands in results])
 
 
 def sign_file(near: bool, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The signatures of one file's prompts."""
+    """Return the signatures of the prompts in one file: [N, 2] hashes and [N, bands] buckets."""
     pairs = [split(text) for text in pq.read_table(path, columns=["statement"])["statement"].to_pylist()]
     digests = [xxhash.xxh3_128_intdigest(" ".join(found).encode()) for found, _ in pairs]
     exact = np.array([(value >> 64, value & (2**64 - 1)) for value in digests], dtype=np.uint64).reshape(-1, 2)
@@ -128,13 +138,19 @@ def sign_file(near: bool, path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def buckets(pairs: list[tuple[list[str], list[str]]]) -> np.ndarray:
-    """[N, bands] uint64: LSH buckets of (tokens, what must agree), which is part of the bucket."""
-    from rensa import RMinHash  # here: it reads RAYON_NUM_THREADS when it is loaded
+    """Return [N, bands] uint64 LSH buckets of texts.
+
+    Args:
+        pairs: for each text its tokens, and those in which near copies must agree.
+    """
+    # why: imported here, since rensa reads RAYON_NUM_THREADS when it is loaded
+    from rensa import RMinHash
 
     hashes, offsets = _shingle_hashes([found for found, _ in pairs])
     digests = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, _BANDS * _ROWS, 1).to_rows()
     signature = np.array(digests, dtype=np.uint64).reshape(len(pairs), _BANDS, _ROWS)
     told = np.array([xxhash.xxh64_intdigest(" ".join(told).encode()) for _, told in pairs], dtype=np.uint64)
+    # why: the tokens that must agree are part of the bucket, so that prompts of one template don't fill it
     bucket = np.repeat(told[:, None], _BANDS, axis=1) + np.arange(_BANDS, dtype=np.uint64)
     for row in range(_ROWS):
         bucket = mixed(bucket ^ signature[:, :, row])
@@ -142,7 +158,7 @@ def buckets(pairs: list[tuple[list[str], list[str]]]) -> np.ndarray:
 
 
 def _shingle_hashes(found: list[list[str]]) -> tuple[np.ndarray, np.ndarray]:
-    """Hashes of all 3-grams, one list after the other, and where each list begins and ends."""
+    """Return the hashes of all 3-grams, one list after the other, and the offsets at which lists begin and end."""
     known: dict[str, int] = {"": 0}
     ids = [
         known.get(token) or known.setdefault(token, xxhash.xxh64_intdigest(token.encode()))
@@ -154,6 +170,7 @@ def _shingle_hashes(found: list[list[str]]) -> tuple[np.ndarray, np.ndarray]:
     flat = np.array(ids, dtype=np.uint64)
     rolled = mixed(mixed(mixed(flat[:-2]) + flat[1:-1]) + flat[2:])
     inside = np.ones(len(flat), dtype=bool)
-    inside[np.concatenate([ends - 1, ends - 2])] = False  # a 3-gram must not cross into the next list
+    # why: a 3-gram must not cross into the next list
+    inside[np.concatenate([ends - 1, ends - 2])] = False
     offsets = np.concatenate([[0], np.cumsum(lengths - _SHINGLE + 1)]).astype(np.uint64)
     return rolled[inside[:-2]], offsets

@@ -1,4 +1,4 @@
-"""Hashes of configurations, and of seeded draws over whole columns."""
+"""This module hashes configurations, and makes seeded draws over whole columns."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ _MULTIPLIER = np.uint64(0xBF58476D1CE4E5B9)
 
 
 def plain(value: Any) -> Any:
-    """A configuration as JSON has it: dataclasses become mappings."""
+    """Return a configuration as JSON has it: dataclasses become mappings."""
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     if isinstance(value, dict):
@@ -24,23 +24,25 @@ def plain(value: Any) -> Any:
 
 
 def digest(value: Any) -> str:
-    """32 hexadecimal digits of any configuration."""
+    """Return the digest of any configuration, as 32 hexadecimal digits."""
     return hashlib.blake2b(json.dumps(plain(value), sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def draws(texts: Iterable[str], *parts: int | str) -> np.ndarray:
-    """[N] uint64: for each text a number that depends on the text and the seed parts alone."""
+    """Return [N] uint64: for each text a number that depends on the text and the parts of the seed alone."""
+    # why: no generator, whose draws would depend on the order of the texts and on which others there are
     seed = derive_seed(*parts)
     return np.fromiter((xxhash.xxh64_intdigest(text.encode(), seed) for text in texts), dtype=np.uint64)
 
 
 def mixed(numbers: np.ndarray) -> np.ndarray:
-    """[N] uint64 to [N] uint64, one to one, without any visible pattern (the finalizer of splitmix64)."""
+    """Map [N] uint64 to [N] uint64, one to one, without any visible pattern (the finalizer of splitmix64)."""
     numbers = (numbers ^ (numbers >> np.uint64(30))) * _MULTIPLIER
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return numbers ^ (numbers >> np.uint64(31))
 
 
 def share_of(numbers: np.ndarray) -> np.ndarray:
-    """[N] uint64 draws as float64 in [0, 1)."""
+    """Return [N] uint64 draws as float64 in [0, 1)."""
+    # why: a float64 holds 53 bits; all 64 of a large draw would round up to 1
     return (numbers >> np.uint64(11)).astype(np.float64) / 2.0**53

@@ -1,4 +1,4 @@
-"""`filter`: drops prompts that the named rules find, and those whose ground truth the verifier can't read."""
+"""The stage `filter` drops prompts that the named rules find, and prompts whose ground truth no verifier can read."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +18,13 @@ _MISSING: dict[Task, str] = {"math": "no answer", "code": "no tests that can be 
 
 @dataclass
 class Filters:
-    """Which rules drop prompts."""
+    """The rules that drop prompts."""
 
     rules: list[str] = field(default_factory=list)
     """Names of rules: figures, proofs, multiple_choice, true_false, several_questions, answered, short_answer,
     not_brief, english."""
     verifiable: bool = False
-    """Drops math prompts whose answer the verifier can't read, and code prompts whose tests it can't."""
+    """Whether to drop math prompts whose answer, and code prompts whose tests, the verifier can't read."""
 
     def check(self) -> None:
         """Raise a UserError for a rule that isn't there."""
@@ -35,11 +35,22 @@ class Filters:
 def filter_prompts(
     folder: Path, prompts: Prompts, kept: np.ndarray, config: Filters, pool: RewardPool, shown: int, seed: int
 ) -> Report:
-    """Write which kept prompts the rules drop."""
+    """Write which kept prompts the rules drop.
+
+    Args:
+        folder: folder of the stage.
+        prompts: all prompts.
+        kept: [P] bool, the prompts that the stages before have kept.
+        config: the rules.
+        pool: judges ground truths.
+        shown: number of examples of each reason.
+        seed: seed of the choice of examples.
+    """
     dropped: list[Dropped] = []
     for numbers, rows in prompts.rows(["task", "statement", "answer"], kept) if config.rules else ():
         for number, row in zip(numbers.tolist(), rows.to_pylist(), strict=True):
             dropped += by_rules(number, row, config.rules)
+    # why: after the rules, which are cheap: the verifier then has fewer ground truths to read
     if config.verifiable:
         left = kept.copy()
         left[[entry.number for entry in dropped]] = False
@@ -51,10 +62,11 @@ def filter_prompts(
 
 
 def by_rules(number: int, row: dict[str, str], names: list[str]) -> list[Dropped]:
-    """The first rule's verdict on a prompt, if any drops it."""
+    """Return a prompt as dropped by the first of the rules that finds it; empty where none does."""
     for name in names:
         tasks, reason, rule = RULES[name]
         if row["task"] in tasks and (found := rule(row["statement"], row["answer"])):
+            # why: evidence is for people to look at, and the found text may be pages long
             return [Dropped(number, reason, {"rule": name, "found": found[:200]})]
     return []
 

@@ -1,4 +1,4 @@
-"""What a verifier needs of a prompt of the table."""
+"""This module makes problems, as verifiers take them, of the prompts in the table."""
 
 from acereason.data.values import answers_of
 from acereason.rewards.tests import parse_tests
@@ -6,7 +6,7 @@ from acereason.types import Problem, Tests
 
 
 def problem_of(row: dict[str, str]) -> Problem:
-    """Of a row with id, task, answer and tests."""
+    """Make a problem of a row with id, task, answer and tests."""
     if row["task"] == "math":
         answer, *others = answers_of(row["answer"]) or [""]
         return Problem(row["id"], "math", "", answer, others)
@@ -14,12 +14,12 @@ def problem_of(row: dict[str, str]) -> Problem:
 
 
 def has_ground_truth(problem: Problem) -> bool:
-    """Whether there is anything to judge a response by."""
+    """Return whether a problem has an answer or tests to judge a response by."""
     return bool(problem.answer.strip()) if problem.task == "math" else problem.tests is not None
 
 
 def _tests(text: str | None) -> Tests | None:
-    """None where there are none, or none that can be read."""
+    """Return the tests; None where there are none, or none that can be read."""
     try:
         return parse_tests(text)
     except ValueError:

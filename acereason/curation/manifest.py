@@ -1,5 +1,7 @@
-"""`manifest.json`: everything that decided a dataset, and the hashes of what came out. No times: the same inputs give
-the same bytes."""
+"""This module makes `manifest.json`: all inputs that decided a dataset, and the hashes of its files.
+
+It holds no times, so that the same inputs give the same bytes.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,13 @@ from acereason.curation.stages import Report
 def manifest(
     folder: Path, config: dict[str, Any], opened: dict[str, list[Opened]], reports: dict[str, Report]
 ) -> dict[str, Any]:
-    """As JSON has it.
+    """Return the manifest as JSON has it.
 
     Args:
-        folder: the dataset's.
+        folder: folder of the dataset.
         config: the full configuration.
-        opened: {"sources" or "benchmarks": what was opened}.
-        reports: of the stages, in order.
+        opened: {"sources" or "benchmarks": the opened sources}.
+        reports: reports of the stages, in order.
     """
     files = sorted(path for path in (folder / "data").rglob("*.parquet"))
     return {
@@ -35,7 +37,7 @@ def manifest(
 
 
 def described(entry: Opened) -> dict[str, Any]:
-    """A source in the manifest."""
+    """Return the entry of a source in the manifest."""
     source = entry.source
     return {
         "path": source.path,

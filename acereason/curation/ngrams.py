@@ -1,8 +1,8 @@
-"""The n-grams of the benchmarks, and which prompts share one.
+"""This module indexes the n-grams of the benchmarks, and finds the prompts that share one.
 
-The benchmarks' side alone is hashed. Their words are numbered; a prompt's words become these numbers (0: a word that no
-benchmark has), and all n-grams of many prompts are hashed at once by NumPy. What a hash finds is compared by its words,
-so a collision can't drop a prompt; and equal n-grams have equal hashes, so none is missed.
+The words of the benchmarks are numbered. A prompt's words become these numbers (0 for a word that no benchmark has),
+and all n-grams of many prompts are hashed at once by NumPy. An n-gram that its hash finds is then compared by its
+words, so that a collision can't drop a prompt; and equal n-grams have equal hashes, so that none is missed.
 """
 
 from collections.abc import Iterable
@@ -19,34 +19,35 @@ _LOW = np.uint64(2**22 - 1)
 
 @dataclass
 class Hit:
-    """What a prompt shares with the benchmarks."""
+    """The n-grams that a prompt shares with the benchmarks."""
 
     grams: list[Gram]
     """All shared n-grams, in the order of the prompt, once each; for a short item, its words."""
     item: str
-    """The benchmark item of the first one."""
+    """Id of the first benchmark item that has the first of them."""
     short: bool = False
     """Whether the whole prompt is a benchmark item of fewer than n words."""
 
 
 @dataclass
 class Index:
-    """The n-grams of benchmark items. An item of fewer than n words is hit by a prompt with exactly its words."""
+    """An index of the n-grams of benchmark items. A prompt hits an item of fewer than n words by exactly its words."""
 
     n: int
     items: list[str] = field(default_factory=list)
-    """Ids."""
+    """Ids of the items."""
     grams: dict[Gram, int] = field(default_factory=dict)
     """n-gram -> index of the first item that has it."""
     shorts: dict[Gram, int] = field(default_factory=dict)
+    """All words of an item of fewer than n -> index of the first such item."""
     vocabulary: dict[str, int] = field(default_factory=dict)
     """Words of the n-grams, numbered from 1."""
     hashes: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
-    """[G] uint64, sorted: of the n-grams."""
+    """[G] uint64, sorted: hashes of the n-grams."""
 
     @classmethod
     def of(cls, items: Iterable[tuple[str, str]], n: int, allowed: Iterable[str] = ()) -> "Index":
-        """Of (id, text) items; the n-grams of the `allowed` phrases are left out."""
+        """Make the index of (id, text) items, without the n-grams of the `allowed` phrases."""
         index = cls(n)
         free = {gram for phrase in allowed for gram in grams_of(words(phrase), n)}
         for number, (name, text) in enumerate(items):
@@ -57,17 +58,19 @@ class Index:
             for gram in grams_of(found, n):
                 if gram not in free:
                     index.grams.setdefault(gram, number)
+        # why: an item without words (a drawing alone) would be hit by every prompt without words
         index.shorts.pop((), None)
         index._hash()
         return index
 
     def hits(self, texts: list[str]) -> list[tuple[int, Hit]]:
-        """(index, hit) of the texts that share something."""
+        """Return (index, hit) of the texts that share an n-gram, or all words of a short item, with a benchmark."""
         found = [words(text) for text in texts]
         hits = {i: Hit([gram], self.items[self.shorts[gram]], True) for i, gram in self._short(found)}
         for text, start in self._suspects(found):
             gram = tuple(found[text][start : start + self.n])
-            if gram not in self.grams:  # another n-gram with the same hash
+            # why: another n-gram may have the same hash
+            if gram not in self.grams:
                 continue
             hit = hits.setdefault(text, Hit([], self.items[self.grams[gram]]))
             if gram not in hit.grams:
@@ -79,14 +82,16 @@ class Index:
         return [(i, gram) for i, gram in short if gram in self.shorts]
 
     def _suspects(self, found: list[list[str]]) -> list[tuple[int, int]]:
-        """(text, position of the word) of every n-gram whose hash is known, in order."""
+        """Return (text, position of the first word) of every n-gram whose hash is in the index, in order."""
         number = self.vocabulary.get
         flat = np.array([number(word, 0) for each in found for word in each], dtype=np.uint64)
         ends = np.cumsum([len(each) for each in found])
         rolled, starts = rolling(flat, self.n)
         position = np.flatnonzero(starts)
-        position = position[self._maybe[(rolled[position] & _LOW).astype(np.int64)]]  # most end here
+        # why: a look at the low bits ends most of them, in less time than a search in all hashes
+        position = position[self._maybe[(rolled[position] & _LOW).astype(np.int64)]]
         position = position[_contained(rolled[position], self.hashes)]
+        # why: the texts are hashed as one, so that an n-gram may reach over the end of its text; `inside` tells
         text = np.searchsorted(ends, position, side="right")
         inside = position + self.n <= ends[text] if len(position) else position
         first = np.concatenate([[0], ends])[text]
@@ -95,7 +100,7 @@ class Index:
         )
 
     def _hash(self) -> None:
-        """Number the words and hash the n-grams; `_maybe` says which low bits occur, in less time than a search."""
+        """Number the words, hash the n-grams, and note in `_maybe` which low bits occur."""
         for gram in self.grams:
             for word in gram:
                 self.vocabulary.setdefault(word, len(self.vocabulary) + 1)
@@ -106,12 +111,12 @@ class Index:
 
 
 def grams_of(found: list[str], n: int) -> list[Gram]:
-    """All runs of n words."""
+    """Return all runs of n words."""
     return list(zip(*(found[i:] for i in range(n)), strict=False))
 
 
 def rolling(numbers: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Hashes of all runs of n of [W] word numbers, [W - n + 1] uint64; and which runs have no 0."""
+    """Return the hashes of all runs of n in [W] word numbers, [W - n + 1] uint64, and which runs have no 0."""
     count = max(0, len(numbers) - n + 1)
     scattered = mixed(numbers)
     hashed = np.zeros(count, np.uint64)
@@ -122,7 +127,7 @@ def rolling(numbers: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _contained(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """[V] bool: which values are in the sorted array `known`."""
+    """Return [V] bool: which values are in the sorted array `known`."""
     if not len(known):
         return np.zeros(len(values), dtype=bool)
     place = np.minimum(np.searchsorted(known, values), len(known) - 1)

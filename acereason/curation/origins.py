@@ -1,4 +1,4 @@
-"""Where the text of responses lies, and how some of it is read."""
+"""This module reads the texts of responses from where they lie, in shards or in the rows of sources."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ _BATCH = 512
 
 @dataclass
 class Origins:
-    """Everything that holds the text of responses: first the shards, then the sources."""
+    """The files that hold the texts of responses: first the shards, then the sources."""
 
     shards: list[Path]
     opened: list[Opened]
 
     def texts(self, origin: np.ndarray, row: np.ndarray) -> Iterator[tuple[np.ndarray, list[str]]]:
-        """(places, responses there) of rows of origins, some at a time and in order.
+        """Yield (places, responses there) of rows of origins, some at a time and in order.
 
         Args:
             origin: [R] index of the shard, or of the source after the shards; ascending.
-            row: [R] ascending within an origin.
+            row: [R] row in that file; ascending within an origin.
         """
         for which in np.unique(origin).tolist():
             here = np.flatnonzero(origin == which)
@@ -41,7 +41,7 @@ class Origins:
                     yield here[first:last], [texts[place] for place in (rows[first:last] - start).tolist()]
 
     def _batches(self, origin: int, start: int, end: int) -> Iterator[tuple[int, list[str]]]:
-        """(first row, responses) that cover rows `start` to `end`."""
+        """Yield (first row, responses) that cover rows `start` to `end`."""
         if origin < len(self.shards):
             yield from _read_shard(self.shards[origin], start, end)
             return
@@ -57,6 +57,7 @@ def _read_shard(path: Path, start: int, end: int) -> Iterator[tuple[int, list[st
     counts = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     starts = np.concatenate([[0], np.cumsum(counts)])
     groups = [i for i in range(len(counts)) if starts[i] < end and starts[i + 1] > start]
+    # why: whole row groups are read, so the rows may begin before `start`; the caller takes what it asked for
     first = int(starts[groups[0]])
     for batch in file.iter_batches(_BATCH, row_groups=groups, columns=["response"]):
         yield first, [text or "" for text in batch["response"].to_pylist()]
@@ -64,7 +65,7 @@ def _read_shard(path: Path, start: int, end: int) -> Iterator[tuple[int, list[st
 
 
 def worked(source: Source, row: dict[str, Any]) -> str:
-    """The response in a source's row; empty where it has none that can be used."""
+    """Return the response in a source's row; empty where it has none that can be used."""
     if source.mapping.solution is None:
         return ""
     try:

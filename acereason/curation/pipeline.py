@@ -1,4 +1,4 @@
-"""The stages of `curate` in their order, and what each gets from those before."""
+"""This module runs the stages of `curate` in their order, and hands each the results of the stages before."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -34,7 +34,7 @@ _NOT_IN_THE_RESULT = ("output", "workers")
 
 @dataclass
 class Curation:
-    """One run of `curate`; the fields are the verb's arguments."""
+    """One call of `curate`; its fields are the verb's arguments."""
 
     output: Path
     sources: dict[str, CuratedSource]
@@ -52,9 +52,10 @@ class Curation:
     seed: int
 
     def run(self) -> None:
-        """Every stage, then manifest and data card."""
+        """Run every stage, then write manifest and data card."""
         self.check()
         check_writable(self.output, "output")
+        # why: a second call would clear the half-written folders of the first
         with locked(self.output, "output"):
             self._build()
 
@@ -78,12 +79,13 @@ class Curation:
     def _choose_prompts(
         self, stages: Stages, opened: list[Opened], benchmarks: list[Opened], pool: RewardPool
     ) -> tuple[Prompts, np.ndarray]:
-        """read, deduplicate, decontaminate, filter; which prompts are left."""
+        """Run read, deduplicate, decontaminate and filter; return the prompts, and [P] bool of those that are left."""
         inputs = [[entry.name, entry.source, described(entry)] for entry in opened]
         prompts = Prompts(stages.run("read", inputs, lambda to: read(to, opened, self.workers)))
         shown = (self.examples, self.seed)
 
         def kept() -> np.ndarray:
+            # why: without the first stage, `read`, which drops no prompts
             return kept_after(len(prompts), list(stages.folders.values())[1:])
 
         stages.run(
@@ -106,8 +108,9 @@ class Curation:
     def _choose_responses(
         self, stages: Stages, prompts: Prompts, kept: np.ndarray, origins: Origins, pool: RewardPool
     ) -> None:
-        """responses, verify, balance, version, write."""
+        """Run responses, verify, balance, version and write."""
         copies = stages.folders["deduplicate"]
+        # why: by content, so that a shard that has changed under its name is read again
         inputs = [[path.name, file_hash(path)] for path in origins.shards]
         table = stages.run(
             "responses",
@@ -118,6 +121,7 @@ class Curation:
                 else no_responses(to, kept)
             ),
         )
+        # why: the settings that decide verdicts alone: another number of processes must redo nothing
         judging = [self.verify, self.rewards.math, self.rewards.code, self.rewards.after_think]
         parts = stages.parts("verify", judging)
         verified = stages.run(
@@ -135,6 +139,7 @@ class Curation:
                 parts,
             ),
         )
+        # why: without responses a prompt has no length to balance by
         balances = self.balance if self.responses.written else {}
         balanced = stages.run(
             "balance",
@@ -162,7 +167,7 @@ class Curation:
         )
 
     def _config(self) -> dict[str, Any]:
-        """What decides the result."""
+        """Return the settings that decide the result."""
         config = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NOT_IN_THE_RESULT}
         names = ("math", "code", "after_think")
         return config | {"rewards": {name: getattr(self.rewards, name) for name in names}}
@@ -177,6 +182,7 @@ class Curation:
         for key in ("workers", "rows_per_file"):
             if getattr(self, key) < 1:
                 raise UserError(f"{key}: must be at least 1, not {getattr(self, key)}")
+        # why: the stage `write` replaces the folder `data`, which might be somebody's own
         data = self.output / "data"
         if data.exists() and not (data / "stage.json").exists():
             raise UserError(f"output: {data} is there and not of a curation; name another folder")

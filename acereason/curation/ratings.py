@@ -1,5 +1,8 @@
-"""How hard the prompts are by their responses, those that were cut or are empty included: a response that never came to
-an end has not solved its problem."""
+"""This module rates how hard prompts are by their responses.
+
+Responses that were cut or are empty count as wrong where they bring no verdict: one that never came to an end has not
+solved its problem.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,29 +20,29 @@ LOST = "lost.parquet"
 """Responses of kept prompts that are cut or empty: number, status, tokens."""
 TABLE = "ratings.parquet"
 SCHEMA = pa.schema([(name, pa.int64() if name == "judged" else pa.float64()) for name in COLUMNS])
-"""Of what a rating says of its prompt."""
+"""Columns of a prompt's rating."""
 _NEEDED = ["id", "task", "answer", "tests"]
 
 
 def rate(table: pa.Table, lost: pa.Table, prompts: Prompts) -> dict[int, Rating]:
-    """{prompt: its rating}, of all its responses.
+    """Return {prompt: its rating} by all its responses.
 
     Args:
         table: responses with their verdicts.
-        lost: those that nobody has judged because they were cut or are empty; a verdict that they bring counts.
-        prompts: what they respond to.
+        lost: responses that were not judged because they were cut or are empty; a verdict that they bring counts.
+        prompts: the prompts that they answer.
     """
     return ratings_of([*_rows(table), *_unjudged(lost, prompts)])
 
 
 def write_ratings(folder: Path, ratings: dict[int, Rating]) -> None:
-    """Beside the responses that a stage leaves."""
+    """Write the ratings beside the responses that a stage leaves."""
     rows = [{"number": number, **ratings[number].columns()} for number in sorted(ratings)]
     pq.write_table(pa.Table.from_pylist(rows, SCHEMA.insert(0, pa.field("number", pa.int64()))), folder / TABLE)
 
 
 def read_ratings(folder: Path) -> dict[int, dict[str, Any]]:
-    """{prompt: the columns of its rating} that a stage wrote."""
+    """Return {prompt: columns of its rating} as a stage wrote them."""
     return {row.pop("number"): row for row in pq.read_table(folder / TABLE).to_pylist()}
 
 
@@ -54,6 +57,7 @@ def _rows(table: pa.Table) -> Iterator[tuple[int, str | None, int]]:
 def _unjudged(lost: pa.Table, prompts: Prompts) -> Iterator[tuple[int, str | None, int]]:
     numbers = np.unique(lost["number"].to_numpy())
     rows = zip(numbers.tolist(), prompts.take(numbers, _NEEDED), strict=True)
+    # why: without a ground truth nobody could have judged them, and they say nothing about the prompt
     grounded = {number for number, row in rows if has_ground_truth(problem_of(row))}
     for number, status, tokens in _rows(lost):
         yield number, status or ("wrong" if number in grounded else None), tokens

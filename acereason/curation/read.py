@@ -1,4 +1,4 @@
-"""`read`: every source as one table of prompts, numbered through in the order of the sources and their rows."""
+"""The stage `read` makes one table of all prompts, numbered in the order of the sources and their rows."""
 
 import json
 from collections import Counter
@@ -23,7 +23,7 @@ from acereason.parallel import in_order
 from acereason.rewards.math import ground_truth
 
 CHUNK = 20_000
-"""Rows of a source in one file. A constant: the files must not depend on the machine."""
+"""Rows of a source in one file. It is a constant, since the files must not depend on the machine."""
 SCHEMA = pa.schema(
     {
         "id": pa.string(),
@@ -38,7 +38,7 @@ SCHEMA = pa.schema(
     }
 )
 _SAME = ["id", "task", "statement", "answer", "starter", "tests"]
-"""What two rows of one id must have in common."""
+"""Columns in which two rows of one id must be the same."""
 
 
 @dataclass
@@ -49,11 +49,11 @@ class Opened:
     source: CuratedSource
     rows: Dataset
     fingerprint: str = ""
-    """Hash of the data."""
+    """Hash of the data, by which a change of the source is noticed."""
 
 
 def open_sources(sources: dict[str, CuratedSource], key: str) -> list[Opened]:
-    """Open every source and check its columns. `key` names the mapping in errors."""
+    """Open every source and check its columns; `key` names the mapping in errors."""
     opened = []
     for name, source in sources.items():
         rows = source.rows(f"{key}.{name}")
@@ -91,13 +91,13 @@ class Read:
 
     rows: list[dict[str, Any]]
     counts: dict[str, int]
-    """How many rows were taken, left out for `where`, have no statement, or can't be used."""
+    """Numbers of rows that were taken, left out by `where`, have no statement, or can't be used."""
     bad: dict[str, str]
     """{row: why it can't be used}."""
 
 
 def prompts_of(entry: Opened, start: int, end: int) -> Read:
-    """The prompts of rows `start` to `end`."""
+    """Read the prompts of rows `start` to `end` of a source."""
     found = Read([], {"taken": 0, "empty": 0, "not asked for": 0}, {})
     index = start
     for batch in batches(entry.source, entry.rows, start, end):
@@ -109,7 +109,7 @@ def prompts_of(entry: Opened, start: int, end: int) -> Read:
 
 
 def _take(entry: Opened, row: dict[str, Any], index: int, found: Read) -> str:
-    """Add a row's prompt; what became of the row."""
+    """Add a row's prompt to `found`, and return under which count the row falls."""
     if not entry.source.takes(row):
         return "not asked for"
     try:
@@ -123,10 +123,10 @@ def _take(entry: Opened, row: dict[str, Any], index: int, found: Read) -> str:
 
 
 def prompt_of(entry: Opened, row: dict[str, Any], index: int) -> dict[str, Any]:
-    """One row as a prompt of the table.
+    """Return a row as a prompt of the table.
 
     Raises:
-        BadRow: it can't be one; says why.
+        BadRow: the row can't be a prompt; it says why.
     """
     fields, problem = entry.source.mapping, entry.source.problem(row, index, entry.name)
     answers = [ground_truth(answer) for answer in (problem.answer, *problem.alternatives)]
@@ -144,7 +144,7 @@ def prompt_of(entry: Opened, row: dict[str, Any], index: int) -> dict[str, Any]:
 
 
 def _day(value: Any) -> str | None:
-    """None for a date in words: prompts without a date stay."""
+    # why: a date in words is no date, since prompts without one stay
     try:
         return day_of(value)
     except ValueError:
@@ -152,23 +152,25 @@ def _day(value: Any) -> str | None:
 
 
 def _tests(row: dict[str, Any], columns: list[str]) -> str | None:
-    """As JSON that `parse_tests` reads; None where there are none, or none that JSON can hold."""
+    """Return tests as JSON that `parse_tests` reads; None where there are none, or none that JSON can hold."""
     value = row[columns[0]] if len(columns) == 1 else {name: row[name] for name in columns}
     if not value or isinstance(value, dict) and not any(value.values()):
         return None
     try:
         return value if isinstance(value, str) else json.dumps(plain(value))
-    except (TypeError, ValueError, RecursionError):  # a date, or an integer of thousands of digits
+    # why: columns may hold dates, integers of thousands of digits, or lists too deep for JSON
+    except (TypeError, ValueError, RecursionError):
         return None
 
 
 def refuse_different_twins(folder: Path) -> None:
-    """Raise a UserError for two prompts of one id that differ: several rows may be responses to one prompt."""
+    """Raise a UserError for two prompts of one id that differ; equal ones are rows of several responses to a prompt."""
     files = sorted(folder.glob("prompts-*.parquet"))
     counts = pc.value_counts(pa.concat_tables(pq.read_table(path, columns=["id"]) for path in files)["id"])
     twice = pc.struct_field(counts, "values").filter(pc.greater(pc.struct_field(counts, "counts"), 1))
     if not len(twice):
         return
+    # why: rows are read whole for the ids that occur twice alone: tests of all prompts may not fit into memory
     refuse_differing(
         row
         for path in files
@@ -193,5 +195,6 @@ def _read_chunk(opened: list[Opened], item: tuple[int, int, Path]) -> Read:
     entry = opened[index]
     found = prompts_of(entry, start, min(start + CHUNK, len(entry.rows)))
     pq.write_table(pa.Table.from_pylist(found.rows, SCHEMA), path, row_group_size=ROW_GROUP)
-    found.rows = []  # they are in the file
+    # why: the rows are in the file, and would be pickled on their way to the main process
+    found.rows = []
     return found

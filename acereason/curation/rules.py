@@ -1,6 +1,7 @@
-"""The rules of `filter` on a prompt's text and answer, those of AceReason 1.0's RL prompts (arXiv 2505.16400, 3.2.1).
+"""This module has the rules of the stage `filter`, by AceReason 1.0 for its RL prompts (arXiv 2505.16400, 3.2.1).
 
-Each is a function of (statement, answer) that returns what it found, or None. How often they are right: docs/data.md.
+Each is a function of (statement, answer) that returns the text it found, or None. docs/data.md has the shares of their
+hits that are right.
 """
 
 import re
@@ -60,7 +61,7 @@ _PARTS = [
 
 
 def figures(statement: str, answer: str) -> str | None:
-    """An image, a drawing, or words that point to one; those that point to a table in the text don't count."""
+    """Find an image, a drawing, or words that point to one, unless they point to a table in the text."""
     if found := _IMAGE.search(statement):
         return found[0]
     found = None if _IN_TEXT.search(statement) else _POINTER.search(statement)
@@ -68,13 +69,14 @@ def figures(statement: str, answer: str) -> str | None:
 
 
 def proofs(statement: str, answer: str) -> str | None:
-    """A request for a proof, which is an imperative: "records show that" is none."""
+    """Find a request for a proof, which is an imperative: "records show that" is none."""
     found = _PROOF.search(statement)
     return found[0].strip() if found else None
 
 
 def multiple_choice(statement: str, answer: str) -> str | None:
-    """A list of options that is not one of conditions, "which of the following", or a letter as the answer."""
+    """Find a list of options that aren't conditions, "which of the following", or a letter as the answer."""
+    # why: the source of a drawing is full of labels such as (A)
     text = without_drawings(statement)
     if found := _WHICH.search(text):
         return found[0]
@@ -86,7 +88,8 @@ def multiple_choice(statement: str, answer: str) -> str | None:
 
 
 def _in_order(patterns: Sequence[re.Pattern[str]], text: str) -> list[re.Match[str]] | None:
-    """The first match of each after the one before; searched one by one, which takes linear time on any text."""
+    """Return the first match of each pattern after the one before; None where one has none."""
+    # why: one by one takes linear time on any text, where one pattern for all would backtrack
     found: list[re.Match[str]] = []
     for pattern in patterns:
         if (match := pattern.search(text, found[-1].end() if found else 0)) is None:
@@ -96,13 +99,14 @@ def _in_order(patterns: Sequence[re.Pattern[str]], text: str) -> list[re.Match[s
 
 
 def _is_option(letter: str, text: str) -> bool:
-    """Whether the text names it beside another one; a letter may also be what a problem without options asks for."""
+    """Return whether the text names the letter beside another one."""
+    # why: a problem without options may ask for a letter, too, such as the name of a point
     other = "B" if letter == "A" else "A"
     return all(re.search(rf"(?<![A-Za-z\\]){each}(?![A-Za-z])", text) for each in (letter, other))
 
 
 def true_false(statement: str, answer: str) -> str | None:
-    """An answer of true, false, yes or no; "true or false" with a sentence to judge."""
+    """Find an answer of true, false, yes or no, or the words "true or false" with a sentence to judge."""
     if _FONT.sub("", answer).lower() in ("true", "false", "yes", "no"):
         return answer
     found = re.search(r"(?:^|[.:?(]\s*)(?:is (?:it|this) )?true or false\b|\btrue or false\s*[?:]", statement, re.I)
@@ -110,7 +114,7 @@ def true_false(statement: str, answer: str) -> str | None:
 
 
 def several_questions(statement: str, answer: str) -> str | None:
-    """Two parts, (a) and (b), that each ask for something: conditions don't."""
+    """Find two parts, (a) and (b), that each ask for something; conditions don't."""
     for labels in _PARTS:
         if (found := _in_order(labels, statement)) is None:
             continue
@@ -121,17 +125,17 @@ def several_questions(statement: str, answer: str) -> str | None:
 
 
 def no_answer(statement: str, answer: str) -> str | None:
-    """An answer without any text."""
+    """Find an answer without any text."""
     return None if answer.strip() else "no answer"
 
 
 def long_answer(statement: str, answer: str) -> str | None:
-    """An answer of more than 100 characters."""
+    """Find an answer of more than 100 characters."""
     return f"{len(answer)} characters" if len(answer) > 100 else None
 
 
 def too_brief(statement: str, answer: str) -> str | None:
-    """Fewer than five words that don't say what to do with what: `Compute 2+3` does, `Calculate:` does not."""
+    """Find statements of fewer than five words without a task and its object: `Calculate:`, but not `Compute 2+3`."""
     if len(statement.split()) >= 5 or len(statement) >= 30:
         return None
     told = _HEADING.sub("", statement)
@@ -139,7 +143,7 @@ def too_brief(statement: str, answer: str) -> str | None:
 
 
 def not_english(statement: str, answer: str) -> str | None:
-    """More than a twentieth of other scripts than Latin and Greek."""
+    """Find texts of which more than a twentieth is in other scripts than Latin and Greek."""
     foreign = re.findall(r"[^\W\d_a-zA-Z\u00c0-\u024f\u0370-\u03ff]", statement)
     return "".join(foreign[:20]) if len(foreign) > 0.05 * len(statement) else None
 
@@ -155,4 +159,4 @@ RULES: dict[str, tuple[tuple[Task, ...], str, Rule]] = {
     "not_brief": (("math", "code"), "too brief", too_brief),
     "english": (("math", "code"), "not English", not_english),
 }
-"""name -> (tasks, reason, rule)."""
+"""{name: (tasks that the rule is for, reason of its drops, rule)}."""

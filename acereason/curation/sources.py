@@ -1,5 +1,5 @@
-r"""The sources of the paper (3.1.1) and of its reinforcement learning, as declarations: where a dataset is on the Hub,
-which columns hold what, which verifier judges, and its licence."""
+r"""This module declares the sources of the paper (3.1.1) and of its reinforcement learning: each dataset's place on the
+Hub, its columns, its verifier, and its licence."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
@@ -19,17 +19,17 @@ from acereason.errors import UserError
 
 @dataclass
 class CuratedSource(Source):
-    """One source of prompts, or a benchmark: a known dataset, or anything that a `Source` reads."""
+    """A source of prompts, or a benchmark: a known dataset, or anything else that a `Source` reads."""
 
     dataset: str | None = None
     """Name of a known dataset (`SOURCES`): its path, config, split, fields, task, where and licence are used, unless
     they are given beside it; rows must meet both its `where` and yours. With a `path` of a local copy its config and
     split do not count."""
     licence: str = "unknown"
-    """Told in manifest and data card."""
+    """Licence that manifest and data card name."""
 
     def resolved(self, key: str) -> "CuratedSource":
-        """With the known dataset's declarations put in. `key` names this source in errors."""
+        """Return the source with the known dataset's declarations put in; `key` names this source in errors."""
         if self.dataset is None:
             return self
         if self.dataset not in SOURCES:
@@ -37,29 +37,31 @@ class CuratedSource(Source):
         known, given = SOURCES[self.dataset], self._given()
         if generators := given.keys() & {"arithmetic", "programs"}:
             raise UserError(f"{key}.{min(generators)}: is no part of a known dataset; leave out dataset, or this")
+        # why: a local copy is files, which have neither the Hub's configs nor its splits
         place = {"config": None, "split": "train"} if self.path else {}
         return replace(known, **place | given | {"dataset": None, "where": {**known.where, **self.where}})
 
     def _given(self) -> dict[str, Any]:
-        """The keys that have another value than their default."""
+        """Return the keys that have another value than their default."""
         default = CuratedSource()
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {name: value for name, value in values.items() if value != getattr(default, name)}
 
     def columns(self, there: list[str] | None = None) -> set[str]:
-        """The columns that the mapping and `where` name."""
+        """Return the columns that the mapping and `where` name."""
         return super().columns(there) | set(self.where)
 
     def takes(self, row: dict[str, Any]) -> bool:
-        """Whether the row has the values that `where` asks for."""
+        """Return whether the row has the values that `where` asks for."""
         return all(holds(row[column], asked) for column, asked in self.where.items())
 
     def _chosen(self, rows: Dataset, key: str) -> Dataset:
         self.check_where(rows, key)
-        return rows  # `read` leaves out the others, and counts them
+        # why: all rows, since `read` leaves out those that `where` doesn't ask for, and counts them
+        return rows
 
     def fingerprint(self, rows: Dataset, key: str) -> str:
-        """Hash of the data: of the files' bytes, the revision of the Hub, or the rows of a generator."""
+        """Return a hash of the data: of the files' bytes, of the Hub's revision, or of a generator's settings."""
         names = files_of(self.path, key) if self.path and self.config is None and not self.path.startswith(HUB) else []
         if names:
             hashes = [file_hash(Path(name)) for name in names]
@@ -70,7 +72,8 @@ class CuratedSource(Source):
 
 
 SOURCES = {
-    "acemath": CuratedSource(  # the answer column holds whole responses
+    # why: its column `answer` holds whole responses, of which the last box is the ground truth
+    "acemath": CuratedSource(
         "nvidia/AceMath-Instruct-Training-Data",
         Fields("messages", "answer", solution="answer"),
         split="math_sft",
@@ -99,7 +102,8 @@ SOURCES = {
         Fields("problem", "solution", solution="solution", worked=True, difficulty="level"),
         licence="MIT",
     ),
-    "taco": CuratedSource(  # the files: by its name `datasets` would run a script, which it refuses; so for apps
+    # why: files, here and for apps: by its name `datasets` would run the dataset's script, which it refuses
+    "taco": CuratedSource(
         "hf://datasets/BAAI/TACO/ALL/train-*.parquet",
         Fields("question", None, tests=["input_output"], starter="starter_code", date="date"),
         task="code",
@@ -113,7 +117,8 @@ SOURCES = {
         config="educational_instruct",
         licence="MIT",
     ),
-    "opencodereasoning": CuratedSource(  # split_1, a quarter of it, has - for statements that stand in TACO and APPS
+    # why: split_0 alone: split_1, a quarter of it, has `-` for statements that stand in TACO and APPS
+    "opencodereasoning": CuratedSource(
         "nvidia/OpenCodeReasoning",
         Fields("input", None, solution="output", id="id"),
         task="code",
@@ -126,14 +131,14 @@ SOURCES = {
 
 
 def resolve(sources: dict[str, CuratedSource], key: str) -> dict[str, CuratedSource]:
-    """Every source with its declarations; `key` names the mapping in errors."""
+    """Return every source with its declarations put in; `key` names the mapping in errors."""
     return {name: source.resolved(f"{key}.{name}") for name, source in sources.items()}
 
 
 def batches(
     source: CuratedSource, rows: Dataset, start: int, end: int, size: int = 1000
 ) -> Iterator[list[dict[str, Any]]]:
-    """Rows `start` to `end` with the columns that the mapping names, a list of dicts at a time."""
+    """Yield rows `start` to `end` with the columns that the mapping names, a list of dicts at a time."""
     columns = rows.select_columns(sorted(source.columns(rows.column_names)))
     for first in range(start, end, size):
         lists = columns[first : min(first + size, end)]
@@ -141,7 +146,7 @@ def batches(
 
 
 def file_hash(path: Path) -> str:
-    """32 hexadecimal digits of a file's bytes."""
+    """Return the hash of a file's bytes, as 32 hexadecimal digits."""
     hasher = xxhash.xxh3_128()
     with path.open("rb") as file:
         while block := file.read(2**22):

@@ -1,5 +1,5 @@
-"""The stages of a curation: each has a folder that appears when it is complete, and is skipped as long as nothing that
-it depends on changes."""
+"""This module runs the stages of a curation: each has a folder that appears when it is complete, and is skipped as long
+as nothing changes that it depends on."""
 
 import shutil
 import time
@@ -14,33 +14,37 @@ from acereason.files import atomic_folder, read_json, write_json
 
 _REPORT = "stage.json"
 _KEYS = {"read": "sources", "filter": "filters", "version": "versions"}
-"""The YAML keys of stages that have another name."""
+"""{stage: YAML key}, where the two differ."""
 _CODE = 3
-"""Raised whenever a stage would write other bytes for the same config, so that old folders are redone."""
+"""Version of the stages' output; it is raised whenever a stage would write other bytes for the same config, so that old
+folders are redone."""
 
 
 @dataclass
 class Report:
-    """What a stage did, in numbers."""
+    """The numbers of a stage."""
 
     unit: str
-    """What is counted: prompts or responses."""
+    """The things that are counted: prompts or responses."""
     before: int
     after: int
     reasons: dict[str, int] = field(default_factory=dict)
-    """Why rows were dropped, with their number."""
+    """{reason: number of rows dropped for it}."""
     details: dict[str, Any] = field(default_factory=dict)
-    """What else the manifest and the data card tell of the stage."""
+    """Further facts about the stage for the manifest and the data card."""
 
     def line(self) -> str:
-        """As `1,000 -> 900 prompts (80 near copy, 20 exact copy)`."""
+        """Format as `1,000 -> 900 prompts (80 near copy, 20 exact copy)`."""
         why = ", ".join(f"{count:,} {reason}" for reason, count in sorted(self.reasons.items(), key=lambda kv: -kv[1]))
         return f"{self.before:,} -> {self.after:,} {self.unit}" + (f" ({why})" if why else "")
 
 
 class Stages:
-    """Runs stages in order, in folders of their own below `folder`. A stage's key is a hash of its config and of the
-    key of the stage before it, so a change redoes a stage and all after it."""
+    """Runs stages in order, in folders of their own below `folder`.
+
+    A stage's key is a hash of its config and of the key of the stage before, so that a change redoes its stage and all
+    after it.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -50,13 +54,16 @@ class Stages:
         _remove_leftovers(folder)
 
     def run(self, name: str, config: Any, work: Callable[[Path], Report], folder: Path | None = None) -> Path:
-        """The complete folder of a stage; `work` fills it where it isn't there yet.
+        """Run a stage unless it is complete already, and return its folder.
 
         Args:
-            name: of the stage.
-            config: all that decides what the stage does, besides what the stage before left.
-            work: fills an empty folder.
-            folder: where it is; by default a numbered one among the others.
+            name: name of the stage.
+            config: all settings and inputs of the stage, besides the results of the stage before.
+            work: does the stage's work in an empty folder.
+            folder: folder of the stage; by default a numbered one among the others.
+
+        Raises:
+            UserError: the stage leaves nothing.
         """
         self._key = self._next_key(name, config)
         folder = folder or self.folder / f"{len(self.reports) + 1}-{name}"
@@ -68,17 +75,21 @@ class Stages:
                 write_json(temporary / _REPORT, {"key": self._key, **asdict(report)})
             told = f"{self._took(name, time.perf_counter() - started):.1f} s"
         print(f"{name}: {report.line()}, {told}", flush=True)
+        # why: parts of other configs go too, since nothing else would remove them
         for left in self.folder.glob(f".parts-{name}-*"):
             shutil.rmtree(left)
         self.reports[name], self.folders[name] = report, folder
-        if not report.after:  # an empty dataset is nobody's wish: what follows would train on nothing
+        # why: an empty dataset is nobody's wish; the run on it would train on nothing
+        if not report.after:
             told = f"nothing is left: {report.line()}"
             raise UserError(f"{_KEYS.get(name, name)}: {told}; {folder} has what was dropped, and its evidence")
         return folder
 
     def parts(self, name: str, config: Any) -> Path:
-        """A folder for the finished parts of the stage that runs next with this config. It outlives a kill, and goes
-        when the stage is complete."""
+        """Return a folder for the finished parts of the stage that runs next with this config.
+
+        It outlives a kill, and is removed when the stage is complete.
+        """
         folder = self.folder / f".parts-{name}-{self._next_key(name, config)[:16]}"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -87,7 +98,8 @@ class Stages:
         return digest([self._key, name, config])
 
     def _took(self, name: str, seconds: float) -> float:
-        """Note a stage's time, in a file of its own since it changes from run to run."""
+        """Write down a stage's seconds, and return them."""
+        # why: in a file of its own, since times differ from run to run and the other files must not
         path = self.folder / "seconds.json"
         known = read_json(path) if path.exists() else {}
         write_json(path, known | {name: round(seconds, 2)})
@@ -95,7 +107,7 @@ class Stages:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Half of what a killed run was writing."""
+    """Remove the files and folders that a killed call left half written."""
     written = (".data.*", ".README.md.*", ".manifest.json.*", "lengths-*.new")
     for left in [*folder.glob(".[0-9]*"), *(path for name in written for path in folder.parent.glob(name))]:
         if left.is_dir():

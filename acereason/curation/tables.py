@@ -1,4 +1,4 @@
-"""The tables between the stages: prompts by number, what was dropped and why, and the text of some of them."""
+"""This module has the tables between the stages: prompts by number, and dropped prompts with reason and evidence."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,23 +18,25 @@ DROPPED = "dropped.parquet"
 ROW_GROUP = 1_000
 """Prompts in a row group of `read`'s files."""
 _REMEMBERED = 16
+"""Number of row groups that stay in memory."""
 _SCHEMA = pa.schema({"number": pa.int64(), "reason": pa.string(), "evidence": pa.string()})
 
 
 @dataclass
 class Dropped:
-    """One prompt that a stage dropped."""
+    """A prompt that a stage dropped, with the reason."""
 
     number: int
     reason: str
     evidence: dict[str, Any]
-    """What can be looked at: the copy that was kept, or the benchmark's item and n-gram. A `number` is a prompt's."""
+    """The grounds of the decision: the copy that was kept, or the benchmark's item and n-gram. A `number` is a
+    prompt's."""
 
 
 class Prompts:
-    """The table that `read` wrote: prompts in files, numbered through.
+    """The table of prompts that `read` wrote, in files and numbered from 0.
 
-    Columns: id, source, task, statement, answer, starter, date, row (in its source), tests (JSON).
+    Its columns are id, source, task, statement, answer, starter, date, row (in its source) and tests (JSON).
     """
 
     def __init__(self, folder: Path) -> None:
@@ -47,11 +49,11 @@ class Prompts:
         return int(self.starts[-1])
 
     def column(self, name: str) -> pa.ChunkedArray:
-        """A whole column; for small ones."""
+        """Return a whole column, which must be one of small values."""
         return pa.chunked_array([chunk for path in self.files for chunk in _read(path, [name])[name].chunks])
 
     def texts(self, numbers: np.ndarray, name: str = "statement") -> dict[int, str]:
-        """A column's values of these prompts, {number: text}; reads only the files that they are in."""
+        """Return a column's values of these prompts, {number: text}; only the files that they are in are read."""
         found: dict[int, str] = {}
         for index, path in enumerate(self.files):
             first, last = self.starts[index], self.starts[index + 1]
@@ -62,7 +64,7 @@ class Prompts:
         return found
 
     def take(self, numbers: np.ndarray, columns: list[str]) -> list[dict[str, Any]]:
-        """The rows of these prompts, in their order; reads only the parts of the files that they are in."""
+        """Return the rows of these prompts, in their order; only the row groups that they are in are read."""
         found: dict[int, dict[str, Any]] = {}
         for index, group in sorted({self._place(number) for number in np.unique(numbers).tolist()}):
             start, rows = self._group(index, group, tuple(columns))
@@ -71,21 +73,22 @@ class Prompts:
         return [found[number] for number in numbers.tolist()]
 
     def _place(self, number: int) -> tuple[int, int]:
-        """(file, row group) of a prompt."""
+        """Return (file, row group) of a prompt."""
         index = int(np.searchsorted(self.starts, number, side="right")) - 1
         return index, (number - int(self.starts[index])) // ROW_GROUP
 
     def _group(self, index: int, group: int, columns: tuple[str, ...]) -> tuple[int, pa.Table]:
-        """(number of its first prompt, rows) of a row group; the last ones are remembered."""
+        """Return (number of its first prompt, rows) of a row group; the last few groups stay in memory."""
         key = (index, group, columns)
         if key not in self._groups:
             start = int(self.starts[index]) + group * ROW_GROUP
             rows = pq.ParquetFile(self.files[index]).read_row_group(group, columns=list(columns))
+            # why: a dict keeps its order, so that the group that was read first goes
             self._groups = dict(list(self._groups.items())[1 - _REMEMBERED :]) | {key: (start, rows)}
         return self._groups[key]
 
     def rows(self, columns: list[str], kept: np.ndarray, size: int = 512) -> Iterator[tuple[np.ndarray, pa.Table]]:
-        """(numbers, their rows) of the kept prompts, a few at a time."""
+        """Yield (numbers, their rows) of the kept prompts, a few at a time."""
         for index, path in enumerate(self.files):
             start = int(self.starts[index])
             for batch in pq.ParquetFile(path).iter_batches(size, columns=columns):
@@ -100,7 +103,8 @@ def _read(path: Path, columns: list[str]) -> pa.Table:
 
 
 def write_dropped(folder: Path, dropped: Iterable[Dropped]) -> dict[str, int]:
-    """Write the stage's decisions, in the order of the prompts; {reason: count}."""
+    """Write the stage's decisions in the order of the prompts, and return {reason: count}."""
+    # why: in the prompts' order, whatever the order in which a stage looked for its reasons
     ordered = sorted(dropped, key=lambda entry: entry.number)
     evidence = [to_json(entry.evidence) for entry in ordered]
     columns = [[entry.number for entry in ordered], [entry.reason for entry in ordered], evidence]
@@ -111,13 +115,13 @@ def write_dropped(folder: Path, dropped: Iterable[Dropped]) -> dict[str, int]:
 
 
 def count_reasons(reasons: Iterable[str]) -> dict[str, int]:
-    """{reason: count}, the commonest first."""
+    """Return {reason: count}, the commonest first."""
     counts = pc.value_counts(pa.array(reasons, pa.string())).to_pylist()
     return {entry["values"]: entry["counts"] for entry in sorted(counts, key=lambda e: (-e["counts"], e["values"]))}
 
 
 def kept_after(count: int, folders: Iterable[Path]) -> np.ndarray:
-    """[count] bool: the prompts that none of these stages dropped."""
+    """Return [count] bool: the prompts that none of these stages dropped."""
     kept = np.ones(count, dtype=bool)
     for folder in folders:
         kept[pq.read_table(folder / DROPPED, columns=["number"])["number"].to_numpy()] = False
@@ -125,8 +129,8 @@ def kept_after(count: int, folders: Iterable[Path]) -> np.ndarray:
 
 
 def write_examples(path: Path, dropped: list[Dropped], prompts: Prompts, limit: int, seed: int) -> None:
-    """Readable JSON lines: up to `limit` dropped prompts for each reason, with their text, and the text of the prompt
-    that the evidence names."""
+    """Write JSON lines for people: up to `limit` dropped prompts of each reason, with their text and, where the
+    evidence names another prompt, the text of that one."""
     chosen = _chosen(dropped, limit, seed)
     numbers = [entry.number for entry in chosen] + [e.evidence["number"] for e in chosen if "number" in e.evidence]
     wanted = np.array(numbers, dtype=np.int64)
@@ -147,6 +151,7 @@ def _chosen(dropped: list[Dropped], limit: int, seed: int) -> list[Dropped]:
     chosen = []
     for reason in sorted(by_reason):
         entries = by_reason[reason]
+        # why: drawn, since the first ones may all come from one source
         order = np.argsort(draws((str(entry.number) for entry in entries), seed, "examples", reason), kind="stable")
         chosen += [entries[index] for index in order[:limit]]
     return chosen

@@ -1,7 +1,7 @@
-r"""One normal form of a prompt's text, for duplicates and for shared n-grams.
+r"""This module brings prompts to a normal form, by which copies and shared n-grams are found.
 
-LaTeX spacing, `$`, `\$` and `\left`/`\right` dropped; `\dfrac` and `\tfrac` are `\frac`; a hyphen between words
-is a space. Numbers and operators stay as they are.
+LaTeX spacing, `$`, `\$` and `\left`/`\right` are dropped; `\dfrac` and `\tfrac` become `\frac`; a hyphen between words
+becomes a space. Numbers and operators stay as they are.
 """
 
 import re
@@ -34,9 +34,9 @@ _MUTE = frozenset("(){}'")
 
 
 def tokens(text: str) -> list[str]:
-    r"""Words, numbers, LaTeX commands and operators of a prompt; punctuation is dropped.
+    r"""Return the words, numbers, LaTeX commands and operators of a prompt; punctuation is dropped.
 
-    Words are in lower case. Commands and names of one letter keep theirs: `\Delta` is not `\delta`, nor R r.
+    Words are in lower case. Commands and names of one letter keep their case: `\Delta` is not `\delta`, nor R r.
 
     Example:
         >>> tokens(r"Find $x^{2}$,  if $x = \dfrac12.$") == tokens(r"find \(x^2\) if x=\frac12")
@@ -46,12 +46,13 @@ def tokens(text: str) -> list[str]:
 
 
 def split(text: str) -> tuple[list[str], list[str]]:
-    """(tokens, those in which two near copies must agree in order).
+    """Return (tokens, the tokens in which two near copies must agree, in order).
 
     The latter are numbers, operators, LaTeX commands, names of one letter, words in capitals, and words such as `not`,
     `largest` or `three`. Round brackets, braces and apostrophes are left to the similarity.
     """
     text = clean(text)
+    # why: `x^{2}` and `x^2` are the same
     if "{" in text:
         text = _BRACED.sub(r" \1 ", text)
     found = [_known(token) for token in _TOKEN.findall(text)]
@@ -60,19 +61,20 @@ def split(text: str) -> tuple[list[str], list[str]]:
 
 @lru_cache(2**17)
 def _known(given: str) -> tuple[str, bool]:
-    """(the token as it is compared, whether near copies must agree in it)"""
+    """Return (the token as it is compared, whether near copies must agree in it)."""
     if given[0] == "\\":
         return given, True
     if not given[0].isalpha():
         return given, given not in _MUTE
+    # why: a and i are words of English as well as names, and so are left to the similarity
     if len(given) == 1:
         return (given.lower(), False) if given in "aAiI" else (given, True)
     return given.lower(), given.lower() in _TELLING or given.isupper()
 
 
 def words(text: str) -> list[str]:
-    """What n-grams are made of: the words between spaces, in lower case, without the punctuation around them and
-    without the source of drawings ([asy]).
+    """Return the words that n-grams are made of: parts between spaces, in lower case, without the punctuation around
+    them and without the source of drawings ([asy]).
 
     Example:
         >>> words(r"What is $9$, the (positive) root of $x+2=11$?")
@@ -82,12 +84,16 @@ def words(text: str) -> list[str]:
 
 
 def without_drawings(text: str) -> str:
-    """The text with a space in place of each drawing's source ([asy])."""
+    """Return the text with a space in place of each drawing's source ([asy])."""
     return _DRAWING.sub(" ", text) if "[" in text else text
 
 
 def clean(text: str) -> str:
-    """The text without what does not change its meaning, but still with its punctuation and capitals."""
+    """Return the text without spacing commands and other marks that don't change its meaning.
+
+    Punctuation and capitals stay.
+    """
+    # why: most texts need few of the substitutions, and looking for a character costs much less than a substitution
     if not text.isascii():
         text = text.translate(_CHARACTERS)
     if "\\" in text or "$" in text or "~" in text:

@@ -1,4 +1,4 @@
-"""`curate`: from sources to dataset versions."""
+"""The verb `curate` builds dataset versions from sources."""
 
 from pathlib import Path
 from typing import Any
@@ -39,22 +39,22 @@ def curate(
     A second call skips the stages that are done; a change redoes its stage and all after it.
 
     Args:
-        output: folder of the dataset: data/, README.md (the data card), manifest.json, and stages/ with what each stage
-            dropped and why.
-        sources: where prompts come from, by name, in the order in which they are preferred: of copies the first stays.
-        deduplicate: which prompts are copies.
+        output: folder of the dataset: data/, README.md (the data card), manifest.json, and stages/ with the prompts
+            that each stage dropped and the reasons.
+        sources: sources of the prompts, by name, in the order in which they are preferred: of copies the first stays.
+        deduplicate: which prompts count as copies.
         decontaminate: the benchmarks, and when a prompt is too close to one.
         filters: rules on prompts.
-        responses: where the prompts' responses are; without any, the dataset has prompts alone, as RL needs.
+        responses: place of the prompts' responses; without any, the dataset has prompts alone, as RL needs.
         verify: which verdicts stay.
-        balance: by task, how lengths are balanced; does nothing without responses.
-        versions: by name, the smallest first, how much of each task; null is one version with everything.
+        balance: by task, how lengths are balanced; it does nothing without responses.
+        versions: by name, the smallest first, the size of each task's part; null is one version with everything.
         rewards: how responses are judged.
-        workers: processes of the stages that read text; `rewards.workers` are those that judge. The result depends on
-            neither.
-        examples: dropped prompts of each reason that a stage's examples.jsonl shows.
-        rows_per_file: rows of a file of the dataset.
-        seed: of the balance, the versions and the choice of examples.
+        workers: number of processes of the stages that read text; `rewards.workers` is that of judging processes. The
+            result depends on neither.
+        examples: number of dropped prompts of each reason that a stage's examples.jsonl shows.
+        rows_per_file: number of rows in a file of the dataset.
+        seed: seed of the balance, the versions and the choice of examples.
     """
     curation_of(
         output=output,
@@ -82,5 +82,5 @@ def curation_of(
     versions: dict[str, dict[Task, Size]] | None,
     **others: Any,
 ) -> Curation:
-    """The curation that the verb's arguments ask for."""
+    """Return the curation that the verb's arguments ask for."""
     return Curation(output=Path(output), balance=balance or {}, versions=versions or _EVERYTHING, **others)

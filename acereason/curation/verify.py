@@ -1,4 +1,4 @@
-"""`verify`: a verdict for every response that has none, and which responses and prompts the verdicts drop."""
+"""The stage `verify` judges every response without a verdict, and drops responses and prompts by the verdicts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,30 +24,29 @@ from acereason.rewards.pool import RewardPool
 from acereason.types import Problem
 
 PART = 10_000
-"""Responses that are judged between two files on disk: what a kill costs at most."""
+"""Number of responses that are judged between two files on disk, which is the work that a kill costs at most."""
 _UNVERIFIABLE = "unverifiable"
 _NEEDED = ["id", "task", "answer", "tests"]
 
 
 @dataclass
 class Verification:
-    """What verdicts do."""
+    """The verdicts by which responses and prompts stay."""
 
     keep: list[Literal["correct", "wrong", "error", "unverifiable"]] = field(default_factory=lambda: ["correct"])
-    """Responses with one of these verdicts stay. unverifiable: their prompt has no ground truth; error: the verifier
-    failed."""
+    """Verdicts of the responses that stay. unverifiable: the prompt has no ground truth; error: the verifier failed."""
     pass_rate: tuple[float, float] | None = None
-    """Least and largest share of a prompt's responses that are correct, of those that were judged and those that were
-    cut; other prompts are dropped."""
+    """Least and largest share of correct responses of a prompt, among its judged and its cut ones; other prompts are
+    dropped."""
     agreeing: int = 0
-    """Least number of correct responses of a prompt: an answer that several responses of the teacher agree on."""
+    """Least number of correct responses of a prompt, so that several responses of the teacher agree on its answer."""
     majority: bool = False
-    """Drops math prompts whose commonest answer among the responses isn't the correct one (AceReason 1.0, 3.2.1: of up
-    to 8 responses)."""
+    """Whether to drop math prompts whose commonest answer among the responses isn't the correct one (AceReason 1.0,
+    3.2.1: of up to 8 responses)."""
 
     @property
     def judges(self) -> bool:
-        """Whether verdicts matter at all."""
+        """Whether verdicts decide anything."""
         every = {"correct", "wrong", "error", _UNVERIFIABLE}
         return set(self.keep) != every or bool(self.pass_rate or self.agreeing or self.majority)
 
@@ -69,14 +68,21 @@ def verify(
     pool: RewardPool,
     parts: Path,
 ) -> Report:
-    """Write the responses that stay, the prompts that go, and how hard the prompts are.
+    """Write the responses that stay, the dropped prompts, and the prompts' ratings.
 
     Args:
+        folder: folder of the stage.
+        table: responses of kept prompts.
         lost: responses that were cut or are empty, which count in the ratings.
-        only_rate: prompts alone stay.
-        parts: a folder for verdicts on the way, kept when the process is killed.
+        prompts: the prompts that they answer.
+        origins: the files that hold the responses' texts.
+        config: which verdicts stay.
+        only_rate: whether prompts alone stay, without responses.
+        pool: judges the responses.
+        parts: folder for verdicts on the way, which outlives a kill.
     """
     alone = bool(table.num_rows and table["origin"][0].as_py() == ALONE)
+    # why: where verdicts decide nothing none are made, since judging may take hours
     if alone or not (config.judges or only_rate):
         write_table(folder, table)
         write_dropped(folder, [])
@@ -88,6 +94,7 @@ def verify(
     verdicts = count_reasons(table["status"].to_pylist())
     bad = unfit(ratings, config)
     if config.majority:
+        # why: a prompt is dropped once, for the first reason
         known = {entry.number for entry in bad}
         bad += [entry for entry in disagreeing(table, prompts, origins) if entry.number not in known]
     if only_rate:
@@ -113,7 +120,7 @@ def _prompts_alone(folder: Path, ratings: dict[int, Rating], bad: list[Dropped],
 
 
 def unfit(ratings: dict[int, Rating], config: Verification) -> list[Dropped]:
-    """The prompts whose share or number of correct responses is out of range."""
+    """Return the prompts whose share or number of correct responses is out of range."""
     low, high = config.pass_rate or (0.0, 1.0)
     dropped = []
     for number, rating in sorted(ratings.items()):
@@ -125,16 +132,19 @@ def unfit(ratings: dict[int, Rating], config: Verification) -> list[Dropped]:
 
 
 def judged(table: pa.Table, prompts: Prompts, origins: Origins, pool: RewardPool, parts: Path) -> pa.Array:
-    """[R] every response's status, those known before included."""
+    """Return [R] the status of every response, judged now or known before."""
     statuses = table["status"].to_pylist()
     pending = np.array([i for i, status in enumerate(statuses) if status is None], dtype=np.int64)
     origin, row, number = (table[name].to_numpy()[pending] for name in ("origin", "row", "number"))
+    # why: in the order in which texts lie, so that files are read from front to back; the same inputs give the same
+    # parts, so that a resumed call finds those of the killed one
     order = np.lexsort((row, origin))
     slices = [order[start : start + PART] for start in range(0, len(order), PART)]
     for index, places in enumerate(progress(slices, "judging")):
         path = parts / f"{index:05}.parquet"
         if not path.exists():
             found = _judge(origin[places], row[places], number[places], prompts, origins, pool)
+            # why: a file of the final name must be whole: what a kill leaves half written is judged again
             temporary = path.with_suffix(".new")
             pq.write_table(pa.table({"status": found}), temporary)
             temporary.rename(path)
@@ -146,7 +156,7 @@ def judged(table: pa.Table, prompts: Prompts, origins: Origins, pool: RewardPool
 def _judge(
     origin: np.ndarray, row: np.ndarray, number: np.ndarray, prompts: Prompts, origins: Origins, pool: RewardPool
 ) -> list[str]:
-    """Statuses of responses that are sorted by (origin, row)."""
+    """Return the statuses of responses that are sorted by (origin, row)."""
     statuses = [_UNVERIFIABLE] * len(row)
     positions: list[int] = []
 

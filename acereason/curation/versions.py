@@ -1,9 +1,9 @@
-"""`version`: which versions a response is in. Each version contains the one before (paper, 4.4.1: v1 to v7 scale first
-the prompts, then the responses per prompt).
+"""The stage `version` decides which versions a response is in. Each version contains the one before (paper, 4.4.1: v1
+to v7 scale first the prompts, then the responses per prompt).
 
 Prompts are ranked by a hash of (seed, id), and so are the responses of a prompt. A version of P prompts and R responses
 per prompt takes the first P prompts, and of each the first floor(R + u) responses, where u in [0, 1) is another hash of
-the prompt: R on average, also where R is no whole number, and never fewer in a larger version.
+the prompt. So there are R on average, even where R is no whole number, and never fewer in a larger version.
 """
 
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ from acereason.types import Task
 
 @dataclass
 class Size:
-    """How much of one task a version has."""
+    """The size of one task's part of a version."""
 
     prompts: int | None = None
-    """Prompts; null: all."""
+    """Number of prompts; null takes all."""
     responses: float | None = None
-    """Responses per prompt on average; null: all."""
+    """Mean number of responses per prompt; null takes all."""
 
 
 Versions = dict[str, dict[Task, Size]]
@@ -51,7 +51,17 @@ def check_versions(versions: Versions) -> None:
 
 
 def version(folder: Path, table: pa.Table, prompts: Prompts, versions: Versions, seed: int) -> Report:
-    """Write the responses that are in any version, with the column `version`: the index of the first that has them."""
+    """Write the responses that are in any version.
+
+    The column `version` is the index of the first version that has the response.
+
+    Args:
+        folder: folder of the stage.
+        table: responses that are left.
+        prompts: the prompts that they answer.
+        versions: sizes by version and task, the smallest version first.
+        seed: seed of the draws.
+    """
     number = table["number"].to_numpy()
     numbers, place = np.unique(number, return_inverse=True)
     ids, tasks = (prompts.column(name).take(pa.array(numbers)).to_pylist() for name in ("id", "task"))
@@ -60,9 +70,12 @@ def version(folder: Path, table: pa.Table, prompts: Prompts, versions: Versions,
     rank = response_ranks(number, table["sample"].to_numpy(), draws(ids, seed, "responses")[place])
     for task in dict.fromkeys(tasks):
         here = np.flatnonzero(np.array(tasks, dtype=object) == task)
+        # why: prompts of other tasks rank behind every limit
         prompt_rank = np.full(len(numbers), len(numbers))
         prompt_rank[here[np.lexsort((here, drawn[here]))]] = np.arange(len(here))
+        # why: mixed, so that a prompt's share says nothing about its rank, which is by the same draw
         extra = share_of(mixed(drawn))
+        # why: from the largest version to the smallest, so that the first one that has a response is what stays
         for index, sizes in reversed(list(enumerate(versions.values()))):
             if task in sizes:
                 first[_taken(sizes[task], prompt_rank[place], rank, extra[place], len(here))] = index
@@ -73,9 +86,11 @@ def version(folder: Path, table: pa.Table, prompts: Prompts, versions: Versions,
 
 
 def response_ranks(number: np.ndarray, sample: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """[R] the rank of each response among its prompt's; rows of a prompt stand together.
+    """Return [R] the rank of each response among its prompt's responses; rows of a prompt stand together.
 
     Args:
+        number: [R] number of the prompt.
+        sample: [R] number of the response among its prompt's.
         drawn: [R] uint64, the prompt's draw.
     """
     order = np.lexsort((mixed(drawn + sample.astype(np.uint64)), number))
@@ -85,7 +100,7 @@ def response_ranks(number: np.ndarray, sample: np.ndarray, drawn: np.ndarray) ->
 
 
 def counts(table: pa.Table, prompts: Prompts, versions: Versions) -> dict[str, Any]:
-    """{version: {task: {prompts, responses}}}: Figure 4's numbers."""
+    """Return {version: {task: {prompts, responses}}}, the numbers of Figure 4."""
     number, first = table["number"].to_numpy(), table["version"].to_numpy()
     tasks = np.array(prompts.column("task").take(pa.array(number)).to_pylist(), dtype=object)
     return {

@@ -1,7 +1,7 @@
-"""`write`: the text of the responses that are in a version, from where it lies into the dataset's files.
+"""The stage `write` brings the texts of the responses in a version from where they lie into the dataset's files.
 
-A version's folder holds what it adds to the version before: v3 is the files of v1, v2 and v3. So nothing is stored
-twice, and `load_dataset(folder, "v3")` gives all of it.
+A version's folder holds the rows that it adds to the version before: v3 is the files of v1, v2 and v3. So nothing is
+stored twice, and `load_dataset(folder, "v3")` gives all of it.
 """
 
 from collections.abc import Iterator
@@ -36,11 +36,13 @@ SCHEMA = pa.schema(
 )
 _PROMPT = ["id", "source", "task", "statement", "starter", "answer"]
 _BATCH = 512
+"""Rows that are read at a time."""
 _GROUP = 1000
+"""Rows that are written at a time, as a row group of parquet."""
 
 
 class _Files:
-    """One growing file for each version and task; a full one is closed and the next begun."""
+    """The growing files, one for each version and task; a full one is closed and the next begun."""
 
     def __init__(self, folder: Path, names: list[str], rows: int) -> None:
         self._folder, self._names, self._rows = folder, names, rows
@@ -49,7 +51,7 @@ class _Files:
         self._written: dict[tuple[int, str], int] = {}
 
     def add(self, version: int, row: dict[str, Any]) -> None:
-        """One row of a version."""
+        """Add one row to a version."""
         key = (version, row["task"])
         waiting = self._waiting.setdefault(key, [])
         waiting.append(row)
@@ -57,7 +59,7 @@ class _Files:
             self._flush(key)
 
     def close(self) -> None:
-        """Write what waits, and complete the files."""
+        """Write the waiting rows, and complete the files."""
         for key in self._waiting:
             self._flush(key)
         for writer in self._open.values():
@@ -91,11 +93,23 @@ def write(
     versions: list[str],
     rows_per_file: int,
 ) -> Report:
-    """Write `folder`/version/task-00000.parquet and so on, in the order of the origins."""
+    """Write `folder`/version/task-00000.parquet and so on, in the order of the origins.
+
+    Args:
+        folder: folder of the dataset's files.
+        table: responses with their version.
+        prompts: the prompts that they answer.
+        origins: the files that hold the responses' texts.
+        ratings: columns of each prompt's rating.
+        versions: names of the versions.
+        rows_per_file: most rows of a file.
+    """
     files = _Files(folder, versions, rows_per_file)
+    # why: in the order in which texts lie, each file is read once and from its beginning to its end
     order = np.lexsort((table["row"].to_numpy(), table["origin"].to_numpy()))
     table = table.take(pa.array(order))
     for part, texts in _texts(table, origins):
+        # why: tests may be megabytes; RL needs them with prompts alone, SFT on responses doesn't
         rows = prompts.take(part["number"].to_numpy(), _PROMPT if origins_hold(part) else [*_PROMPT, "tests"])
         for row, own, text in zip(rows, part.to_pylist(), texts, strict=True):
             own_values = {"sample": own["sample"], "tokens": own["tokens"], "status": own["status"]}
@@ -106,12 +120,12 @@ def write(
 
 
 def origins_hold(part: pa.Table) -> bool:
-    """Whether the rows have a response: a dataset without responses keeps the tests of code problems instead."""
+    """Return whether the rows have a response; a dataset without responses has the tests of code problems instead."""
     return bool(part["origin"][0].as_py() != ALONE)
 
 
 def _texts(table: pa.Table, origins: Origins) -> Iterator[tuple[pa.Table, list[str | None]]]:
-    """(rows, their responses) of a table that is sorted by origin and row."""
+    """Yield (rows, their responses) of a table that is sorted by origin and row."""
     origin, row = table["origin"].to_numpy(), table["row"].to_numpy()
     if len(table) and not origins_hold(table):
         for start in range(0, len(table), _BATCH):
