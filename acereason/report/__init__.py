@@ -1,1 +1,1 @@
-"""`report`: a run as one page."""
+"""This package has the verb `report`, which shows a run as one page."""

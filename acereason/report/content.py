@@ -1,11 +1,11 @@
-"""What a report consists of, before it is HTML or Markdown."""
+"""This module has the parts of a report, before they are HTML or Markdown."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass
 class Line:
-    """One curve of a plot."""
+    """A curve of a plot."""
 
     name: str
     x: list[float] | list[str]
@@ -13,26 +13,26 @@ class Line:
     style: str = "line"
     """line; thin; faint: the values behind a smoothed line; dash: a bound; points: with error bars; area: stacked."""
     colour: int = 0
-    """Which of the palette."""
+    """Index into the palette."""
     error: list[float] | None = None
     """Standard errors of points."""
 
 
 @dataclass
 class Plot:
-    """A picture, over steps unless it says otherwise, drawn by plotly on the page, by matplotlib for the Markdown."""
+    """A picture, over steps unless `xlabel` says otherwise; plotly draws it on the page, matplotlib for Markdown."""
 
     id: str
     title: str
     lines: list[Line]
     unit: str = ""
-    """Of the values."""
+    """Unit of the values."""
     percent: bool = False
     """Whether the values are shares."""
     log: bool = False
-    """Whether the values are shown by their logarithm."""
+    """Whether the axis of the values is logarithmic."""
     band: tuple[float, float] | None = None
-    """Shaded: the values that are aimed at."""
+    """(lowest, highest) of the wanted values, which are shaded."""
     spans: list[tuple[str, float, float]] = field(default_factory=list)
     """Stages as (label, first step, last step)."""
     histogram: bool = False
@@ -68,17 +68,17 @@ class Table:
     head: list[str]
     rows: list[list[str]]
     marks: list[str] = field(default_factory=list)
-    """Of each row, or none: differs, correct, wrong, error."""
+    """Mark of each row: differs, correct, wrong or error; empty where rows have none."""
 
 
 @dataclass
 class Notices:
-    """Warnings, or that there are none."""
+    """Warnings, or a sentence that there are none."""
 
     rows: list[tuple[str, str, str]]
-    """(rule, where it fired, what it said first)"""
+    """(rule, stages and steps at which it fired, its first message)."""
     good: str
-    """What is said when there are none."""
+    """Sentence for a run without warnings."""
 
 
 @dataclass
@@ -87,12 +87,12 @@ class Timeline:
 
     run: str
     bars: list[tuple[str, str, int, str]]
-    """(name, what it does, steps, task)"""
+    """(name, settings in words, steps, task)."""
 
 
 @dataclass
 class Sample:
-    """One response, folded."""
+    """A response, which the page shows folded."""
 
     title: str
     status: str
@@ -122,7 +122,7 @@ class Section:
 
 @dataclass
 class Report:
-    """All of it."""
+    """A whole report."""
 
     title: str
     sentences: list[str]

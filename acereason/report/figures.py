@@ -1,4 +1,4 @@
-"""Plots as plotly's figures; colours are filled in by the page, which knows its theme."""
+"""This module makes plotly's figures of plots; the page fills in the colours, since it knows its theme."""
 
 from math import ceil, floor, log10
 from typing import Any
@@ -9,7 +9,7 @@ _AXIS: dict[str, Any] = {"automargin": True, "zeroline": False, "ticks": "outsid
 
 
 def figure(plot: Plot) -> dict[str, Any]:
-    """What the page gives to `Plotly.react`."""
+    """Return the figure that the page gives to `Plotly.react`."""
     values: dict[str, Any] = {"title": {"text": plot.unit, "standoff": 6}, "type": "log" if plot.log else "linear"}
     if plot.log:
         values |= _decades([value for line in plot.lines for value in line.y if value > 0])
@@ -31,7 +31,7 @@ def figure(plot: Plot) -> dict[str, Any]:
 
 
 def trace(plot: Plot, line: Line) -> dict[str, Any]:
-    """One line; `colour` is an index into the page's palette."""
+    """Return one line as a trace of plotly's; its `colour` is an index into the page's palette."""
     shared = {"x": line.x, "y": [_short(value) for value in line.y], "name": line.name, "colour": line.colour}
     if plot.histogram:
         return shared | {"type": "bar"}
@@ -48,7 +48,8 @@ def trace(plot: Plot, line: Line) -> dict[str, Any]:
 
 
 def _decades(values: list[float]) -> dict[str, Any]:
-    """Ticks at 1, 2 and 5 times powers of ten; plotly's own print over each other on an axis of one decade."""
+    """Return ticks at 1, 2 and 5 times powers of ten."""
+    # why: plotly's own ticks print over each other on an axis of one decade
     powers = range(floor(log10(min(values, default=1))), ceil(log10(max(values, default=1))) + 1)
     ticks = [float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5)]
     return {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
@@ -71,4 +72,5 @@ def _label(text: str, first: float, last: float) -> dict[str, Any]:
 
 
 def _short(value: float) -> float:
+    # why: five digits are more than a screen shows, and a page holds every value of the run
     return float(f"{value:.5g}")

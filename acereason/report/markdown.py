@@ -1,4 +1,4 @@
-"""A report as Markdown with pictures beside it."""
+"""This module writes a report as Markdown with pictures beside it."""
 
 from pathlib import Path
 
@@ -19,17 +19,18 @@ from acereason.report.pictures import picture
 
 
 def write_markdown(report: Report, folder: Path) -> None:
-    """`report.md`, and a PNG for each section with plots."""
+    """Write `report.md`, and a PNG for each section with plots."""
     folder.mkdir(parents=True, exist_ok=True)
     for section in report.sections:
         plots = [plot for block in section.blocks if isinstance(block, Plots) for plot in block.plots]
         if plots:
+            # why: without matplotlib's name and version the same run gives the same bytes
             save_figure(folder / f"{section.id}.png", picture(plots), dpi=110, metadata={"Software": None})
     write_atomically(folder / "report.md", markdown(report))
 
 
 def markdown(report: Report) -> str:
-    """The text."""
+    """Return the text of `report.md`."""
     parts = [f"# {_escaped(report.title)}", *map(_escaped, report.sentences)]
     for section in report.sections:
         parts += [f"## {section.title}", *(_block(section, block) for block in section.blocks)]
@@ -65,7 +66,7 @@ def _sample(title: str, status: str, parts: dict[str, str]) -> str:
 
 
 def _fenced(name: str, text: str) -> str:
-    """A block whose fence is longer than any within."""
+    # why: a response may hold fences of its own, which would end a shorter one
     fence = "```"
     while fence in text:
         fence += "`"
@@ -73,7 +74,7 @@ def _fenced(name: str, text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text that stays text in a table's cell and outside of it."""
+    """Return text without Markdown's meaning, for a table's cell or outside of one."""
     for sign in "\\`*_<>|#[]":
         text = text.replace(sign, f"\\{sign}")
     return " ".join(text.split())

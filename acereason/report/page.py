@@ -1,4 +1,4 @@
-"""A report as one HTML file that needs nothing else."""
+"""This module renders a report as one HTML file that needs no other file and no network."""
 
 import json
 import re
@@ -15,9 +15,10 @@ _ASSETS = Path(__file__).parent / "assets"
 
 
 def render(report: Report) -> str:
-    """The page's HTML."""
+    """Return the page's HTML."""
     environment = Environment(
         loader=PackageLoader("acereason.report", "assets"),
+        # why: a model may write HTML, and its responses are shown
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -30,13 +31,14 @@ def render(report: Report) -> str:
         kind=_kind,
         css=(_ASSETS / "page.css").read_text("utf-8"),
         script=(_ASSETS / "page.js").read_text("utf-8"),
+        # why: whole and 5 MB large: plotly's smaller bundle is not in its Python package
         plotly=get_plotlyjs(),
         figures=_json([figure(plot) for block in blocks if isinstance(block, Plots) for plot in block.plots]),
     )
 
 
 def _code(text: str) -> Markup:
-    """Escaped text, with `words in backticks` as code."""
+    """Escape text, and show `words in backticks` as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
@@ -45,5 +47,6 @@ def _kind(block: Block) -> str:
 
 
 def _json(value: object) -> str:
-    """JSON that can stand in a script element: no text in it ends the element."""
+    """Return JSON that can stand in a script element."""
+    # why: `</script>` in a text would end the element, and JSON has no NaN
     return json.dumps(value).replace("<", "\\u003c").replace("NaN", "null")

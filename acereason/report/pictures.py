@@ -1,4 +1,4 @@
-"""Plots by matplotlib, for the Markdown."""
+"""This module draws plots by matplotlib, for the Markdown."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,7 +10,7 @@ _COLUMNS = 2
 
 
 def picture(plots: list[Plot]) -> Figure:
-    """The plots in two columns."""
+    """Draw the plots in two columns."""
     rows = -(-len(plots) // _COLUMNS)
     columns = min(_COLUMNS, len(plots))
     figure = Figure(figsize=(5.5 * columns, 2.9 * rows), layout="constrained")
@@ -29,6 +29,7 @@ def _draw(axes: Axes, plot: Plot) -> None:
     if plot.band:
         axes.axhspan(*plot.band, color="tab:green", alpha=0.12, linewidth=0)
     _lines(axes, plot)
+    # why: an axis of zeros alone has no logarithm
     logarithmic = plot.log and any(value > 0 for line in plot.lines for value in line.y)
     axes.set(title=plot.title, xlabel=plot.xlabel, ylabel=plot.unit, yscale="log" if logarithmic else "linear")
     if plot.percent:

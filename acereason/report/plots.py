@@ -1,4 +1,4 @@
-"""The curves of a report."""
+"""This module makes the plots of a run's curves."""
 
 from dataclasses import replace
 from statistics import fmean
@@ -35,11 +35,16 @@ _TAGS = {
     "throughput": "throughput/tokens_per_second",
 }
 _EXACT = {"temperature", "lr"}
-"""Set, not measured: drawn as they are."""
+"""Plots of values that are set, not measured, and so drawn without smoothing."""
 
 
 def curve_plots(runs: list[Run], band: tuple[float, float] | None) -> list[Plot]:
-    """Every metric over steps that at least one run has, the runs over each other."""
+    """Return the plots of metrics over steps that at least one run has, with runs over each other.
+
+    Args:
+        runs: one run, or several to compare.
+        band: (lowest, highest) wanted entropy; None shades nothing.
+    """
     plots = []
     for plot in _CURVES:
         lines = [line for number, run in enumerate(runs) for line in _lines(run, plot.id, number, len(runs) > 1)]
@@ -50,7 +55,7 @@ def curve_plots(runs: list[Run], band: tuple[float, float] | None) -> list[Plot]
 
 
 def constants(runs: list[Run]) -> list[str]:
-    """In words: what never changed, and so needs no picture."""
+    """Return sentences on set values that never changed, which need no picture."""
     told = []
     for plot in _CURVES:
         values = {value for run in runs for _, value in run.curves.get(_TAGS[plot.id], [])}
@@ -73,7 +78,7 @@ def _lines(run: Run, name: str, number: int, several: bool) -> list[Line]:
 
 
 def _budget(run: Run) -> list[Line]:
-    """The stages' response budgets as stairs."""
+    """Return the stages' response budgets as a line of stairs."""
     default = run.model["sampling"]["max_response_length"]
     x: list[float] = []
     y: list[float] = []
@@ -84,7 +89,7 @@ def _budget(run: Run) -> list[Line]:
 
 
 def evaluation_plots(runs: list[Run]) -> list[Plot]:
-    """One picture a benchmark, accuracies with their standard errors; held-out losses of SFT."""
+    """Return a plot for each benchmark, accuracies with their standard errors, and for each held-out loss of SFT."""
     plots = []
     for name in sorted({name for run in runs for name in run.curves if name.startswith("eval/")}):
         _, benchmark, kind = name.split("/", 2)
@@ -104,10 +109,11 @@ def _evaluation(run: Run, benchmark: str, kind: str, number: int, several: bool)
 
 
 def time_plots(runs: list[Run]) -> list[Plot]:
-    """Shares of a step's time, a picture a run."""
+    """Return a plot for each run of the shares that sections have of a step's time."""
     plots = []
     for number, run in enumerate(runs):
         parts = {name: smooth(run.curves[name]) for name in _SECTIONS if run.curves.get(name)}
+        # why: stacked areas need a value of every section at every step
         steps = sorted(set.intersection(*({s for s, _ in curve} for curve in parts.values()))) if parts else []
         total = {step: sum(dict(curve)[step] for curve in parts.values()) for step in steps} if steps else {}
         tables = {name: dict(curve) for name, curve in parts.items()}
@@ -126,7 +132,8 @@ def _section(name: str) -> str:
 
 
 def spans(runs: list[Run]) -> list[tuple[str, float, float]]:
-    """The stages of a single run; runs over each other may differ in theirs."""
+    """Return (number, first step, end) of the stages of a single run; none for several."""
+    # why: runs over each other may differ in their stages
     found = runs[0].spans() if len(runs) == 1 else []
     if len(found) < 2:
         return []
@@ -134,12 +141,13 @@ def spans(runs: list[Run]) -> list[tuple[str, float, float]]:
 
 
 def smooth(curve: Curve) -> Curve:
-    """Means over the last two hundredths of the run's steps, at least five."""
+    """Return the curve of means over the last fiftieth of the run's steps, at least five."""
+    # why: the window looks back alone, since the last steps of a run that goes on have no later ones
     width = max(5, len(curve) // 50)
     values = [value for _, value in curve]
     return [(step, fmean(values[max(0, i + 1 - width) : i + 1])) for i, (step, _) in enumerate(curve)]
 
 
 def columns(curve: Curve) -> tuple[list[float], list[float]]:
-    """Steps and values."""
+    """Split a curve into its steps and its values."""
     return [step for step, _ in curve], [value for _, value in curve]

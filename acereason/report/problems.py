@@ -1,4 +1,4 @@
-"""What a run says about problems and verdicts."""
+"""This module makes the report's tables and plots of problems and verdicts."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -14,16 +14,17 @@ _CLASSES = ["none", "1-24", "25-49", "50-74", "75-99", "all"]
 
 @dataclass
 class Met:
-    """A problem over all its groups."""
+    """A problem with all its groups in a run."""
 
     problem: str
     statement: str
     rates: list[float]
-    """Share of correct rollouts, each time it was met."""
+    """Share of correct rollouts of each group, in the order of steps."""
     lengths: list[int]
+    """Tokens of every response."""
 
     def row(self) -> list[str]:
-        """Of the table."""
+        """Return the problem's row of the table."""
         change = f"{percent(self.rates[0])} → {percent(self.rates[-1])}" if len(self.rates) > 1 else ""
         shown = self.statement if len(self.statement) < 80 else f"{self.statement[:80]}…"
         return [
@@ -37,7 +38,7 @@ class Met:
 
 
 def problems_of(run: Run) -> list[Met]:
-    """Every problem that the run has met, the hardest first; of two that are as hard, the one met more often."""
+    """Return every problem that the run has sampled, the hardest first, of equal ones the one sampled more often."""
     met: dict[str, Met] = {}
     for row in run.groups:
         one = met.setdefault(row["problem"], Met(row["problem"], row["statement"], [], []))
@@ -47,23 +48,23 @@ def problems_of(run: Run) -> list[Met]:
 
 
 def problem_table(problems: list[Met]) -> Table:
-    """Some of them."""
+    """Return the table of these problems."""
     head = ["problem", "id", "times met", "correct", "first → last", "mean tokens"]
     return Table(head, [one.row() for one in problems])
 
 
 def hardest(problems: list[Met]) -> list[Met]:
-    """The worst."""
+    """Return the first few of the problems, which come hardest first."""
     return problems[:_SHOWN]
 
 
 def easiest(problems: list[Met]) -> list[Met]:
-    """The best, those met most often first."""
+    """Return the few problems with the highest pass rates; of equal ones those sampled most often come first."""
     return sorted(problems, key=lambda one: (-fmean(one.rates), -len(one.rates), one.problem))[:_SHOWN]
 
 
 def pass_rates(run: Run) -> Plot:
-    """How many groups had how many correct rollouts, by stage."""
+    """Plot the shares of groups by their share of correct rollouts, for each stage."""
     lines = []
     for colour, span in enumerate(run.spans()):
         rates = [row["correct"] / len(row["lengths"]) for row in run.groups if row["stage"] == span.name]
@@ -75,12 +76,12 @@ def pass_rates(run: Run) -> Plot:
 
 
 def _class(rate: float) -> str:
-    """None and all of them have classes of their own: such groups teach nothing."""
+    # why: none and all correct have classes of their own, since such groups have no gradient
     return _CLASSES[-1] if rate == 1 else _CLASSES[0] if rate == 0 else _CLASSES[1 + int(4 * rate)]
 
 
 def lengths(run: Run) -> Plot:
-    """Shares of responses by length, a line a stage."""
+    """Plot the shares of responses by length, with a line for each stage."""
     lines = []
     for colour, span in enumerate(run.spans()):
         found = [length for row in run.groups if row["stage"] == span.name for length in row["lengths"]]
@@ -93,12 +94,13 @@ def lengths(run: Run) -> Plot:
 
 
 def verdict_table(run: Run) -> Table:
-    """What decided: of errors, then of wrong verdicts, then of correct ones."""
+    """Return the table of verdicts by their reasons: errors first, then wrong, then correct ones."""
     stages = [span.name for span in run.spans()]
     counts: dict[str, Counter[str]] = {stage: Counter() for stage in stages}
     for row in run.groups:
         counts[row["stage"]].update(row["why"])
     total = sum((counter for counter in counts.values()), Counter())
+    # why: errors come first, since they are faults of the verifier and not of the policy
     kinds = sorted(+total, key=lambda why: (_ORDER.index(why.split(":")[0]), -total[why]))
     rows = [
         [*why.split(": ", 1), f"{total[why]:,}", *(percent(counts[s][why] / max(1, counts[s].total())) for s in stages)]
@@ -111,7 +113,7 @@ _ORDER = ["error", "wrong", "correct"]
 
 
 def filtered_table(run: Run) -> Table:
-    """Problems that left a stage, by epoch."""
+    """Return the table of problems that left a stage, by epoch."""
     counts = Counter((row["stage"], row["epoch"]) for row in run.filtered)
     examples = {(row["stage"], row["epoch"]): f"{row['problem']}: {row['why']}" for row in run.filtered}
     rows = [

@@ -1,4 +1,4 @@
-"""A run's folder as data."""
+"""This module reads a run's folder."""
 
 import json
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from acereason.files import read_rows
 
 @dataclass
 class Span:
-    """A stage's steps."""
+    """The steps of a stage, the last one included."""
 
     name: str
     first: int
@@ -23,53 +23,53 @@ class Span:
 
     @property
     def steps(self) -> int:
-        """How many."""
+        """Number of steps."""
         return self.last - self.first + 1
 
 
 @dataclass
 class Run:
-    """What a run left in its folder, up to now."""
+    """The contents of a run's folder, so far."""
 
     name: str
     folder: Path
     config: dict[str, Any]
-    """config.yaml"""
+    """Contents of config.yaml."""
     curves: dict[str, Curve]
     samples: list[dict[str, Any]] = field(default_factory=list)
     filtered: list[dict[str, Any]] = field(default_factory=list)
     groups: list[dict[str, Any]] = field(default_factory=list)
     health: list[dict[str, Any]] | None = None
-    """None: nothing watched the run."""
+    """Findings of the health rules; None where no callback watched the run."""
 
     @property
     def model(self) -> dict[str, Any]:
-        """The model's settings."""
+        """The settings of the model."""
         return self.config["model"].get("init_args", {})
 
     @property
     def data(self) -> dict[str, Any]:
-        """The data's settings."""
+        """The settings of the data."""
         return self.config["data"].get("init_args", {})
 
     @property
     def stages(self) -> dict[str, dict[str, Any]]:
-        """The curriculum's settings; none in SFT."""
+        """The settings of the stages, by name; none in SFT."""
         return self.data.get("stages") or {}
 
     @property
     def is_rl(self) -> bool:
-        """Whether it learns from rewards."""
+        """Whether the run is reinforcement learning rather than SFT."""
         return bool(self.stages)
 
     @property
     def steps(self) -> int:
-        """Updates so far."""
+        """Number of updates so far."""
         return 1 + max((step for name in ("policy/loss",) for step, _ in self.curves.get(name, [])), default=-1)
 
     @property
     def benchmarks(self) -> list[str]:
-        """What was evaluated."""
+        """Names of the evaluated benchmarks."""
         return sorted(name.split("/")[1] for name in self.curves if name.startswith("eval/") and name.endswith("/avg"))
 
     @property
@@ -80,7 +80,8 @@ class Run:
         return (self.folder / "exports" / f"epoch-{self.config['trainer']['max_epochs'] - 1}").exists()
 
     def spans(self) -> list[Span]:
-        """The stages that it has been in, in order; an SFT run is one."""
+        """Return the stages that the run has been in, in order; an SFT run is one."""
+        # why: SFT logs no stage
         index = self.curves.get("stage/index") or [(step, 0.0) for step, _ in self.curves.get("policy/loss", [])]
         names = list(self.stages) or ["sft"]
         steps: dict[int, list[int]] = {}
@@ -89,12 +90,12 @@ class Run:
         return [Span(names[number], found[0], found[-1]) for number, found in sorted(steps.items())]
 
     def values(self, name: str, span: Span | None = None) -> list[float]:
-        """A metric's values, all or those of a stage."""
+        """Return the values of a metric, in the whole run or in a stage."""
         curve = self.curves.get(name, [])
         return [value for step, value in curve if span is None or span.first <= step <= span.last]
 
     def callback(self, name: str) -> dict[str, Any] | None:
-        """A callback's settings; None where the run has none of that name."""
+        """Return the settings of a callback; None where the run has none of that name."""
         for entry in self.config["trainer"].get("callbacks") or []:
             if entry["class_path"].rpartition(".")[2] == name:
                 return entry.get("init_args", {})
@@ -102,7 +103,15 @@ class Run:
 
 
 def read_run(folder: Path, name: str) -> Run:
-    """Read a run's folder, whether the run is over or not."""
+    """Read a run's folder, whether the run is over or not.
+
+    Args:
+        folder: folder of the run.
+        name: name of the run in the report.
+
+    Raises:
+        UserError: the folder is not a run's.
+    """
     config = folder / "config.yaml"
     if not config.exists():
         raise UserError(f"runs: {folder} has no config.yaml: name the folder of a run")
@@ -113,16 +122,18 @@ def read_run(folder: Path, name: str) -> Run:
 
 
 def read_runs(folders: list[str]) -> list[Run]:
-    """Read several, each named by its folder and the one above, unless that is the same for all."""
+    """Read several runs, each named by its folder and the one above, or by its folder where the one above is shared."""
     paths = [Path(folder).resolve() for folder in folders]
     parents = {path.parent for path in paths}
+    # why: runs of two folders may have one name, such as `rl`
     names = [path.name if len(paths) > 1 == len(parents) else f"{path.parent.name}/{path.name}" for path in paths]
     return [read_run(path, name) for path, name in zip(paths, names, strict=True)]
 
 
 def num_parameters(folder: Path) -> int | None:
-    """Parameters of the newest export, from the headers of its files; None where there is none."""
+    """Return the number of parameters of the newest export; None where there is none."""
     total = 0
+    # why: the headers alone are read: 8 bytes of their length, then shapes as JSON, in front of gigabytes of weights
     for path in (folder / "export").glob("*.safetensors"):
         with path.open("rb") as file:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")))

@@ -1,4 +1,4 @@
-"""A run's settings beside the paper's (arXiv 2506.13284), and what the paper leaves open."""
+"""This module compares a run's settings with the paper's (arXiv 2506.13284), and lists the choices it leaves open."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from acereason.report.words import listed, number
 
 @dataclass
 class Setting:
-    """One value of the recipe."""
+    """A setting of the recipe, as the paper and as a run has it."""
 
     name: str
     paper: str
@@ -21,7 +21,7 @@ class Setting:
 
 
 def settings(run: Run) -> list[Setting]:
-    """The recipe's values as the paper and as this run has them."""
+    """Return the recipe's settings as the paper and as this run has them."""
     return [make(run) for make in (_RL if run.is_rl else _SFT)]
 
 
@@ -51,6 +51,7 @@ def _group_size(run: Run) -> Setting:
 def _overlong(run: Run) -> Setting:
     default = (run.callback("Overlong") or {}).get("policy", "none")
     policies = {name: stage["overlong"] or default for name, stage in run.stages.items()}
+    # why: masking helps at 8K and 16K, is neutral at 24K and hurts at 32K (4.5.3)
     expected = {
         name: "penalize" if _stage_value(run, name, "max_response_length") >= 32768 else "mask" for name in policies
     }
@@ -63,6 +64,7 @@ def _temperature(run: Run) -> Setting:
     held, values = run.callback("TemperatureController"), _in_all_epochs(run, "temperature", default)
     ours = f"{_several(values)}, then moved to hold entropy {held['target']:g}" if held else _several(values)
     stages = [(name, t) for name in run.stages for t in _in_epochs(run, name, "temperature", default)]
+    # why: 1.1 says that it trains as 1.0 did, whose code stages had temperatures from 0.6 to 1.0
     published = all(t == 0.85 or ("code" in name and 0.6 <= t <= 1.0) for name, t in stages)
     paper = "0.85: entropy about 0.3; 1.0 had 0.6 to 1.0 in code stages"
     return Setting("sampling temperature", paper, "4.5.2", ours, published and not held)
@@ -133,7 +135,7 @@ _SFT: list[Callable[[Run], Setting]] = [_start, _rope, _context, _epochs]
 
 
 def choices(run: Run) -> list[tuple[str, str]]:
-    """What the papers leave open, and how this run settles it: (question, answer)."""
+    """Return (question, answer) of the choices that the papers leave open, as this run settles them."""
     if not run.is_rl:
         return [
             ("loss", "minus the mean log-prob of the batch's response tokens, each weighing the same over all ranks")
@@ -167,22 +169,23 @@ _MASK = {
 
 
 def _engine_and_trainer(cap: float | None) -> str:
-    """What is done about the difference of their log-probs."""
+    """Return how the run treats the difference of their log-probs, in words."""
     if cap is None:
         return "the gap of log-probs is logged at each step and bounded; no importance weights"
     return f"each token is weighed by min(trainer / engine, {cap:g})"
 
 
 def differences(runs: list[Run]) -> list[list[str]]:
-    """The keys in which the runs' configs differ, each with its values."""
+    """Return rows of the keys in which the runs' configs differ, each with the value of every run."""
     flat = [_flat(run.config) for run in runs]
     keys = sorted(set.union(*(set(one) for one in flat)))
     told = [[key, *(str(one.get(key, "-")) for one in flat)] for key in keys]
+    # why: runs have folders of their own, so that the logger's keys differ always
     return [row for row in told if len(set(row[1:])) > 1 and not row[0].startswith("trainer.logger")]
 
 
 def _flat(value: Any, key: str = "") -> dict[str, Any]:
-    """{dotted key: value}; what a list holds is called by its class, or by its place."""
+    """Return {dotted key: value}; an entry of a list is named by its class, or by its place."""
     if isinstance(value, list):
         value = {_name(part, place): part for place, part in enumerate(value)}
     if not isinstance(value, dict) or not value:
@@ -200,7 +203,7 @@ def _stage_value(run: Run, stage: str, name: str) -> Any:
 
 
 def _in_all_epochs(run: Run, name: str, default: Any) -> set:
-    """The values of a setting that a stage may have for each epoch."""
+    """Return all values of a setting that a stage may have for each epoch."""
     return {each for stage in run.stages for each in _in_epochs(run, stage, name, default)}
 
 

@@ -1,4 +1,4 @@
-"""Responses of a run to read."""
+"""This module chooses responses of a run for people to read."""
 
 import json
 from typing import Any
@@ -11,12 +11,12 @@ _CHARACTERS = 12000
 
 
 def samples_of(run: Run) -> Samples:
-    """Some responses of each stage: its last ones, of different verdicts where there are such."""
+    """Return a few responses of each stage: its last ones, of different verdicts where there are such."""
     return Samples([_sample(row) for span in run.spans() for row in _chosen(run.samples, span.name)])
 
 
 def _chosen(rows: list[dict[str, Any]], stage: str) -> list[dict[str, Any]]:
-    """The last of each kind (verdict, truncated or not), then the last of all, in the order of steps."""
+    """Return the last response of each kind (verdict, truncated or not), then the last of all, in order of steps."""
     own = [row for row in rows if row["stage"] == stage]
     last = {(row["status"], row["finish_reason"]): number for number, row in enumerate(own)}
     numbers = [*last.values(), *(n for n in reversed(range(len(own))) if n not in last.values())]
@@ -35,7 +35,8 @@ def _sample(row: dict[str, Any]) -> Sample:
 
 
 def shortened(text: str) -> str:
-    """Without its middle, if it is very long."""
+    """Return the text, without its middle where it is very long."""
+    # why: the answer stands at the end, and a response of 32K tokens would be some 100 KB of the page
     if len(text) <= _CHARACTERS:
         return text
     half = _CHARACTERS // 2

@@ -1,4 +1,4 @@
-"""A report's sections, in the order of what a reader asks."""
+"""This module makes a report's sections, in the order of a reader's questions."""
 
 from collections.abc import Callable, Iterable
 
@@ -25,7 +25,7 @@ from acereason.report.words import amount, arrow, decimals, duration, listed, nu
 
 
 def report_of(runs: list[Run]) -> Report:
-    """Everything that is to be said of the runs; a section that has nothing to say is left out."""
+    """Make the report of one run, or of several laid over each other; sections without content are left out."""
     sections = [
         Section("health", "Is it healthy?", _each(runs, _health)),
         Section("stages", "Stages", _each(runs, _stages)),
@@ -44,7 +44,7 @@ def report_of(runs: list[Run]) -> Report:
 
 
 def _each(runs: list[Run], blocks: Callable[[Run], Iterable[Block]]) -> list[Block]:
-    """The blocks of each run, under its name where there are several."""
+    """Return the blocks of each run, under its name where there are several runs."""
     found: list[Block] = []
     for run in runs:
         own = list(blocks(run))
@@ -62,20 +62,22 @@ def _health(run: Run) -> list[Block]:
 
 
 def _by_rule(found: list[Finding]) -> list[tuple[str, str, str]]:
-    """A rule that fires in several stages is told once."""
+    """Return (rule, stages and steps, first message) of each rule that fired."""
+    # why: reversed, so that the first message of a rule is the one that stays
     first = {finding.rule: finding.message for finding in reversed(found)}
     where = {rule: [f"{f.stage} at step {f.step}" for f in found if f.rule == rule] for rule in first}
     return [(rule, listed(where[rule]), first[rule]) for rule in dict.fromkeys(f.rule for f in found)]
 
 
 def entropy_band(run: Run) -> EntropyBand | None:
-    """Where the run's entropy is fine: as it says, or as the paper does; the entropy of SFT has no target."""
+    """Return the run's band of entropy, its own or the paper's; None for SFT, whose entropy has no target."""
+    # why: how often the rules are applied is no part of the band
     own = {key: value for key, value in (run.callback("EntropyMonitor") or {}).items() if key != "every_n_steps"}
     return EntropyBand(**own) if run.is_rl else None
 
 
 def findings(run: Run) -> list[Finding]:
-    """What the rules say of a run's curves."""
+    """Apply the health rules to a run's curves."""
     band = entropy_band(run)
     watches = [*([band.watch()] if band else []), Limits(**(run.callback("Health") or {}).get("limits", {})).watch()]
     tables = {name: dict(curve) for name, curve in run.curves.items()}
@@ -92,7 +94,7 @@ def _stages(run: Run) -> list[Block]:
 
 
 def timeline(run: Run) -> Timeline:
-    """The stages it has been in, and those to come."""
+    """Return the timeline of the run's stages, past ones and those to come."""
     done = {span.name: span for span in run.spans()}
     bars = []
     for name, stage in run.stages.items():
@@ -105,7 +107,7 @@ def timeline(run: Run) -> Timeline:
 
 
 def stage_table(run: Run) -> Table:
-    """What each stage did; arrows go from the mean of its first tenth of steps to that of its last."""
+    """Return the table of stages; arrows go from the mean of a stage's first tenth of steps to that of its last."""
     columns = [(name, write) for name, write in (_RL_COLUMNS if run.is_rl else _SFT_COLUMNS).items()]
     head = ["stage", "steps", "time", "response tokens", *(name for name, _ in columns)]
     return Table(head, [[*_stage_head(run, span), *(write(run, span) for _, write in columns)] for span in run.spans()])

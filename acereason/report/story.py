@@ -1,4 +1,4 @@
-"""A run in one sentence."""
+"""This module sums a run up in one sentence."""
 
 from acereason.report.reading import Run, Span, num_parameters
 from acereason.report.words import amount, duration, listed, number, percent
@@ -7,7 +7,7 @@ _SECTIONS = ("time/rollout", "time/reward", "time/train", "sync/seconds")
 
 
 def sentence(run: Run) -> str:
-    """Model, data, stages, steps, time, and what it came to."""
+    """Return a sentence with the run's model, data, stages, steps, time and outcome."""
     size = num_parameters(run.folder)
     model = f"A Qwen2 of {amount(size)} parameters" if size else "A Qwen2"
     pretrained = run.model.get("pretrained")
@@ -19,7 +19,12 @@ def sentence(run: Run) -> str:
 
 
 def seconds(run: Run, span: Span | None = None) -> float:
-    """Of steps, with the transfers of weights; without evaluations and checkpoints."""
+    """Return the seconds of steps, with the transfers of weights and without evaluations and checkpoints.
+
+    Args:
+        run: the run.
+        span: the stage that is meant; None takes all of the run.
+    """
     return sum(sum(run.values(name, span)) for name in _SECTIONS)
 
 

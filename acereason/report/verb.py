@@ -1,4 +1,4 @@
-"""`report`: what a run did, to look at and to pass on."""
+"""The verb `report` shows a run, to look at and to pass on."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from acereason.report.sections import report_of
 
 
 def report(runs: list[str], output: str | None = None) -> None:
-    """Write a run as one HTML page that needs no network, and as Markdown with pictures, whether it is over or not;
-    the curves of several are laid over each other.
+    """Write a run as one HTML page that needs no network, and as Markdown with pictures, whether it is over or not. The
+    curves of several runs are laid over each other.
 
     Args:
         runs: folders of runs.
-        output: folder of report.html and report.md; null: `report` in the first run's folder.
+        output: folder of report.html and report.md; null is `report` in the first run's folder.
     """
     if not runs:
         raise UserError("runs: name the folder of at least one run")

@@ -1,27 +1,28 @@
-"""Numbers as people write them."""
+"""This module formats numbers as people write them."""
 
 from collections.abc import Callable, Iterable
 
 
 def percent(share: float) -> str:
-    """0.8825 -> 88.2 %"""
+    """Format a share in percent with one decimal: 0.8825 is 88.2 %; NaN is a dash."""
+    # why: NaN alone is unequal to itself
     return f"{100 * share:.1f} %" if share == share else "-"
 
 
 def number(value: float) -> str:
-    """Three significant digits; whole numbers with separators."""
+    """Format with three significant digits, whole and large numbers with separators; NaN is a dash."""
     if value != value:
         return "-"
     return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.3g}"
 
 
 def decimals(value: float) -> str:
-    """Three of them."""
+    """Format with three decimals."""
     return f"{value:.3f}"
 
 
 def amount(count: float) -> str:
-    """812,345 -> 0.8 million; 7.6e9 -> 7.6 billion"""
+    """Format a large count in words: 812,345 is 0.8 million, 7.6e9 is 7.6 billion."""
     for size, name in ((1e9, "billion"), (1e6, "million")):
         if count >= size / 2:
             return f"{count / size:.1f} {name}"
@@ -29,7 +30,7 @@ def amount(count: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """The two largest units: 93784 -> 1 d 2 h"""
+    """Format seconds in their two largest units: 93784 is 1 d 2 h."""
     left, parts = round(seconds), []
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
         if left >= size:
@@ -39,13 +40,13 @@ def duration(seconds: float) -> str:
 
 
 def listed(words: Iterable[str]) -> str:
-    """a, b and c"""
+    """Join words as in `a, b and c`."""
     *most, last = words
     return f"{', '.join(most)} and {last}" if most else last
 
 
 def arrow(values: list[float], write: Callable[[float], str]) -> str:
-    """First -> last, as means over a tenth of the values."""
+    """Format a change as `first → last`, each the mean over a tenth of the values; a dash without values."""
     if not values:
         return "-"
     tenth = max(1, len(values) // 10)
