@@ -1,1 +1,1 @@
-"""`preflight`: what would fail in hour 30, found in minute 1, without a GPU."""
+"""This package has the verb `preflight`, which finds the failures of hour 30 in minute 1, without a GPU."""

@@ -1,4 +1,4 @@
-"""What every check of `preflight` answers with."""
+"""This module has the findings of `preflight`'s checks."""
 
 import traceback
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ Status = Literal["ok", "warning", "failure"]
 
 @dataclass
 class Check:
-    """One finding about one key of the config."""
+    """A finding about one key of the config."""
 
     key: str
     status: Status
@@ -31,25 +31,30 @@ class Checks:
     found: list[Check] = field(default_factory=list)
 
     def add(self, key: str, status: Status, message: str) -> None:
-        """Take in one finding."""
+        """Add a finding."""
         self.found.append(Check(key, status, message))
 
     def require(self, key: str, met: bool, message: str, failure: str) -> None:
-        """`message` where a requirement is met, else a failure."""
+        """Add a finding of status ok with `message` where a requirement is met, else a failure."""
         self.add(key, "ok" if met else "failure", message if met else failure)
 
     @contextmanager
     def catching(self, key: str) -> Iterator[None]:
-        """What a block raises is a finding: a user's mistake by its own line, which names its key or is put down to
-        `key`; anything else, which the run would end with too, as what it is."""
+        """Turn an exception in the block into a finding.
+
+        A user's mistake keeps its own line, under the key that the line names or else under `key`; any other exception,
+        by which the run would end too, is reported with its type and place.
+        """
         try:
             yield
+        # why: everything, since one check that fails must not hide the findings of the others
         except Exception as error:
             line = mistake(error)
             if line is None:
                 self.add(key, "failure", _unexpected(error))
                 return
             named, _, message = line.partition(": ")
+            # why: a mistake's line begins with its key, `KEY: ...`; a sentence with a colon has spaces before it
             is_key = bool(message) and " " not in named
             self.add(named if is_key else key, "failure", message if is_key else line)
 
@@ -60,8 +65,9 @@ class Checks:
 
 
 def _unexpected(error: Exception) -> str:
-    """An exception that nobody foresaw, with the place in this project that led to it."""
+    """Return the words for an unforeseen exception, with the place in this project that led to it."""
     frames = traceback.extract_tb(error.__traceback__)
+    # why: the last line in this project, since one inside a library says little to a user
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PROJECT)] or frames
     place = f"{Path(ours[-1].filename).name}, line {ours[-1].lineno}"
     return f"an unexpected {type(error).__name__} in {place}: {first_line(error)}; the run would end with it"

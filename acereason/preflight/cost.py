@@ -1,7 +1,7 @@
-"""Hours of a run on GPUs, estimated from shapes and three assumptions, never measured; docs/memory.md explains it.
+"""This module estimates a run's hours on GPUs from shapes and three assumptions, never measured.
 
-An update is bound by arithmetic, generation by what is read: each step of it reads the engine's weights and the keys
-and values of all running responses.
+An update is bound by arithmetic, generation by the memory's bandwidth: each step of it reads the engine's weights and
+the keys and values of all running responses. docs/memory.md explains the formulae.
 """
 
 from collections.abc import Iterable
@@ -24,12 +24,12 @@ FILLS = 0.5
 
 @dataclass(frozen=True)
 class Speed:
-    """What a device's data sheet says."""
+    """The speed of a device by its data sheet."""
 
     flops: float
-    """Dense bfloat16 products, operations a second."""
+    """Dense bfloat16 operations a second."""
     bandwidth: float
-    """Of its memory, bytes a second."""
+    """Bandwidth of the memory, bytes a second."""
 
 
 SPEEDS = {
@@ -39,7 +39,7 @@ SPEEDS = {
     "h200-141gb": Speed(989e12, 4.8e12),
     "b200-192gb": Speed(2250e12, 8e12),
 }
-"""By the names of `memory.DEVICES`."""
+"""Speeds by the names of `memory.DEVICES`."""
 
 
 @dataclass(frozen=True)
@@ -47,34 +47,49 @@ class Drawn:
     """Responses that are drawn at one time with one budget."""
 
     responses: float
-    """Over all engines."""
+    """Number of responses, over all engines."""
     mean: float
-    """Tokens of a response."""
+    """Mean tokens of a response."""
     budget: float
-    """Tokens of the longest response: one is always taken to reach its budget."""
+    """Tokens of the longest response: one of them is always taken to reach its budget."""
 
 
 def update_seconds(
     module: QwenModule, parameters: int, speed: Speed, ranks: int, lengths: Iterable[tuple[float, float]]
 ) -> float:
-    """Forward and backward of sequences, given as (tokens, how many)."""
+    """Estimate the seconds of forward and backward passes.
+
+    Args:
+        module: the module that trains.
+        parameters: number of the model's parameters.
+        speed: speed of a device.
+        ranks: number of devices.
+        lengths: (tokens, number of sequences) of the sequences.
+    """
     config, lengths = module.config, list(lengths)
-    embeddings = (
-        0 if config.tie_word_embeddings else config.vocab_size * config.hidden_size
-    )  # looked up, not multiplied
+    # why: embeddings are looked up, not multiplied; tied ones are the head too, which multiplies
+    embeddings = 0 if config.tie_word_embeddings else config.vocab_size * config.hidden_size
     tokens, pairs = sum(n * number for n, number in lengths), sum(n * n * number for n, number in lengths)
     products = 2 * (parameters - embeddings) * tokens
-    attention = 2 * config.num_hidden_layers * config.hidden_size * pairs  # half of all pairs: the past alone
-    passes = 4 if module.backbone.gradient_checkpointing else 3  # a backward pass costs two, recomputation one more
+    # why: half of all pairs of tokens, since attention sees the past alone
+    attention = 2 * config.num_hidden_layers * config.hidden_size * pairs
+    # why: a backward pass costs two forward passes, and recomputation is one more
+    passes = 4 if module.backbone.gradient_checkpointing else 3
     return passes * (products + attention) / (ranks * speed.flops * COMPUTES)
 
 
 def generation_seconds(engine: EngineMemory, speed: Speed, ranks: int, drawn: Drawn) -> float:
-    """All tokens with as many responses at a time as there is room for, then the rest of one of the longest, alone."""
+    """Estimate the seconds of a step's generation.
+
+    All tokens are generated with as many responses at a time as there is room for; then the longest response goes on
+    alone to its budget.
+    """
+    # why: an engine that replays responses from a file generates none
     if not engine.responses:
         return 0.0
     bandwidth, own = speed.bandwidth * READS, drawn.responses / ranks * engine.ranks
-    held = engine.token * drawn.mean / 2  # on average, over a response's life
+    # why: a response fills its cache token by token, so that on average it holds half of its length
+    held = engine.token * drawn.mean / 2
     running = min(own, engine.responses, engine.cache / held)
     full, alone = (engine.weights + running * held) / bandwidth, engine.weights / bandwidth
     return own * drawn.mean / running * full + (drawn.budget - drawn.mean) * alone
@@ -83,7 +98,15 @@ def generation_seconds(engine: EngineMemory, speed: Speed, ranks: int, drawn: Dr
 def stage_seconds(
     module: GRPOModule, parameters: int, stage: Arithmetic, speed: Speed, fills: float
 ) -> tuple[float, float]:
-    """(generating, updating) of all steps of a stage whose responses take this share of their budget on average."""
+    """Estimate the seconds of (generating, updating) in all steps of a stage.
+
+    Args:
+        module: the module that trains.
+        parameters: number of the model's parameters.
+        stage: the stage's numbers.
+        speed: speed of a device.
+        fills: mean response as a share of its budget.
+    """
     engine = module.engine.memory(module.config, parameters, stage.longest, stage.group_size)
     drawn = Drawn(stage.rollouts, fills * stage.budget, stage.budget)
     generates = generation_seconds(engine, speed, stage.ranks, drawn)
@@ -92,7 +115,7 @@ def stage_seconds(
 
 
 def check_cost(checks: Checks, module: GRPOModule, stages: dict[str, Arithmetic], ranks: int, device: str) -> None:
-    """Hours of all stages, at half budgets and at whole ones."""
+    """Add the hours of all stages, with responses of half their budget and of their whole budget."""
     parameters, speed = count_parameters(module.config), SPEEDS[device]
     half, whole = (
         [stage_seconds(module, parameters, stage, speed, fills) for stage in stages.values()] for fills in (FILLS, 1.0)
@@ -109,7 +132,7 @@ def check_cost(checks: Checks, module: GRPOModule, stages: dict[str, Arithmetic]
 def check_sft_cost(
     checks: Checks, module: QwenModule, parameters: int, lengths: list[int], ranks: int, device: str
 ) -> None:
-    """Hours of an epoch."""
+    """Add the hours of an epoch of SFT."""
     speed = SPEEDS[device]
     seconds = update_seconds(module, parameters, speed, ranks, ((length, 1) for length in lengths))
     checks.add("hours", "ok", f"about {seconds / 3600:,.1f} an epoch on {ranks} x {device}; {_assumed(speed)}")

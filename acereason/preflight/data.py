@@ -1,4 +1,4 @@
-"""The problems: loaded, tokenized, unique, of a length that fits, with ground truth that its own verifier accepts."""
+"""This module checks problems: their loading, tokens, ids, lengths, and ground truths by their own verifier."""
 
 import re
 from collections import Counter
@@ -16,7 +16,7 @@ _BARS = "·▁▂▃▄▅▆▇█"
 
 
 def check_sources(checks: Checks, module: GRPOModule, data: RLData) -> dict[str, list[Problem]]:
-    """Check every source that a stage or a benchmark uses; those that could be loaded, by name."""
+    """Check every source that a stage or a benchmark uses, and return the usable problems of those that loaded."""
     used = [name for stage in data.stages.values() for name in stage.sources]
     used += [benchmark.source for benchmark in data.benchmarks.values()]
     loaded = {}
@@ -38,14 +38,22 @@ def check_sources(checks: Checks, module: GRPOModule, data: RLData) -> dict[str,
 
 
 def check_lengths(checks: Checks, key: str, lengths: list[int], room: int) -> None:
-    """Prompt lengths in tokens against what the context leaves beside the response budget."""
+    """Add the spread of prompt lengths in tokens.
+
+    Args:
+        checks: takes the finding.
+        key: the source's key.
+        lengths: tokens of each prompt.
+        room: tokens that the context leaves for a prompt beside the response budget.
+    """
+    # why: inclusive, so that the quantiles of few lengths lie among them
     low, middle, high = quantiles(lengths, n=20, method="inclusive")[0::9] if len(lengths) > 1 else (lengths[0],) * 3
     spread = f"5 % {low:.0f}, median {middle:.0f}, 95 % {high:.0f}, longest {max(lengths):,} of {room:,} tokens"
     checks.add(key, "ok", f"{len(lengths):,} prompts {histogram(lengths)} {spread}")
 
 
 def histogram(lengths: list[int], bins: int = 12) -> str:
-    """Counts in equal bins from 0 to the longest, as bars."""
+    """Draw the counts in equal bins from 0 to the longest, as a line of bars."""
     width = max(lengths) / bins or 1
     counts = Counter(min(bins - 1, int(length / width)) for length in lengths)
     top = max(counts.values())
@@ -53,7 +61,8 @@ def histogram(lengths: list[int], bins: int = 12) -> str:
 
 
 def check_unique(checks: Checks, key: str, problems: list[Problem]) -> None:
-    """Ids, which seeds and the easy filter refer to; and problems that stand there twice."""
+    """Require unique ids, and warn of problems that stand in the source twice."""
+    # why: seeds and the easy filter refer to a problem by its id
     ids = [name for name, count in Counter(problem.id for problem in problems).items() if count > 1]
     checks.require(f"{key}.fields.id", not ids, "ids are unique", f"{len(ids)} ids occur more than once, {_some(ids)}")
     texts = Counter(problem.statement for problem in problems)
@@ -63,7 +72,7 @@ def check_unique(checks: Checks, key: str, problems: list[Problem]) -> None:
 
 
 def check_bad_rows(checks: Checks, key: str, bad: dict[str, str], total: int, excluded: bool) -> None:
-    """Rows that `fit` would refuse, or leave out."""
+    """Add the rows that `fit` would refuse or leave out."""
     if not bad:
         checks.add(key, "ok", "every row has ground truth that its verifier accepts, and a prompt that fits")
         return
@@ -74,8 +83,7 @@ def check_bad_rows(checks: Checks, key: str, bad: dict[str, str], total: int, ex
 
 
 def check_verifier(checks: Checks, key: str, problems: list[Problem], rewards: RewardPool) -> None:
-    """Whether the verifier tells an empty response and a near miss from the ground truth; as many slips as errors are
-    allowed are a warning."""
+    """Check that the verifier tells an empty response and a near miss from the ground truth."""
     for what, texts in {"an empty response": [""] * len(problems), "a near miss": map(near_miss, problems)}.items():
         verdicts = [rewards.submit(problem, text) for problem, text in zip(problems, texts, strict=True)]
         statuses = [verdict.result().status for verdict in verdicts]
@@ -83,12 +91,14 @@ def check_verifier(checks: Checks, key: str, problems: list[Problem], rewards: R
         if not slips:
             checks.add(key, "ok", f"{what} is judged wrong")
             continue
+        # why: a few slips don't stop the run, as the run itself goes on with as many errors
         status: Status = "warning" if len(slips) <= rewards.settings.max_error_rate * len(problems) else "failure"
         checks.add(key, status, f"{what} is not judged wrong for {len(slips)} of {len(problems):,}: {_some(slips)}")
 
 
 def near_miss(problem: Problem) -> str:
-    """A response that is wrong by a little: the last number of the answer, plus one."""
+    """Return a response that is wrong by a little: with the last number of the answer plus one."""
+    # why: a program that does nothing must fail every test that tests something
     if problem.task == "code":
         return "```python\npass\n```"
     numbers = list(re.finditer(r"\d+", problem.answer))

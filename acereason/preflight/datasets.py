@@ -1,4 +1,4 @@
-"""`curate` and `predict`: sources, responses, servers, and the folder that is written."""
+"""This module checks configs of `curate` and `predict`: sources, responses, servers, and the output folder."""
 
 import functools
 import shutil
@@ -22,12 +22,13 @@ from acereason.teacher.shards import refuse_other
 from acereason.teacher.verb import Prediction, load, predict
 
 _LOOKED_AT = 20_000
-"""Rows of a source that are made into prompts."""
+"""Number of rows of a source that are made into prompts: all rows of a large one would take too long here."""
 
 
+# why: `wraps` gives the signature of the verb, from which the command line makes its keys
 @functools.wraps(curate)
 def preflight_curate(**arguments: Any) -> None:
-    """The checks, with the arguments of the verb."""
+    """Check a config of `curate`, given as the verb's arguments."""
     checks = Checks()
     check_curation(checks, curation_of(**arguments))
     report.tell(checks)
@@ -35,14 +36,14 @@ def preflight_curate(**arguments: Any) -> None:
 
 @functools.wraps(predict)
 def preflight_predict(**arguments: Any) -> None:
-    """The checks, with the arguments of the verb."""
+    """Check a config of `predict`, given as the verb's arguments."""
     checks = Checks()
     check_prediction(checks, Prediction(**arguments))
     report.tell(checks)
 
 
 def check_curation(checks: Checks, curation: Curation) -> None:
-    """What `curate` opens, and the first rows of each source."""
+    """Check the files that `curate` opens, and the first rows of each source."""
     with checks.catching("curate"):
         curation.check()
     for key, sources in (
@@ -56,13 +57,14 @@ def check_curation(checks: Checks, curation: Curation) -> None:
         if shards := curation.responses.shards():
             checks.add("responses.path", "ok", f"{len(shards):,} files of responses")
     with checks.catching("responses"):
+        # why: this loads the tokenizer, whose wrong name `curate` would meet only after its first stages
         curation.responses.lengths(["a response"], [None])
     check_output(checks, curation.output)
     check_verifiers(checks, curation.rewards)
 
 
 def check_prompts(checks: Checks, key: str, name: str, source: CuratedSource) -> None:
-    """Whether a source can be read, and its first rows are prompts."""
+    """Check that a source can be read, and that its first rows are prompts."""
     (entry,) = open_sources({name: source.resolved(f"{key}.{name}")}, key)
     total, looked = len(entry.rows), min(_LOOKED_AT, len(entry.rows))
     found = prompts_of(entry, 0, looked)
@@ -74,20 +76,20 @@ def check_prompts(checks: Checks, key: str, name: str, source: CuratedSource) ->
 
 
 def check_output(checks: Checks, folder: Path) -> None:
-    """Whether a folder can be written."""
+    """Check that a folder can be written."""
     with checks.catching("output"):
         there = check_writable(folder, "output")
         checks.add("output", "ok", f"{folder} can be written; {human(shutil.disk_usage(there).free)} free in {there}")
 
 
 def check_verifiers(checks: Checks, rewards: RewardSettings) -> None:
-    """Whether the processes that judge can be set up."""
+    """Check that the processes that judge can be set up."""
     with checks.catching("rewards"):
         RewardPool(rewards).close()
 
 
 def check_prediction(checks: Checks, prediction: Prediction) -> None:
-    """What `predict` reads, whom it asks, and what it would go on with."""
+    """Check the sources that `predict` reads, its teacher, and the folder that it would go on with."""
     prompts = sum(check_source(checks, name, source, prediction) for name, source in prediction.sources.items())
     with checks.catching("output"):
         refuse_other(Path(prediction.output) / "config.json", prediction.identity())
@@ -101,7 +103,7 @@ def check_prediction(checks: Checks, prediction: Prediction) -> None:
 
 
 def check_source(checks: Checks, name: str, source: Source, prediction: Prediction) -> int:
-    """How many prompts a source has; none where it can't be used."""
+    """Check a source, and return its number of prompts; 0 where it can't be used."""
     with checks.catching(f"sources.{name}"):
         problems = load(source, name, prediction.bad_rows)
         checks.add(f"sources.{name}", "ok", f"{len(problems):,} prompts")
@@ -110,7 +112,7 @@ def check_source(checks: Checks, name: str, source: Source, prediction: Predicti
 
 
 def check_teacher(checks: Checks, prediction: Prediction) -> None:
-    """Whether the teacher answers, or can be loaded."""
+    """Check that the teacher's server answers, or that the teacher's files can be loaded."""
     teacher = prediction.teacher()
     if isinstance(teacher, ServerTeacher):
         teacher.greet()
@@ -123,6 +125,3 @@ def check_teacher(checks: Checks, prediction: Prediction) -> None:
         context, budget = teacher.config.max_position_embeddings, prediction.sampling.max_response_length
         key, told = "sampling.max_response_length", f"{budget:,} tokens of a context of {context:,}"
         checks.require(key, budget < context, told, f"{told}: no room for a prompt")
-
-
-"""By verb, what `preflight` does with its config."""

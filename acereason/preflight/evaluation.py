@@ -1,4 +1,4 @@
-"""Evaluation: benchmarks, the folder's samples, the engine's memory."""
+"""This module checks evaluations: benchmarks, the folder's samples, and the engine's memory."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def check_evaluation(
     planned: Planned,
     device: str | None,
 ) -> None:
-    """What `test` loads, and what it would go on with."""
+    """Check the benchmarks that `test` loads, and the samples that it would go on with."""
     loaded = {name: check_benchmark(checks, module, data, name) for name in data.benchmarks}
     loaded = {name: problems for name, problems in loaded.items() if problems}
     key = "trainer.default_root_dir"
@@ -43,13 +43,14 @@ def check_evaluation(
 
 
 def check_benchmark(checks: Checks, module: EvaluationModule, data: EvaluationData, name: str) -> list[Problem]:
-    """A benchmark's problems; none where it can't be measured."""
+    """Check a benchmark, and return its problems; none where it can't be measured."""
     key, entry = f"data.benchmarks.{name}", data.benchmarks[name]
     with checks.catching(key):
         problems = data.load(name)
         room = module.config.max_position_embeddings - entry.max_response_length
         check_lengths(checks, key, [len(problem.prompt_ids) for problem in problems], room)
         check_verifier(checks, key, problems, module.rewards)
+        # why: ReplayEngine refuses here a benchmark for which its file lacks a response
         module.engine.check([(problem.id, number) for problem in problems for number in range(entry.n)])
         return problems
     return []
@@ -58,7 +59,8 @@ def check_benchmark(checks: Checks, module: EvaluationModule, data: EvaluationDa
 def check_samples(
     checks: Checks, folder: Path, module: EvaluationModule, data: EvaluationData, loaded: dict[str, list[Problem]]
 ) -> None:
-    """Whether samples that are there already are of this model and these problems; weights are not compared."""
+    """Check that samples in the folder are of this model and these problems."""
+    # why: without weights, whose digest takes as long as loading the model
     accept(folder / "samples" / "fingerprint.json", _without_weights(module.fingerprint("")), is_writer=False)
     kept = 0
     for name, problems in loaded.items():

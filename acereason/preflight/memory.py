@@ -1,9 +1,10 @@
-"""Memory of one device in each phase of a step, estimated from the shapes alone; docs/memory.md explains it.
+"""This module estimates the memory of one device in each phase of a step, from the shapes alone.
 
-Training: FSDP2 with float32 parameters, gradients and AdamW moments sharded over the ranks; two layers, the embedding
-and the head gathered at a time in the compute dtype. Activations: each layer's input for every token of a micro batch,
-and one layer's own while it is recomputed (all layers' own without checkpointing). Fragmentation, the libraries'
-buffers and CUDA's own memory are not in: `SPARE` is kept for them.
+Training holds float32 parameters, gradients and AdamW moments, sharded over the ranks by FSDP2; two layers, the
+embedding and the head are gathered at a time in the compute dtype. Activations are each layer's input for every token
+of a micro batch, and one layer's own while it is recomputed (all layers' own without checkpointing). Fragmentation, the
+libraries' buffers and CUDA's own memory are not in the estimate: `SPARE` is kept for them. docs/memory.md has the
+formulae.
 """
 
 import torch
@@ -22,20 +23,20 @@ DEVICES = {
     "h200-141gb": 141e9,
     "b200-192gb": 192e9,
 }
-"""Bytes of memory by name."""
+"""Bytes of memory by the device's name."""
 
 SPARE = 0.1
-"""Share of a device for what is not estimated."""
+"""Share of a device that is kept for memory outside the estimate."""
 
 PROCESS = 4e9
-"""Bytes of the machine's memory for a process with torch, vLLM and CUDA's libraries; assumed."""
+"""Bytes of the machine's memory that a process with torch, vLLM and CUDA's libraries takes; assumed, not measured."""
 
 Parts = dict[str, float]
 """{part: bytes}."""
 
 
 def human(size: float) -> str:
-    """Bytes for people.
+    """Format bytes for people.
 
     Example:
         >>> human(3 * 2**30)
@@ -49,15 +50,16 @@ def human(size: float) -> str:
 
 
 def count_parameters(config: Qwen2Config) -> int:
-    """Parameters of the model, tied ones once."""
+    """Return the number of the model's parameters; tied ones count once."""
+    # why: on the meta device tensors have shapes without memory
     with torch.device("meta"):
         return sum(parameter.numel() for parameter in Qwen2ForCausalLM(config).parameters())
 
 
 def estimate(module: GRPOModule, parameters: int, ranks: int, longest: int, group_size: int) -> dict[str, Parts]:
-    """{phase: {part: bytes on one device}} for sequences of up to `longest` tokens.
+    """Return {phase: {part: bytes on one device}} for sequences of up to `longest` tokens.
 
-    `generating` and `updating` take turns on the trainer's device; `apart` is a separate engine's own.
+    `generating` and `updating` take turns on the trainer's device; `apart` is on the device of a separate engine.
     """
     engine = module.engine.memory(module.config, parameters, longest, group_size)
     generates, kept = _of_engine(engine), _kept(module, parameters, ranks)
@@ -68,13 +70,13 @@ def estimate(module: GRPOModule, parameters: int, ranks: int, longest: int, grou
 
 
 def estimate_update(module: QwenModule, parameters: int, ranks: int, longest: int) -> Parts:
-    """{part: bytes on one device} of an update on sequences of up to `longest` tokens."""
+    """Return {part: bytes on one device} of an update on sequences of up to `longest` tokens."""
     gradients = {"gradients": 4 * parameters / ranks}
     return _kept(module, parameters, ranks) | gradients | _forward_and_backward(module, longest)
 
 
 def estimate_evaluation(module: EvaluationModule, parameters: int, ranks: int, longest: int) -> dict[str, Parts]:
-    """{phase: {part: bytes on one device}} of a policy that only generates."""
+    """Return {phase: {part: bytes on one device}} of a policy that only generates."""
     held = {"parameters": 4 * parameters / ranks, "gathered layers": _gathered(module, parameters, ranks)}
     engine = module.engine.memory(module.config, parameters, longest, 1)
     generates = _of_engine(engine)
@@ -82,13 +84,13 @@ def estimate_evaluation(module: EvaluationModule, parameters: int, ranks: int, l
 
 
 def estimate_machine(module: QwenModule, parameters: int, ranks: int, made: bool) -> Parts:
-    """{part: bytes of a machine's own memory} of a run on GPUs, at most.
+    """Return {part: bytes of a machine's own memory} that a run on GPUs takes at most.
 
     Args:
-        module: whose model it is.
-        parameters: of the model.
-        ranks: of this machine.
-        made: whether the first rank has to make the weights whole, before it gives them away; none does where files
+        module: the module that trains or evaluates.
+        parameters: number of the model's parameters.
+        ranks: number of ranks on this machine.
+        made: whether the first rank has to make the weights whole before it gives them away; no rank does where files
             that can be mapped hold them.
     """
     engine = getattr(module, "engine", None)
@@ -99,6 +101,7 @@ def estimate_machine(module: QwenModule, parameters: int, ranks: int, made: bool
 
 
 def _kept(module: QwenModule, parameters: int, ranks: int) -> Parts:
+    # why: 12 bytes a parameter: float32 weights and the two moments of AdamW
     return {
         "parameters and optimizer": 12 * parameters / ranks,
         "gathered layers": _gathered(module, parameters, ranks),
@@ -110,10 +113,12 @@ def _of_engine(engine: EngineMemory) -> Parts:
 
 
 def _forward_and_backward(module: QwenModule, longest: int) -> Parts:
-    """Of one micro batch: at least the longest sequence."""
+    """Return {part: bytes} of one micro batch's forward and backward pass."""
     config, width = module.config, _width(module)
+    # why: a sequence is never cut, so that one beyond `micro_batch_tokens` is a larger micro batch of its own
     tokens, layers, hidden = max(module.micro_batch_tokens, longest), config.num_hidden_layers, config.hidden_size
     inputs = tokens * width * hidden * layers
+    # why: profiles of one layer in three shapes gave 11.4 hidden + 5.1 intermediate at the peak of its backward pass
     layer = tokens * width * (12 * hidden + 6 * config.intermediate_size)
     logits = 2**20 * module.logits_mib + 8 * FEW_ON_GPU * config.vocab_size
     return {
@@ -123,11 +128,12 @@ def _forward_and_backward(module: QwenModule, longest: int) -> Parts:
 
 
 def _gathered(module: QwenModule, parameters: int, ranks: int) -> float:
-    """Bytes of what FSDP2 gathers, or on one rank casts, at a time."""
+    """Return the bytes of weights that FSDP2 gathers, or on one rank casts, at a time."""
     config, width = module.config, _width(module)
     if ranks == 1 and width == 4:
         return 0.0
     embeddings = config.vocab_size * config.hidden_size
+    # why: FSDP2 holds a layer while it prefetches the next; embedding and head stay gathered
     return width * ((parameters - embeddings) / config.num_hidden_layers * 2 + 2 * embeddings)
 
 
@@ -136,6 +142,15 @@ def _width(module: QwenModule) -> int:
 
 
 def checkpoint_bytes(module: QwenModule, parameters: int, keep: int, ends: int, exports: int) -> float:
-    """Bytes on disk of a run: checkpoints (parameters and two moments in float32), the newest and those of stages'
-    ends, and exports in the dtype that the run computes in."""
+    """Return the bytes that a run takes on disk.
+
+    A checkpoint holds parameters and two moments in float32; an export is in the dtype that the run computes in.
+
+    Args:
+        module: the module that trains.
+        parameters: number of the model's parameters.
+        keep: number of newest checkpoints that stay.
+        ends: number of checkpoints of stage ends.
+        exports: number of exports.
+    """
     return 12 * parameters * (keep + ends) + _width(module) * parameters * exports

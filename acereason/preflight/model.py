@@ -1,4 +1,4 @@
-"""The model: its configuration, its tokenizer, and whether its files hold its weights."""
+"""This module checks the model: its configuration, its tokenizer, and the weights in its files."""
 
 from pathlib import Path
 
@@ -15,9 +15,14 @@ from acereason.preflight.resources import Planned
 
 
 def check_model(checks: Checks, module: QwenModule, planned: Planned) -> bool:
-    """What `configure_model` and `configure_optimizers` would say; whether there is a configuration and a tokenizer."""
+    """Check for the mistakes that `configure_model` and `configure_optimizers` would refuse.
+
+    Returns:
+        whether there are a configuration and a tokenizer, which further checks need.
+    """
     with checks.catching("model"):
-        module.check_sharding(planned.mesh is not None, ranks=1)  # more ranks without a mesh: check_ranks
+        # why: as one rank, since `check_ranks` already tells of more ranks without a mesh
+        module.check_sharding(planned.mesh is not None, ranks=1)
     with checks.catching("model.optimizer"):
         module.optimizer_of([torch.nn.Parameter(torch.zeros(1))])
     with checks.catching("model"):
@@ -35,7 +40,8 @@ def check_model(checks: Checks, module: QwenModule, planned: Planned) -> bool:
 
 
 def check_attention(module: QwenModule, accelerator: str) -> None:
-    """Raise a UserError where `backbone.attention` can't be had on such a device; on a GPU of the last years."""
+    """Raise a UserError where `backbone.attention` can't be had on such a device."""
+    # why: this machine may have no GPU, so that a GPU of the last years is assumed
     device = {"gpu": "cuda", "cuda": "cuda", "cpu": "cpu"}.get(accelerator)
     if device is not None:
         choose(
@@ -44,9 +50,12 @@ def check_attention(module: QwenModule, accelerator: str) -> None:
 
 
 def check_weights(folder: Path, config: Qwen2Config, key: str) -> None:
-    """Raise a UserError where a folder's files are cut, or hold other weights than those of the configuration; they
-    are looked at, not read."""
+    """Raise a UserError where a folder's files are cut, or hold other weights than the configuration's.
+
+    Only the files' headers are read.
+    """
     there, wanted = _shapes(folder, key), shapes_by(config)
+    # why: files of tied models may hold the embedding alone, which is the head too
     if config.tie_word_embeddings:
         wanted.pop("lm_head.weight")
     for name, shape in wanted.items():
@@ -57,7 +66,7 @@ def check_weights(folder: Path, config: Qwen2Config, key: str) -> None:
 
 
 def _shapes(folder: Path, key: str) -> dict[str, list[int]]:
-    """{name: shape} of every tensor in the folder's files."""
+    """Return {name: shape} of every tensor in the folder's files."""
     shapes: dict[str, list[int]] = {}
     for file in sorted(folder.glob("*.safetensors")):
         try:

@@ -1,4 +1,4 @@
-"""The findings of `preflight`: a table for people, JSON for machines."""
+"""This module reports the findings of `preflight`: as a table for people, as JSON for machines."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +13,7 @@ _MARKS = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "failure": "[re
 
 
 def table(checks: Checks) -> Table:
-    """All findings, in the order in which they were made."""
+    """Return the table of all findings, in the order in which they were made."""
     drawn = Table("", "key", "finding", title="preflight", show_lines=False)
     for check in checks.found:
         drawn.add_row(_MARKS[check.status], check.key, check.message.replace("[", r"\["))
@@ -21,7 +21,7 @@ def table(checks: Checks) -> Table:
 
 
 def verdict(checks: Checks) -> str:
-    """The sum of it, in a line."""
+    """Return a line with the numbers of failures and warnings."""
     counts = {status: sum(check.status == status for check in checks.found) for status in ("failure", "warning")}
     if counts["failure"]:
         return f"{counts['failure']} findings would stop the run, {counts['warning']} warnings"
@@ -32,7 +32,7 @@ def tell(checks: Checks, output: str | None = None) -> None:
     """Print all findings, and write them to a file where one is named.
 
     Raises:
-        SystemExit: with status 1, where anything would fail.
+        SystemExit: there is a failure; its status is 1.
     """
     Console().print(table(checks))
     print(verdict(checks))
@@ -43,5 +43,5 @@ def tell(checks: Checks, output: str | None = None) -> None:
 
 
 def write(checks: Checks, path: Path) -> None:
-    """All findings as JSON."""
+    """Write all findings as JSON."""
     write_json(path, {"failed": checks.failed, "checks": [asdict(check) for check in checks.found]})

@@ -1,4 +1,4 @@
-"""What the run needs: ranks, batches, memory, disk, steps and hours."""
+"""This module checks the resources of a run: ranks, batches, memory, disk, steps and hours."""
 
 import math
 import os
@@ -33,26 +33,26 @@ from acereason.types import Problem
 
 @dataclass
 class Planned:
-    """What the config asks for beyond preflight itself, which runs on one CPU and starts nothing."""
+    """The trainer that the config asks for; `preflight` itself runs on one CPU and starts nothing."""
 
     accelerator: str
     devices: int | str
     num_nodes: int
     strategy: str
-    """Its class name, or Lightning's word for it."""
+    """Class name of the strategy, or Lightning's word for it."""
     mesh: int | None
-    """Ranks of its device mesh; None without one."""
+    """Number of ranks in the strategy's device mesh; None without one."""
     ckpt_path: str | None = None
-    """Where the run would start."""
+    """Checkpoint from which the run would start."""
 
     @property
     def ranks(self) -> int:
-        """Processes in all; one where `devices` leaves it open."""
+        """Number of processes on all machines, one on each where `devices` leaves it open."""
         return (self.devices if isinstance(self.devices, int) and self.devices > 0 else 1) * self.num_nodes
 
 
 def check_ranks(checks: Checks, planned: Planned) -> None:
-    """Whether the strategy makes the ranks that the trainer asks for."""
+    """Check that the strategy makes as many ranks as the trainer asks for."""
     ranks = planned.ranks
     if not isinstance(planned.devices, int) or planned.devices < 1:
         checks.add("trainer.devices", "warning", f"{planned.devices}: taken as 1 below; give the number")
@@ -65,7 +65,8 @@ def check_ranks(checks: Checks, planned: Planned) -> None:
 
 
 def check_driver(checks: Checks, planned: Planned, found: Driver) -> None:
-    """Whether torch can use this machine's driver, where it has one and the run would."""
+    """Check that torch can use this machine's driver, where it has one and the run would use it."""
+    # why: without a driver this is not the machine that the run is planned for
     if planned.accelerator in ("cpu", "mps") or found.cuda is None:
         return
     why = too_old(found)
@@ -75,7 +76,7 @@ def check_driver(checks: Checks, planned: Planned, found: Driver) -> None:
 def check_batches(
     checks: Checks, module: GRPOModule, data: RLData, problems: dict[str, list[Problem]], ranks: int
 ) -> dict[str, Arithmetic]:
-    """Each stage's batch arithmetic, for stages whose sources could be loaded."""
+    """Check each stage's batches, and return their numbers for the stages whose sources could be loaded."""
     data.take(problems)
     found = {}
     for name, stage in data.stages.items():
@@ -104,7 +105,7 @@ def check_memory(
     planned: Planned,
     device: str | None,
 ) -> None:
-    """The estimate at the largest stage against the device, or against two where the engine has its own."""
+    """Compare the estimate at the largest stage with the device, or with two where the engine has its own."""
     parameters = count_parameters(module.config)
     check_cache(checks, module, data, stages, parameters)
     largest = max(stages.values(), key=lambda a: (a.longest, a.group_size))
@@ -113,7 +114,15 @@ def check_memory(
 
 
 def check_devices(checks: Checks, what: str, phases: dict[str, Parts], planned: Planned, device: str | None) -> None:
-    """The estimate of each phase against the device, or against two where the engine has its own."""
+    """Compare the estimate of each phase with the device, or with two where the engine has its own.
+
+    Args:
+        checks: takes the findings.
+        what: the model in words.
+        phases: {phase: {part: bytes}}.
+        planned: the trainer that the config asks for.
+        device: name of a device; None compares with this machine's memory on a CPU, else with nothing.
+    """
     has = DEVICES[device] if device else float(_machine_memory()) if planned.accelerator == "cpu" else None
     where = device or ("this machine" if has else "a device")
     if apart := phases.pop("apart", None):
@@ -122,10 +131,12 @@ def check_devices(checks: Checks, what: str, phases: dict[str, Parts], planned: 
 
 
 def check_machine(checks: Checks, module: QwenModule, planned: Planned) -> None:
-    """What a run on GPUs takes of the machine's own memory; on a CPU the device's is the machine's."""
+    """Add the machine's own memory that a run on GPUs takes."""
+    # why: on a CPU the device's memory, which is checked by itself, is the machine's
     if planned.accelerator == "cpu":
         return
     folder = Path(module.pretrained or "")
+    # why: only files in .safetensors can be mapped by every rank; random weights and .bin are made whole by the first
     made = module.pretrained is None or (folder.is_dir() and not [*folder.glob("*.safetensors")])
     ranks = planned.ranks // planned.num_nodes
     parts = estimate_machine(module, count_parameters(module.config), ranks, made)
@@ -135,7 +146,7 @@ def check_machine(checks: Checks, module: QwenModule, planned: Planned) -> None:
 def check_cache(
     checks: Checks, module: GRPOModule, data: RLData, stages: dict[str, Arithmetic], parameters: int
 ) -> None:
-    """Whether the engine's cache has room for the longest response, and for a group of each stage."""
+    """Check that the engine's cache has room for the longest response, and warn where a stage's group exceeds it."""
     key, longest = "model.engine.cache_gib", data.longest(module.sampling)
     engine = check_held(checks, module, parameters, longest, max(a.group_size for a in stages.values()))
     if engine is None:
@@ -150,13 +161,19 @@ def check_cache(
 def check_held(
     checks: Checks, module: RolloutModule, parameters: int, longest: int, group_size: int
 ) -> EngineMemory | None:
-    """Whether the engine's cache has room for the longest response: its memory, or None where it hasn't."""
+    """Check that the engine's cache has room for the longest response.
+
+    Returns:
+        the engine's memory; None where the cache is too small.
+    """
     engine = module.engine.memory(module.config, parameters, longest, group_size)
     whole = engine.token * longest
+    # why: ReplayEngine keeps no cache
     if not whole:
-        return engine  # it keeps no cache: ReplayEngine
+        return engine
     held = f"{human(engine.cache)} of cache hold {int(engine.cache / whole):,} responses of {longest:,} tokens"
     if engine.cache < whole:
+        # why: vLLM refuses to start with a cache for less than one response
         least = math.ceil(10 * whole / 2**30) / 10
         checks.add("model.engine.cache_gib", "failure", f"{held}: set it to at least {least:g}")
         return None
@@ -165,7 +182,7 @@ def check_held(
 
 
 def _check_device(checks: Checks, key: str, what: str, phases: dict[str, Parts], has: float | None) -> None:
-    """The larger phase against what the device has; the other one is told after it."""
+    """Compare the larger phase with the device's memory; the message has the other one after it."""
     ordered = sorted(phases.items(), key=lambda item: -sum(item[1].values()))
     phase, parts = ordered[0]
     needed, worst = sum(parts.values()), max(parts, key=lambda part: parts[part])
@@ -188,10 +205,11 @@ def _told(phase: str, parts: Parts) -> str:
 def check_room(
     checks: Checks, module: QwenModule, trainer: pl.Trainer, planned: Planned, ends: int, exports: int
 ) -> None:
-    """Whether the run can start, and its folder has room for its checkpoints and exports."""
+    """Check that the run can start, and that its folder has room for its checkpoints and exports."""
     key = "trainer.logger.save_dir"
+    # why: such a run is in a temporary folder and leaves no checkpoints
     if trainer.fast_dev_run:
-        return  # in a temporary folder, without checkpoints
+        return
     with checks.catching(key):
         run = check_start(checks, trainer, planned.ckpt_path)
         there = check_writable(run.folder, run.key)
@@ -202,12 +220,18 @@ def check_room(
 
 
 def _kept(trainer: pl.Trainer) -> int:
-    """Checkpoints that stay beside the ends of stages."""
+    """Return the number of checkpoints that stay beside those of stage ends."""
     return max((getattr(callback, "keep", 0) for callback in trainer.checkpoint_callbacks), default=0)
 
 
 def check_hours(checks: Checks, stages: dict[str, Arithmetic], tokens_per_second: float | None) -> None:
-    """Updates in all, and hours at a measured rate of response tokens a second, over all ranks and the whole step."""
+    """Add the number of updates, and the hours at a measured rate.
+
+    Args:
+        checks: takes the finding.
+        stages: numbers of each stage.
+        tokens_per_second: response tokens a second over all ranks and the whole step; None leaves the hours out.
+    """
     steps, tokens = sum(a.steps for a in stages.values()), sum(a.steps * a.tokens for a in stages.values())
     message = f"{steps:,} updates at most, {tokens:,} response tokens at most"
     if tokens_per_second:

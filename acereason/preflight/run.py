@@ -1,4 +1,4 @@
-"""All checks of a config with a Trainer, in order."""
+"""This module runs all checks of a config with a Trainer, in order."""
 
 import lightning.pytorch as pl
 
@@ -32,7 +32,13 @@ _PAIRS = {GRPOModule: RLData, SFTModule: SFTData, EvaluationModule: EvaluationDa
 
 
 def preflight(trainer: pl.Trainer, planned: Planned, device: str | None, tokens_per_second: float | None) -> Checks:
-    """Check a config on which a trainer, a module and its data have been instantiated.
+    """Check a config of which trainer, module and data have been instantiated.
+
+    Args:
+        trainer: the trainer, with module and data.
+        planned: the trainer that the config asks for.
+        device: name of a device to estimate for; None estimates no hours.
+        tokens_per_second: measured response tokens a second, for hours; None leaves them out.
 
     Raises:
         UserError: module and data don't go together, or the device is unknown.
@@ -49,6 +55,7 @@ def preflight(trainer: pl.Trainer, planned: Planned, device: str | None, tokens_
     for callback in trainer.callbacks:
         with checks.catching(f"trainer.callbacks.{type(callback).__name__}"):
             callback.setup(trainer, module, "preflight")
+    # why: without a configuration and a tokenizer there is nothing to count and no prompt to measure
     if check_model(checks, module, planned):
         check_machine(checks, module, planned)
         with checks.catching("data"):
@@ -59,7 +66,7 @@ def preflight(trainer: pl.Trainer, planned: Planned, device: str | None, tokens_
 def _check_task(
     checks: Checks, trainer: pl.Trainer, planned: Planned, device: str | None, tokens_per_second: float | None
 ) -> None:
-    """What the module is to do with its data."""
+    """Check the module's task with its data: RL, SFT or an evaluation."""
     module, data = trainer.lightning_module, trainer.datamodule
     if isinstance(module, GRPOModule):
         with checks.catching("trainer"):
@@ -80,7 +87,7 @@ def _check_stages(
     device: str | None,
     tokens_per_second: float | None,
 ) -> None:
-    """What needs the model's configuration and tokenizer."""
+    """Check the stages of RL: problems, batches, memory, hours, schedule and disk."""
     problems = check_sources(checks, module, data)
     stages = check_batches(checks, module, data, problems, planned.ranks)
     if stages:
@@ -88,6 +95,7 @@ def _check_stages(
         check_hours(checks, stages, tokens_per_second)
         if device:
             check_cost(checks, module, stages, planned.ranks, device)
+    # why: the number of updates is known only where every stage has its problems
     if len(stages) == len(data.stages):
         check_schedule(checks, trainer, module, int(module.planned_updates()))
     check_room(checks, module, trainer, planned, ends=len(data.stages), exports=len(data.stages))

@@ -1,4 +1,4 @@
-"""Where the run would write and start: its folder, whoever is in it, and its checkpoint."""
+"""This module checks where a run would write and start: its folder, other processes in it, and its checkpoint."""
 
 from pathlib import Path
 
@@ -15,7 +15,10 @@ from acereason.runs import RunFolder
 
 
 def check_start(checks: Checks, trainer: pl.Trainer, ckpt_path: str | None) -> RunFolder:
-    """What `fit`, or `test` with EvaluationModule, would say of the run's folder and of the checkpoint; the folder.
+    """Check the run's folder and its checkpoint as `fit`, or `test` with EvaluationModule, would.
+
+    Returns:
+        the folder that the run would have.
 
     Raises:
         UserError: the folder is not one that a run may have, or is another process's.
@@ -34,7 +37,10 @@ def check_start(checks: Checks, trainer: pl.Trainer, ckpt_path: str | None) -> R
 
 
 def _checkpoint(trainer: pl.Trainer, place: Place, ckpt_path: str | None) -> Path | None:
-    """The checkpoint that is meant, which fits; callbacks and data take what it holds of them."""
+    """Return the checkpoint from which the run would start, after a check that it fits; None where it starts anew.
+
+    Callbacks and data take over their state, so that later checks see the run where it would go on.
+    """
     module, data = trainer.lightning_module, trainer.datamodule
     evaluates = isinstance(module, EvaluationModule)
     checkpoint = looked_at(place, "test", ckpt_path) if evaluates else checkpoint_of(place, ckpt_path)

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning: rows, updates, memory and disk."""
+"""This module checks supervised fine-tuning: rows, updates, memory and disk."""
 
 import math
 
@@ -17,7 +17,8 @@ from acereason.preflight.resources import Planned, check_devices, check_room
 def check_sft(
     checks: Checks, trainer: pl.Trainer, module: SFTModule, data: SFTData, planned: Planned, device: str | None
 ) -> None:
-    """All rows are tokenized, as `fit` will: what is tokenized here it finds in the cache."""
+    """Check the rows, updates, memory and disk of SFT."""
+    # why: rows are tokenized as `fit` does it, into the cache where `fit` finds them
     with checks.catching("data"):
         data.check()
     if module.config.max_position_embeddings < data.max_length:
@@ -38,12 +39,13 @@ def check_sft(
         check_devices(checks, f"{parameters:,} parameters", phases, planned, device)
         if device:
             check_sft_cost(checks, module, parameters, lengths, planned.ranks, device)
+    # why: by its name, since nothing below the callbacks may import them
     exports = any(type(callback).__name__ == "Export" for callback in trainer.callbacks)
     check_room(checks, module, trainer, planned, ends=0, exports=epochs if exports else 0)
 
 
 def check_rows(checks: Checks, data: SFTData, kind: str, name: str) -> list[int]:
-    """The tokens of a source's rows, prompt and response; none where it can't be used."""
+    """Check a source, and return the tokens of its rows, prompt and response; none where it can't be used."""
     key, source = f"data.{kind}.{name}", getattr(data, kind)[name]
     with checks.catching(key):
         lengths = lengths_of(data.usable(data.tokenized(name, source).make(key, data.workers), key)).tolist()
@@ -54,7 +56,11 @@ def check_rows(checks: Checks, data: SFTData, kind: str, name: str) -> list[int]
 
 
 def check_updates(checks: Checks, trainer: pl.Trainer, module: SFTModule, data: SFTData, rows: int, ranks: int) -> int:
-    """Whether the schedule ends where the updates do; how many epochs there are at most, one if without end."""
+    """Check that there are updates, and that the schedule ends with them.
+
+    Returns:
+        the number of epochs at most; 1 for a run without end.
+    """
     if data.batch_size < ranks:
         message = f"{data.batch_size} rows for {ranks} ranks: some would have nothing to do at every update"
         checks.add("data.batch_size", "failure", message)
@@ -74,7 +80,7 @@ def check_updates(checks: Checks, trainer: pl.Trainer, module: SFTModule, data: 
 
 
 def _limited(batches: int, limit: int | float | None) -> int:
-    """Those that Lightning takes of an epoch."""
+    """Return the number of batches that Lightning takes of an epoch."""
     if limit is None:
         return batches
     return min(batches, limit) if isinstance(limit, int) else int(batches * limit)
@@ -83,7 +89,15 @@ def _limited(batches: int, limit: int | float | None) -> int:
 def check_schedule(
     checks: Checks, trainer: pl.Trainer, module: QwenModule, steps: int, an_epoch: int | None = None
 ) -> None:
-    """Where the learning rate ends, and where the run does. `an_epoch`: updates of one, where all are alike."""
+    """Compare the end of the learning rate's schedule with the end of the run.
+
+    Args:
+        checks: takes the findings.
+        trainer: the trainer with its callbacks.
+        module: the module with the schedule.
+        steps: updates of the run.
+        an_epoch: updates of an epoch; None where epochs differ.
+    """
     schedule = module.schedule.over(steps)
     if schedule.decay_steps is not None:
         status, told = _end(schedule, schedule.decay_steps, steps, an_epoch)
@@ -95,11 +109,12 @@ def check_schedule(
 
 
 def _end(schedule: Schedule, ends: int, steps: int, an_epoch: int | None) -> tuple[Status, str]:
-    """Whether the decay, which ends after so many updates, ends with the run."""
+    """Return the finding on whether the decay, which ends after `ends` updates, ends with the run."""
     has, floor = f"{ends:,}, the run has {steps:,} updates", f"{schedule.final or 0:g} of the optimizer's"
     if ends > steps:
         last = schedule.factor(steps - 1)
         return "warning", f"{has}: it does not come to its end; the last update's rate is {last:.2g} of the optimizer's"
+    # why: updates count from 0, so that the last one's rate is the schedule's at `steps - 1`
     if ends >= steps - 1:
         return "ok", f"the learning rate is at its floor, {floor}, at the run's last update, {steps:,}"
     place = f"epoch {ends / an_epoch:.1f} of {steps / an_epoch:.3g}" if an_epoch else f"update {ends:,}"
@@ -107,7 +122,7 @@ def _end(schedule: Schedule, ends: int, steps: int, an_epoch: int | None) -> tup
 
 
 def _sooner(trainer: pl.Trainer, schedule: Schedule, an_epoch: int | None) -> str:
-    """What SFTPlateau may cut off."""
+    """Return the words on the rate at which SFTPlateau may end the run; empty without it."""
     least = [callback.min_epochs for callback in trainer.callbacks if type(callback).__name__ == "SFTPlateau"]
     if not least or an_epoch is None:
         return ""
@@ -115,7 +130,7 @@ def _sooner(trainer: pl.Trainer, schedule: Schedule, an_epoch: int | None) -> st
 
 
 def check_micro_batches(checks: Checks, module: SFTModule, longest: int) -> None:
-    """Whether the longest row fits a micro batch."""
+    """Warn where the longest row exceeds a micro batch."""
     if longest > module.micro_batch_tokens:
         message = f"{module.micro_batch_tokens:,}, but a row has {longest:,} tokens: it is a micro batch of its own"
         checks.add("model.micro_batch_tokens", "warning", message)
