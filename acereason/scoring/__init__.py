@@ -1,1 +1,1 @@
-"""The verb `score`: rewards for a file of responses, with the reasons."""
+"""This package has the verb `score`, which judges a file of responses and gives the reasons."""

@@ -1,4 +1,4 @@
-"""One verdict, step by step, in words."""
+"""This module explains one verdict step by step, in words."""
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,11 +13,11 @@ from acereason.scoring.summary import reason_of
 from acereason.types import Verdict
 
 _SHOWN_CELL = 80
-"""Characters of a test's input, output or message."""
+"""Most characters of a test's input, output or message in a cell."""
 
 
 def explain(row: Row, pool: RewardPool, console: Console) -> None:
-    """Judge one row and print how the verdict came about."""
+    """Judge one row and print the steps that led to the verdict."""
     verdict = pool.explain(row.problem, row.response)
     console.print(Text(f"row {row.problem.id}, {row.problem.task}", style="bold"))
     if row.problem.task == "math":
@@ -31,6 +31,7 @@ def explain(row: Row, pool: RewardPool, console: Console) -> None:
 
 def _print_steps(steps: list[tuple[str, str]], console: Console) -> None:
     for name, text in steps:
+        # why: a Text, since a response may hold what rich would read as markup
         console.print(Text(f"{name:>13}  {_short(text)}"), soft_wrap=True)
 
 

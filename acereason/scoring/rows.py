@@ -1,4 +1,4 @@
-"""Rows to score: one JSON object a line."""
+"""This module reads the rows to score, one JSON object a line."""
 
 import json
 from collections.abc import Iterator
@@ -16,23 +16,24 @@ _EXPECTED = {True: "correct", False: "wrong", "correct": "correct", "wrong": "wr
 
 @dataclass
 class Row:
-    """One response with its ground truth."""
+    """A response with its ground truth."""
 
     problem: Problem
     response: str
     expected: str | None = None
-    """The verdict that the file expects, where it says so."""
+    """Verdict that the file expects; None where the row names none."""
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """The rows of a .jsonl file in order, one at a time.
+    """Yield the rows of a .jsonl file in order.
 
     Raises:
-        UserError: for the first row that can't be judged, with its line and what is wrong.
+        UserError: a row can't be judged; it names the line and the reason.
     """
     if not path.is_file():
         raise UserError(f"input: no file {path}")
     names: dict[str, int] = {}
+    # why: a byte that is no UTF-8 must cost no row its verdict
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
@@ -44,6 +45,7 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 def _row(line: str, number: int, place: str) -> Row:
     try:
+        # why: an answer such as 0.10 or 1e5 is judged as the file spells it, not as a float prints it
         value = json.loads(line, parse_int=whole, parse_float=Spelled)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{place}: no JSON object: {first_line(error)}") from error
@@ -97,4 +99,5 @@ def _response(value: dict[str, Any]) -> str:
 
 
 def _hashable(value: Any) -> Any:
+    # why: JSON may hold a list there, which can't be looked up in a dict; it expects nothing
     return value if isinstance(value, str | bool) else None

@@ -1,4 +1,4 @@
-"""What a scored file amounts to, in tables."""
+"""This module sums a scored file up in tables."""
 
 import heapq
 import re
@@ -19,29 +19,30 @@ _SHOWN_DISAGREEMENTS = 20
 
 @dataclass
 class Summary:
-    """Counts over verdicts as they come; its size doesn't depend on their number."""
+    """Counts over verdicts as they come; their size doesn't depend on the number of rows."""
 
     statuses: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    """task -> status -> rows."""
+    """{task: {status: number of rows}}."""
     paths: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """(path, status) -> rows."""
+    """{(path, status): number of rows}."""
     errors: Counter[str] = field(default_factory=Counter)
-    """Kind of error -> rows."""
+    """{kind of error: number of rows}."""
     examples: dict[str, str] = field(default_factory=dict)
-    """Kind of error -> id of its first row."""
+    """{kind of error: id of its first row}."""
     seconds: float = 0.0
+    """Seconds of all verdicts together."""
     slowest: list[tuple[float, str, str]] = field(default_factory=list)
-    """(seconds, id, what took them)."""
+    """(seconds, id, reason) of the slowest verdicts, as a heap."""
     expected: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """(expected, status) -> rows, of the rows that say what they expect."""
+    """{(expected, status): number of rows}, of the rows that name an expected verdict."""
     isolation: str = ""
-    """The sandbox's layers, where there was code."""
+    """Layers of the sandbox, where there was code."""
     disagreements: list[tuple[str, str, str, str]] = field(default_factory=list)
-    """(id, expected, status, reason) of the first ones."""
+    """(id, expected, status, reason) of the first disagreements."""
 
     @property
     def count(self) -> int:
-        """Verdicts."""
+        """Number of verdicts."""
         return sum(self.statuses[task].total() for task in self.statuses)
 
     @property
@@ -50,10 +51,11 @@ class Summary:
         return sum(statuses["error"] for statuses in self.statuses.values()) / max(1, self.count)
 
     def add(self, row: Row, verdict: Verdict) -> None:
-        """Count one verdict."""
+        """Take in one verdict."""
         name, reason, seconds = row.problem.id, reason_of(verdict), float(verdict.detail.get("seconds", 0.0))
         self.statuses[row.problem.task][verdict.status] += 1
         self.seconds += seconds
+        # why: a heap of the slowest five alone, since a file may have millions of rows
         heapq.heappush(self.slowest, (seconds, name, reason))
         if len(self.slowest) > _SLOWEST:
             heapq.heappop(self.slowest)
@@ -73,7 +75,7 @@ class Summary:
             self.disagreements.append((row.problem.id, expected, verdict.status, reason))
 
     def print(self, console: Console) -> None:
-        """All tables that have rows."""
+        """Print all tables that have rows."""
         console.print(self._rates())
         if self.isolation:
             console.print(f"isolation of programs: {self.isolation}", markup=False, highlight=False)
@@ -115,18 +117,19 @@ class Summary:
 
 
 def reason_of(verdict: Verdict) -> str:
-    """One line: the error, what a failed test said, or what decided."""
+    """Return the reason of a verdict in one line: the error, a failed test's message, or the deciding comparison."""
     detail = verdict.detail
     return " ".join(str(detail.get("error") or detail.get("note") or detail.get("path") or "").split())
 
 
 def kind_of(verdict: Verdict) -> str:
-    """An error, without what only this row has."""
+    """Return the kind of an error."""
+    # why: quoted texts and numbers belong to this row alone, and would make every error a kind of its own
     return re.sub(r"'[^']*'|\d+(\.\d+)?", "…", reason_of(verdict))
 
 
 def path_of(verdict: Verdict) -> str:
-    """What decided, without what only this row has: for code the outcome of the first test that failed."""
+    """Return the kind of comparison that decided; for code the outcome of the first test that failed."""
     if "tests" not in verdict.detail:
         return re.sub(r":.*|\d+", "", str(verdict.detail.get("path"))).strip()
     return next(

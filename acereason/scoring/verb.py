@@ -1,4 +1,4 @@
-"""`score`: what to look at before a reward costs GPU hours."""
+"""The verb `score` judges a file of responses, to look at before rewards cost GPU hours."""
 
 import sys
 from collections.abc import Iterator
@@ -25,14 +25,15 @@ def score(
     max_error_rate: float = 0.05,
     rewards: RewardSettings = RewardSettings(),  # noqa: B008  read only
 ) -> None:
-    """Judge every response of a file, write the verdicts, and print what there is to know about them.
+    """Judge every response of a file, write the verdicts, and print a summary of them.
 
-    Exit status: 0; 1 when more than `max_error_rate` of the verdicts are errors; 2 for a row that can't be judged, and
-    then no output is written.
+    The exit status is 0; 1 when more than `max_error_rate` of the verdicts are errors; 2 for a row that can't be
+    judged, and then no output is written.
 
     Args:
         input: a .jsonl file. Each row: id, task (math or code), response, and answer (one, or a list of acceptable
-            ones) or tests. Where rows also say what they expect (correct or wrong), the summary shows what differs.
+            ones) or tests. Where rows also name the verdict they expect (correct or wrong), the summary shows the
+            differences.
         output: the .jsonl file of verdicts, in the order of the rows: id, status, reward (1, 0 or null), extracted,
             detail, seconds.
         explain: id of one row whose verdict is shown step by step; nothing else is judged or written.
@@ -53,7 +54,8 @@ def score(
 
 
 def _score(source: Path, target: Path, pool: RewardPool) -> Summary:
-    total = sum(1 for _ in read_rows(source))  # bad rows are found before hours are spent
+    # why: all rows are read once before, so that a bad one is found before hours are spent
+    total = sum(1 for _ in read_rows(source))
     summary = Summary()
     with atomic_file(target) as file, _progress() as progress:
         bar = progress.add_task("judging", total=total)
@@ -67,12 +69,13 @@ def _score(source: Path, target: Path, pool: RewardPool) -> Summary:
 
 
 def _judged(source: Path, pool: RewardPool) -> Iterator[tuple[Row, Verdict]]:
+    # why: rows are read as the pool takes them, and kept until their verdicts come: the file may not fit into memory
     ours, theirs = tee(read_rows(source))
     yield from zip(ours, pool.stream((row.problem, row.response) for row in theirs), strict=True)
 
 
 def as_row(row: Row, verdict: Verdict) -> dict:
-    """A verdict as one row of the output."""
+    """Return a verdict as one row of the output."""
     detail = dict(verdict.detail)
     return {
         "id": row.problem.id,
