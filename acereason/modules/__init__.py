@@ -1,1 +1,1 @@
-"""The LightningModules."""
+"""LightningModules: one step of SFT, of GRPO, and of an evaluation."""

@@ -1,4 +1,4 @@
-"""`calibrate`: one temperature after the other, each kept when it is done."""
+"""The `calibrate` verb measures rollouts at one temperature after the other and keeps each result at once."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 
 def trial(module: "RolloutModule", temperature: float) -> Trial:
-    """What rollouts at one temperature look like; what a sweep that was killed has found out is not done again."""
+    """Return the statistics of rollouts at one temperature. Results of a sweep that was killed are read, not redone."""
     data = module.trainer.datamodule
     plan, problems = data.calibration, data.calibration_problems()
     budget = data.stages[plan.stage].max_response_length or module.sampling.max_response_length
+    # why: the seed leaves the temperature out, so that all temperatures meet the same draws
     sampling, seed = Sampling(temperature, budget), derive_seed(module.seed, "calibrate")
     key = digest([work_key(module, problems, sampling, plan.rollouts, seed), plan.masks])
+    # why: one rank reads for all: machines may see a shared file at different times, and ranks must take one way
     rows = list(read_rows(plan.folder / TRIALS)) if module.trainer.is_global_zero else []
     for row in gather(rows):
         if row.pop("key") == key:
@@ -48,7 +50,7 @@ def _measured(module: "RolloutModule", problems: list[Problem], sampling: Sampli
 
 
 def _entropy(module: "RolloutModule", groups: list[Group], temperature: float, masks: bool) -> float:
-    """Mean over response tokens, of truncated responses too unless the stage `masks` them, over all ranks."""
+    """Return the mean entropy of response tokens over all ranks, without truncated responses if `masks`."""
     rollouts = [(group, rollout) for group in groups for rollout in group.rollouts]
     sequences = [
         as_sequence(group, rollout, weight=0.0)

@@ -1,4 +1,4 @@
-"""Responses of which only the counts are wanted, for hours perhaps: in parts, and kept as they come."""
+"""Counts of judged responses for a screening or an evaluation: drawn in parts and kept at once, as they take hours."""
 
 import contextlib
 from dataclasses import asdict
@@ -17,19 +17,20 @@ from acereason.types import Problem, Sampling
 if TYPE_CHECKING:
     from acereason.modules.rollout import RolloutModule
 
+# why: about half an hour of a 7B model: no rank waits for hours, yet the end of a part, when few responses are left
+# and most of the engine is idle, hardly counts
 PART = 2048
-"""Responses of each rank between two meetings of the ranks: about half an hour of a 7B model, so that none waits for
-hours, and the engine's last responses, which leave most of it idle, don't count."""
+"""Responses that each rank draws between two collectives."""
 
 
 def counts(
     module: "RolloutModule", name: str, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int
 ) -> list[Judged]:
-    """The counts of each problem's responses, in the order of the problems, on every rank. What an earlier process has
-    kept of the same work by the same policy is not drawn again.
+    """Return the counts of each problem's responses, in the order of the problems, on every rank. Counts that an
+    earlier process has kept of the same work by the same policy are not drawn again.
 
     Args:
-        name: of the work, in the run.
+        name: name of this work within the run.
         num_rollouts: responses of each problem.
     """
     kept = Counts(unfinished_folder(module.trainer), name, work_key(module, problems, sampling, num_rollouts, seed))
@@ -41,6 +42,7 @@ def counts(
             part: list[Judged] = []
             with module.breaking_off():
                 for group in module.stream(dealt(lacking[start : start + size]), sampling, num_rollouts, seed):
+                    # why: counts, not texts: `gather` below pickles the part for every rank
                     part.append(Judged.of(group))
                     journal.append(part[-1])
             found |= {row.problem: row for row in gather(part)}
@@ -48,23 +50,26 @@ def counts(
 
 
 def forget(trainer: pl.Trainer) -> None:
-    """Remove what is kept: all of it is finished, and what came of it is saved."""
+    """Remove all kept counts. Call it when the work is finished and its results are saved."""
     folder = unfinished_folder(trainer)
     if trainer.is_global_zero and folder.is_dir():
         for path in folder.glob("*.jsonl"):
             path.unlink()
-        with contextlib.suppress(OSError):  # somebody's own files are in it
+        # why: the folder stays where a user has put files of their own into it
+        with contextlib.suppress(OSError):
             folder.rmdir()
 
 
 def unfinished_folder(trainer: pl.Trainer) -> Path:
-    """Beside the run's folder, which has not begun when its first stage is screened."""
+    """Return the folder of counts of unfinished work, a hidden one beside the run's folder."""
     folder = run_folder(trainer)
+    # why: beside the run's folder, not in it: that has not begun when its first stage is screened
     return folder / "unfinished" if trainer.fast_dev_run else folder.with_name(f".{folder.name}-unfinished")
 
 
 def _found(kept: Counts) -> dict[str, Judged]:
-    """What rank 0 finds, on every rank: machines may see a folder that they share at different times."""
+    """Return the kept counts by problem id, as rank 0 reads them, on every rank."""
+    # why: one rank reads for all: machines may see a folder that they share at different times
     if rank() == 0:
         kept.forget_others()
     rows = gather(list(kept.read().values()) if rank() == 0 else [])
@@ -72,8 +77,9 @@ def _found(kept: Counts) -> dict[str, Judged]:
 
 
 def work_key(module: "RolloutModule", problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> str:
-    """Of all that the verdicts on responses depend on, the policy's weights with it; the same on every rank."""
+    """Return a digest of all that verdicts on responses depend on, weights included; equal on every rank."""
     rewards = asdict(module.rewards.settings)
+    # why: not all settings: the number of workers, for one, changes no verdict and must not void kept counts
     judged = [rewards[name] for name in ("math", "code", "after_think", "timeout", "memory_gib")]
     drawn = [module.engine.identity(), asdict(sampling), num_rollouts, seed]
     return digest([checksum(module.model.state_dict().values()), problems_digest(problems), judged, drawn])

@@ -1,4 +1,4 @@
-"""`test`: benchmarks on a policy that is not trained, every sample kept."""
+"""The `test` verb: sample benchmarks with a policy that is not trained, judge every sample and keep it."""
 
 from collections import deque
 from collections.abc import Callable
@@ -28,10 +28,10 @@ from acereason.types import Problem, Rollout, Verdict
 
 
 class EvaluationModule(RolloutModule):
-    """A policy whose samples on benchmarks are judged and kept: avg@n, pass@k, solve rates.
+    """Samples benchmarks with a policy, judges and keeps every sample: avg@n, pass@k, solve rates.
 
     Args:
-        engine: what generates the responses.
+        engine: generates the responses.
         pretrained: Hub name or folder of the weights; null for random ones (`backbone.config`).
         backbone: which model, and how it computes.
         rewards: how responses are judged.
@@ -49,7 +49,7 @@ class EvaluationModule(RolloutModule):
         super().__init__(engine=engine, rewards=rewards, pretrained=pretrained, backbone=backbone, seed=seed)
 
     def test_step(self, batch: list[None], batch_idx: int) -> None:
-        """Each benchmark: draw and judge what the run's folder lacks, and write the results so far."""
+        """Draw and judge the samples of each benchmark that the run's folder lacks, and write the results so far."""
         folder, data = run_folder(self.trainer), self.trainer.datamodule
         fingerprint = self.fingerprint(self.push_digested_weights())
         accept(folder / "samples" / "fingerprint.json", fingerprint, self.trainer.is_global_zero)
@@ -70,11 +70,12 @@ class EvaluationModule(RolloutModule):
     validation_step = test_step
 
     def result(self, name: str, folder: Path) -> Result:
-        """A benchmark's numbers, once all ranks have kept their samples; its journals become one file."""
+        """Return a benchmark's numbers, once all ranks have kept their samples; merge its journals into one file."""
         data = self.trainer.datamodule
         problems, n = data.benchmark_problems(name), data.benchmarks[name].n
         compact(folder, name, {problem.id: str(self.tokenizer.decode(problem.prompt_ids)) for problem in problems})
         samples, wanted = read_samples(folder, name), [(p.id, number) for p, number in product(problems, range(n))]
+        # why: with a folder on each machine's own disk, rank 0 sees its own samples only
         if missing := [place for place in wanted if place not in samples]:
             raise UserError(f"trainer.default_root_dir: {folder} lacks {missing[0]}: the machines must share it")
         return result_of((samples[place] for place in wanted), n, self.seed)
@@ -85,7 +86,8 @@ class EvaluationModule(RolloutModule):
         entry, seed = self.trainer.datamodule.benchmarks[name], derive_seed(self.seed, "evaluation", name)
         kept = read_samples(folder, name)
         refuse_changed(problems, kept, folder)
-        gather([])  # nobody writes while another reads
+        # why: a barrier: no rank may write while another still reads
+        gather([])
         places = list(product(problems, range(entry.n)))
         lacking = [alone(problem, number) for problem, number in places if (problem.id, number) not in kept]
         missing = dealt(lacking)
@@ -98,18 +100,21 @@ class EvaluationModule(RolloutModule):
                 (rollout,) = group.rollouts
                 judging.add(group.problem, rollout, self.rewards.submit(group.problem, rollout.response.text))
             judging.finish()
-        gather([])  # all journals are complete
+        # why: a barrier: rank 0 reads all journals next
+        gather([])
 
     def push_digested_weights(self) -> str:
-        """Give the engine the weights; their digest."""
+        """Send the engine the weights and return their digest."""
+        # why: digested as they pass: under FSDP every weight is a gather, and a second pass would double them
         seen = WeightsDigest()
         weights = seen.passing(stream_weights(self.model, self.engine.weights_dtype))
         self.engine.update_weights(weights, version=self.trainer.global_step)
         return seen.value()
 
     def fingerprint(self, weights: str) -> dict[str, Any]:
-        """What the samples depend on. Not n and limit: more of either goes on with what is there."""
+        """Return all that the samples depend on, as plain data."""
         data, rewards = self.trainer.datamodule, asdict(self.rewards.settings)
+        # why: n and limit are left out, so that more of either goes on with the samples that are there
         return {
             "model": {"weights": weights, "config": digest(_config_of(self.config.to_dict()))},
             "engine": self.engine.identity(),
@@ -125,12 +130,12 @@ class EvaluationModule(RolloutModule):
 
 
 class _Judging:
-    """Samples on their way to the journal.
+    """Samples that wait for their verdicts and are then written to the journal.
 
     Args:
-        journal: where they go.
+        journal: file of the judged samples.
         seed: of the benchmark.
-        advance: called for each that has arrived.
+        advance: called after each sample that is written.
     """
 
     def __init__(self, journal: Journal, seed: int, advance: Callable[[], None]) -> None:
@@ -138,7 +143,7 @@ class _Judging:
         self._waiting: deque[tuple[Problem, Rollout, Future[Verdict]]] = deque()
 
     def add(self, problem: Problem, rollout: Rollout, verdict: "Future[Verdict]") -> None:
-        """Take one more, and write down whatever has its verdict by now."""
+        """Add a sample, and write all samples that have their verdicts by now."""
         self._waiting.append((problem, rollout, verdict))
         for _ in range(len(self._waiting)):
             first = self._waiting.popleft()
@@ -148,7 +153,7 @@ class _Judging:
                 self._waiting.append(first)
 
     def finish(self) -> None:
-        """Wait for the rest."""
+        """Wait for all other verdicts and write their samples."""
         while self._waiting:
             self._write(*self._waiting.popleft())
 
@@ -180,7 +185,7 @@ def _sample(problem: Problem, rollout: Rollout, verdict: Verdict, seed: int) -> 
 
 
 def refuse_changed(problems: list[Problem], kept: dict[Place, Sample], folder: Path) -> None:
-    """Raise where the samples of a problem answer another prompt, or were judged by another ground truth."""
+    """Raise a UserError if kept samples of a problem answer another prompt or were judged by another ground truth."""
     digests = {problem.id: problem_digest(problem) for problem in problems}
     for sample in kept.values():
         if digests.get(sample.id, sample.problem) != sample.problem:
@@ -191,7 +196,8 @@ def refuse_changed(problems: list[Problem], kept: dict[Place, Sample], folder: P
 
 
 def _config_of(values: dict[str, Any]) -> dict[str, Any]:
-    """What of a model's configuration its outputs depend on."""
+    """Return the entries of a model's configuration that its outputs depend on."""
+    # why: these four change with the folder, the saved dtype or the transformers version, for one and the same model
     return {
         name: value
         for name, value in values.items()

@@ -1,4 +1,4 @@
-"""What a curriculum amounts to, in numbers that leave no doubt about what a batch size means."""
+"""Batch arithmetic of a curriculum: prompts, responses, tokens and updates of each stage's steps."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -36,7 +36,7 @@ class Arithmetic:
 
     @property
     def rollouts_per_rank(self) -> int:
-        """Responses of a step on the rank that has most."""
+        """Responses of a step on the rank that has the most."""
         return -(-self.prompts // self.ranks) * self.group_size
 
     @property
@@ -59,8 +59,9 @@ class Arithmetic:
 
 
 def arithmetic(module: "GRPOModule", data: RLData, name: str, ranks: int) -> Arithmetic:
-    """The named stage's batch arithmetic."""
+    """Return the named stage's batch arithmetic."""
     stage, problems = data.stages[name], data.count_problems(name)
+    # why: an epoch drops its incomplete last step, but a data set smaller than one step still makes one
     epochs = stage.epochs and stage.epochs * max(1, problems // stage.prompts_per_step)
     budget = stage.max_response_length or module.sampling.max_response_length
     return Arithmetic(
@@ -76,6 +77,6 @@ def arithmetic(module: "GRPOModule", data: RLData, name: str, ranks: int) -> Ari
 
 
 def explain(module: "GRPOModule", data: RLData, ranks: int) -> str:
-    """The curriculum, a line for each stage."""
+    """Describe the curriculum in one line for each stage."""
     lines = [f"{name}: {arithmetic(module, data, name, ranks)}" for name in data.stages]
     return "\n".join(["one step of each stage:", *lines])

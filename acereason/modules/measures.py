@@ -1,4 +1,4 @@
-"""What an update's forward passes say about policy and sampler, summed over micro batches and ranks."""
+"""Token metrics of an update's forward passes (loss, entropy, log-prob gap), summed over micro batches and ranks."""
 
 import torch
 from torch import Tensor
@@ -11,21 +11,22 @@ class Measures:
     """Sums over the response tokens of micro batches.
 
     Args:
-        device: where the micro batches are.
+        device: device of the micro batches.
     """
 
     def __init__(self, device: torch.device) -> None:
+        # why: float64: a step sums over millions of tokens, more than float32 adds up without losing digits
         self._sums = torch.zeros(10, dtype=torch.float64, device=device)
         self._largest_gap = torch.zeros((), device=device)
 
     def add(self, batch: MicroBatch, logprobs: Tensor, entropy: Tensor, loss: Tensor | None = None) -> None:
-        """Take in one micro batch.
+        """Add the sums of one micro batch of M response tokens.
 
         Args:
-            batch: with the sampler's log-probs, NaN where there are none.
-            logprobs: [M] the trainer's, at the sampling temperature.
-            entropy: [M]
-            loss: its part of the objective.
+            batch: micro batch with the sampler's log-probs, NaN where there are none.
+            logprobs: [M] the trainer's log-probs at the sampling temperature.
+            entropy: [M] entropies in nats.
+            loss: the micro batch's part of the objective.
         """
         difference = (logprobs.detach() - batch.sampler_logprobs)[batch.sampler_logprobs.isfinite()]
         parts = [loss.detach() if loss is not None else 0.0]
@@ -37,10 +38,12 @@ class Measures:
             self._largest_gap = torch.maximum(self._largest_gap, difference.abs().max())
 
     def metrics(self) -> dict[str, float]:
-        """Over all ranks: policy/loss; policy/entropy, of all tokens and of each response's first and last tenth; and,
-        where the engine gave log-probs, how far the trainer's are from them. That is sync/logprob_gap, the mean
-        absolute difference in nats, sync/logprob_gap_max, and sync/kl, of the sampler from the trainer by the estimator
-        r - 1 - log r, which is never negative (Schulman 2020, "Approximating KL Divergence")."""
+        """Return the metrics over all ranks: policy/loss; policy/entropy, of all tokens and of each response's first
+        and last tenth; and, where the engine gave log-probs, their distance from the trainer's: sync/logprob_gap, the
+        mean absolute difference in nats, sync/logprob_gap_max, and sync/kl, of the sampler from the trainer by the
+        estimator r - 1 - log r (Schulman 2020, "Approximating KL Divergence")."""
+        # why: r - 1 - log r is never negative, where the mean of -log r can be by chance
+        # why: a copy: the reduction works in place, and later micro batches are added to this rank's sums alone
         loss, gap, kl, compared, *entropies = total(self._sums.clone()).tolist()
         gap_max = largest(self._largest_gap.item())
         names = ("policy/entropy", "policy/entropy_first", "policy/entropy_last")

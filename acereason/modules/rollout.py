@@ -1,4 +1,4 @@
-"""A policy that an engine generates with, and that verifiers judge: what training, evaluation and calibration share."""
+"""A policy whose responses an engine generates and verifiers judge; training, evaluation and calibration share it."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -25,13 +25,13 @@ from acereason.types import Group, Problem, Sampling, Verdict
 
 
 class RolloutModule(QwenModule):
-    """A Qwen2 policy with the engine that holds a copy of it.
+    """A Qwen2 policy with the engine that holds a copy of its weights, and the verifiers of its responses.
 
     Args:
-        engine: what generates the rollouts.
+        engine: generates the rollouts.
         sampling: how training responses are drawn; a stage may set its own temperature and budget.
         rewards: how responses are judged.
-        strict_on_policy: refuse whatever draws rollouts from another policy than the one that is updated (3.2.1): a
+        strict_on_policy: refuse settings that draw rollouts from another policy than the one that is updated (3.2.1): a
             nucleus below 1, weights that are not pushed after every update, a second update on the same rollouts. False
             allows them, and takes no account of the difference.
         max_logprob_gap: mean absolute difference between the engine's log-probs and the trainer's, in nats, above which
@@ -61,22 +61,23 @@ class RolloutModule(QwenModule):
         self._breaks_off = True
 
     def rollout(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> list[Group]:
-        """Groups in the order of the problems, judged."""
+        """Return judged groups of `num_rollouts` responses, in the order of the problems."""
         (groups,) = self.rollout_in_waves(problems, sampling, num_rollouts, seed, num_waves=1)
         return groups
 
     def rollout_in_waves(
         self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int, num_waves: int
     ) -> Iterator[list[Group]]:
-        """Judged groups in `num_waves` lists, each in the order of the problems. A group's rewards start when it is
-        complete, while others are still generated."""
+        """Yield judged groups in `num_waves` lists, each in the order of the problems. A group is submitted to the
+        verifiers when it is complete, while others are still generated."""
         self._require_current_engine()
         self._rolled_out_at = self.trainer.global_step
         order = {problem.id: place for place, problem in enumerate(problems)}
         generated = self.engine.generate(problems, sampling, num_rollouts, seed)
         for number in range(num_waves):
             size = len(problems) * (number + 1) // num_waves - len(problems) * number // num_waves
-            last = number + 1 == num_waves  # which takes the generator to its end
+            # why: the last wave has no bound, so that the generator runs to its end and cleans up after itself
+            last = number + 1 == num_waves
             with self.breaking_off():
                 wave = self._judged(islice(generated, None if last else size))
             yield sorted(wave, key=lambda group: order[group.problem.id])
@@ -90,7 +91,7 @@ class RolloutModule(QwenModule):
         return [group for group, _ in wave]
 
     def stream(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
-        """Judged groups, each as soon as its verdicts and those of the groups before it are there."""
+        """Yield judged groups, each as soon as it and all groups before it have their verdicts."""
         self._require_current_engine()
         waiting: deque[tuple[Group, list[Future[Verdict]]]] = deque()
         for group in self.engine.generate(problems, sampling, num_rollouts, seed):
@@ -103,13 +104,13 @@ class RolloutModule(QwenModule):
     def counted(
         self, name: str, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int
     ) -> list[Judged]:
-        """Counts of each problem's judged responses, over all ranks; kept as they come, so that a work of this name
-        which is killed goes on where it was."""
+        """Return the counts of each problem's judged responses, over all ranks. They are kept under this name as they
+        come, so that a run that is killed goes on where it was."""
         return counts(self, name, problems, sampling, num_rollouts, seed)
 
     @contextmanager
     def unbroken(self) -> Iterator[None]:
-        """What is rolled out in this context is finished, whatever signal comes."""
+        """Finish all rollouts of this context even if a signal comes."""
         self._breaks_off = False
         try:
             yield
@@ -118,11 +119,12 @@ class RolloutModule(QwenModule):
 
     @contextmanager
     def breaking_off(self) -> Iterator[None]:
-        """While training, a signal to any rank ends what is in this context on all of them: what takes minutes is
-        dropped, since nothing has been learnt from it yet."""
+        """While training, end the rollouts of this context on all ranks if any of them gets a signal."""
         if self.trainer.state.fn != "fit" or not self._breaks_off:
             yield
             return
+        # why: rollouts take minutes, and nothing has been learnt from them yet: a signal drops them at once. Ranks
+        # that share an engine generate together, so that none of them may leave before all agree on it below
         with suppress(Interrupted), nullcontext() if self.engine.in_lockstep else at_once():
             yield
         self.end_if_interrupted()
@@ -131,14 +133,14 @@ class RolloutModule(QwenModule):
         return [self.rewards.submit(group.problem, rollout.response.text) for rollout in group.rollouts]
 
     def push_weights(self) -> None:
-        """Give the engine the current policy, unless it has it."""
+        """Send the engine the current policy's weights, unless it holds them."""
         if self.engine.policy_version != self.trainer.global_step:
             with self.section("sync"):
                 weights = stream_weights(self.model, self.engine.weights_dtype)
                 self.engine.update_weights(weights, version=self.trainer.global_step)
 
     def probe(self, prompts: int, tokens: int = 16) -> float:
-        """The engine's log-probs against the trainer's, on short responses to a few of the epoch's prompts.
+        """Compare the engine's log-probs with the trainer's on short responses to a few of the epoch's prompts.
 
         Returns:
             their mean absolute difference in nats, over all ranks.
@@ -155,8 +157,9 @@ class RolloutModule(QwenModule):
         return metrics["sync/logprob_gap"]
 
     def accept(self, metrics: dict[str, float]) -> None:
-        """Raise where the engine's log-probs are not the trainer's."""
+        """Raise a RuntimeError if the engine's log-probs differ from the trainer's by more than `max_logprob_gap`."""
         gap = metrics.get("sync/logprob_gap", 0.0)
+        # why: not `gap > max`: a gap of NaN must raise too
         if not gap <= self.max_logprob_gap:
             raise RuntimeError(
                 f"the engine's log-probs differ from the trainer's by {gap:.3g} nats on average, above "
@@ -165,23 +168,23 @@ class RolloutModule(QwenModule):
             )
 
     def set_temperature(self, temperature: float) -> None:
-        """Sample, and train, at this temperature from now on."""
+        """Set the temperature at which responses are drawn and log-probs computed from now on."""
         self.sampling = replace(self.sampling, temperature=temperature)
 
     def restart_from(self, folder: Path) -> None:
-        """Take the weights of an export, with a fresh optimizer."""
+        """Load the weights of an export into trainer and engine, and make a new optimizer."""
         super().restart_from(folder)
+        # why: the step has not changed, and `push_weights` would take the engine for up to date
         self.engine.policy_version = None
         self.push_weights()
 
     def evaluate(self, benchmarks: list[str] | None = None) -> dict[str, Accuracy]:
-        """avg@n and its standard error on the named benchmarks (null: all), over all ranks; callbacks are told.
-
-        The seed does not depend on the step: policies meet the same draws.
-        """
+        """Measure avg@n and its standard error on the named benchmarks (None: all), over all ranks; log them and call
+        the callbacks' `on_evaluation`."""
         data = self.trainer.datamodule
         accuracies = {}
         for name in benchmarks or data.benchmarks:
+            # why: the seed leaves the step out, so that the policies of all steps meet the same draws
             benchmark, seed = data.benchmarks[name], derive_seed(self.seed, "evaluation", name)
             samples = [alone(*place) for place in product(data.benchmark_problems(name), range(benchmark.n))]
             judged = self.counted(f"evaluation-{name}", samples, benchmark.sampling, 1, seed)
@@ -192,7 +195,7 @@ class RolloutModule(QwenModule):
         return accuracies
 
     def validation_step(self, batch: list[None], batch_idx: int) -> None:
-        """`validate` and `test`: every benchmark in one step."""
+        """Evaluate all benchmarks in one step (the `validate` and `test` verbs)."""
         self.push_weights()
         self.evaluate()
         forget(self.trainer)
@@ -200,24 +203,24 @@ class RolloutModule(QwenModule):
     test_step = validation_step
 
     def predict_step(self, batch: list[float], batch_idx: int) -> Trial:
-        """`calibrate`: what rollouts at one temperature look like."""
+        """Measure rollouts at one temperature (the `calibrate` verb)."""
         self.push_weights()
         return trial(self, batch[0])
 
     def log_accuracies(self, accuracies: dict[str, Accuracy]) -> None:
-        """Under eval/<benchmark>/, at the number of updates behind them."""
+        """Log accuracies under eval/<benchmark>/ at the current number of updates."""
         for name, result in accuracies.items():
             values = {f"eval/{name}/{key}": value for key, value in result.metrics().items()}
             self.log_now(values, self.trainer.global_step)
 
     def setup(self, stage: str) -> None:
-        """Give the engine the model's shape."""
+        """Start the engine with the model's shape and the longest sequence of the data."""
         data, device = self.trainer.datamodule, self.trainer.strategy.root_device
         longest = data.longest(self.sampling)
         self.engine.start(self.config, self.tokenizer, self.stop_ids, device, longest, self.trainer.num_devices)
 
     def on_train_end(self) -> None:
-        """What was kept of unfinished work is finished."""
+        """Remove the counts that were kept of unfinished evaluations and screenings."""
         forget(self.trainer)
 
     def teardown(self, stage: str) -> None:
@@ -234,7 +237,7 @@ class RolloutModule(QwenModule):
 
 
 def _judge(group: Group, verdicts: list[Future[Verdict]]) -> Group:
-    """The group, once its verdicts are there."""
+    """Wait for the verdicts and write them, with their rewards, into the group."""
     for rollout, verdict in zip(group.rollouts, verdicts, strict=True):
         rollout.verdict = verdict.result()
         rollout.reward = rollout.verdict.reward

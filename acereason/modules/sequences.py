@@ -1,10 +1,10 @@
-"""Rollouts as rows of batches."""
+"""Conversion of rollouts to the rows of training batches."""
 
 from acereason.types import Group, Rollout, Sequence
 
 
 def as_sequence(group: Group, rollout: Rollout, weight: float) -> Sequence:
-    """A rollout as a row of a training batch."""
+    """Return a rollout as a row of a training batch: prompt and response tokens with one weight."""
     return Sequence(
         token_ids=group.problem.prompt_ids + rollout.response.token_ids,
         prompt_length=len(group.problem.prompt_ids),
