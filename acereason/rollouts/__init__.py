@@ -1,1 +1,1 @@
-"""Rollout engines: what turns prompts into groups of responses."""
+"""Rollout engines turn prompts into groups of responses."""

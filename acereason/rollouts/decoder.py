@@ -1,4 +1,4 @@
-"""Qwen2 token by token: what rollouts need of the model, and no more.
+"""Qwen2's forward pass and key-value cache, token by token, for rollouts alone.
 
 transformers' `generate` computes every row until the last one ends, and copies all keys and values at every token. Here
 a prompt is read once for all of its rollouts, ended rows leave the batch, and keys and values stay where they are.
@@ -13,19 +13,21 @@ from torch.nn.functional import embedding, linear, rms_norm, scaled_dot_product_
 from transformers import Qwen2ForCausalLM
 
 Draw = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
-"""From logits [R, V], the rows' numbers [R] and the position in the response: tokens [R] and their log-probs [R]."""
+"""Draws tokens [R] and log-probs [R] from logits [R, V], the rows' numbers [R] and the position in the response."""
 
+# why: dropping rows copies the keys and values of all others, which costs more than a few ended rows
 _LEAST_ENDED = 8
-"""Ended rows are dropped once they are one in so many: each time, what is kept of keys and values is copied."""
+"""Ended rows are dropped once they are one in so many."""
+# why: a prompt's mask is quadratic in its length, so prompts are read in parts that bound it
 _MASK_ELEMENTS = 2**20
-"""Of the attention mask of the prompts that are read at once: quadratic in their length."""
+"""Elements of the attention mask of the prompts that are read at once."""
 
 
 class Decoder:
     """Generates with a model's weights, which may change between two calls.
 
     Args:
-        model: its projections of one input are laid side by side in memory, so that one product computes them.
+        model: its projections of one input are laid side by side in memory, so that one product computes them all.
     """
 
     def __init__(self, model: Qwen2ForCausalLM) -> None:
@@ -37,8 +39,11 @@ class Decoder:
     def generate(
         self, prompts: list[list[int]], copies: int, budget: int, stop_ids: list[int], draw: Draw
     ) -> tuple[Tensor, Tensor]:
-        """Tokens and their log-probs, both [prompts x copies, budget]; what follows a row's first stop token is
-        void."""
+        """Generate `copies` responses to each prompt, of at most `budget` tokens.
+
+        Returns:
+            tokens and their log-probs, both [prompts x copies, budget]; all after a row's first stop token is void.
+        """
         device = self.model.device
         ids, padding = _left_padded(prompts, device)
         rows = torch.arange(len(prompts) * copies, device=device)
@@ -60,20 +65,21 @@ class Decoder:
         return tokens, logprobs
 
     def _read(self, ids: Tensor, padding: Tensor, copies: int, budget: int) -> tuple[Tensor, "Cache"]:
-        """[R, V] logits after the prompts, and the cache, each prompt `copies` times."""
+        """Return the logits [R, V] after the prompts, and their cache, each prompt `copies` times."""
         shape = (len(self.blocks), 2, len(ids), self.kv_heads, ids.shape[1], self.blocks[0].head)
         data = torch.zeros(shape, dtype=self.model.dtype, device=ids.device)
         at_once = max(1, _MASK_ELEMENTS // (self.heads // self.kv_heads * ids.shape[1] ** 2))
         logits = []
         for start in range(0, len(ids), at_once):
             rows = slice(start, start + at_once)
+            # why: columns that are padding for all prompts of this part are not computed
             first = int(padding[rows].min())
             logits.append(self._forward(ids[rows, first:], Cache(data[:, :, rows], padding[rows], first)))
         cache = Cache(data, padding, ids.shape[1])
         return torch.cat(logits).repeat_interleave(copies, 0), cache.repeated(copies, budget)
 
     def _forward(self, ids: Tensor, cache: "Cache") -> Tensor:
-        """[R, V] logits after the last of the next tokens [R, L], which enter the cache."""
+        """Return the logits [R, V] after the last of the next tokens [R, L], whose keys and values enter the cache."""
         model = self.model.model
         hidden = embedding(ids, model.embed_tokens.weight)
         rotation = model.rotary_emb(hidden, cache.positions(ids.shape[1]))
@@ -85,11 +91,12 @@ class Decoder:
 
 
 class Cache:
-    """Keys and values of R rows, and how far they have been written.
+    """Keys and values of R rows, of which the first `length` columns have been written.
 
     Args:
         data: [layers, 2, R, kv_heads, capacity, d]. Memory that is not written yet costs nothing on a CPU.
         padding: [R] columns at the start of each row that hold no token.
+        length: columns that have been written.
     """
 
     def __init__(self, data: Tensor, padding: Tensor, length: int = 0) -> None:
@@ -98,12 +105,12 @@ class Cache:
         self._hidden = columns < padding[:, None] if padding.any() else None
 
     def positions(self, count: int) -> Tensor:
-        """[R, count] of the next tokens in their rows; 0 for padding."""
+        """Return the positions [R, count] of the next tokens in their rows; 0 for padding."""
         columns = torch.arange(self.length, self.length + count, device=self.data.device)
         return (columns - self.padding[:, None]).clamp_(min=0)
 
     def mask(self, count: int, copies: int, dtype: torch.dtype) -> Tensor | None:
-        """[R, 1, copies x count, length + count] what to add to the scores of the next tokens, or None for nothing."""
+        """Return [R, 1, copies x count, length + count] to add to the scores of the next tokens; None for zeros."""
         end = self.length + count
         if count == 1 and self._hidden is None:
             return None
@@ -111,19 +118,20 @@ class Cache:
         hidden = (columns > columns[self.length :, None])[None, None]
         if self._hidden is not None:
             hidden = hidden | self._hidden[:, None, None, :end]
-        # the least number, not minus infinity: a padding column sees nothing, and must not become NaN
+        # why: the least number, not minus infinity: a padding column sees nothing, and must not become NaN
         added = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device)
         return added.masked_fill_(hidden, torch.finfo(dtype).min).repeat(1, 1, copies, 1)
 
     def repeated(self, copies: int, more: int) -> "Cache":
-        """Each row `copies` times, with room for `more` tokens."""
+        """Return a cache with each row `copies` times and room for `more` tokens."""
         layers, two, rows, heads, length, head = self.data.shape
         data = self.data.new_empty(layers, two, rows * copies, heads, length + more, head)
         data[..., :length, :] = self.data.repeat_interleave(copies, 2)
         return Cache(data, self.padding.repeat_interleave(copies), self.length)
 
     def keep(self, rows: Tensor) -> None:
-        """Only the rows where the mask [R] is true."""
+        """Drop all rows but those where the mask [R] is true."""
+        # why: indexing by a mask copies, so that the write below doesn't overlap its source; the capacity stays
         kept, self.padding = self.data[:, :, rows, :, : self.length], self.padding[rows]
         self.data = self.data[:, :, : len(self.padding)]
         self.data[..., : self.length, :] = kept
@@ -131,7 +139,7 @@ class Cache:
 
 
 class _Block:
-    """One layer on the weights of transformers' own."""
+    """One layer's forward pass with the weights of transformers' layer."""
 
     def __init__(self, layer: Any, heads: int, kv_heads: int) -> None:
         attention, mlp = layer.self_attn, layer.mlp
@@ -149,7 +157,7 @@ class _Block:
         values: Tensor,
         start: int,
     ) -> Tensor:
-        """[R, L, H] to the same; writes the keys and values of the L tokens from column `start` on."""
+        """Map hidden states [R, L, H] to the same, and write the L tokens' keys and values from column `start` on."""
         layer = self.layer
         attended = self._attend(_norm(hidden, layer.input_layernorm), rotation, mask, keys, values, start)
         hidden = hidden + linear(attended, layer.self_attn.o_proj.weight)
@@ -171,7 +179,7 @@ class _Block:
         query, key = _rotated(rotated, rotation).split([self.heads, self.kv_heads], dim=1)
         end = start + count
         keys[:, :, start:end], values[:, :, start:end] = key, value
-        # the queries that share a key head, one under the other
+        # why: queries that share a key head lie one under the other, so that keys need not be repeated for each
         query = query.reshape(rows, self.kv_heads, -1, self.head)
         attended = (_attend_once if count == 1 else scaled_dot_product_attention)(
             query, keys[:, :, :end], values[:, :, :end], mask
@@ -180,9 +188,10 @@ class _Block:
 
 
 def _side_by_side(modules: list[nn.Module], name: str) -> Tensor:
-    """One tensor of the modules' parameters, of which they become views: whoever changes them changes it."""
+    """Concatenate the modules' parameters of this name into one tensor."""
     whole = torch.cat([getattr(module, name).data for module in modules])
     parts = whole.split([len(getattr(module, name)) for module in modules])
+    # why: the parameters become views of the whole, so that a weight update through them reaches it
     for module, part in zip(modules, parts, strict=True):
         getattr(module, name).data = part
     return whole
@@ -193,21 +202,21 @@ def _norm(hidden: Tensor, norm: Any) -> Tensor:
 
 
 def _rotated(heads: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    """Rotary embedding of [R, heads, L, d] by cosines and sines [R, L, d]."""
+    """Apply the rotary embedding to [R, heads, L, d], by cosines and sines [R, L, d]."""
     cos, sin = (part.unsqueeze(1) for part in rotation)
     first, second = heads.chunk(2, -1)
     return heads * cos + torch.cat([-second, first], -1) * sin
 
 
 def _attend_once(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-    """scaled_dot_product_attention, whose CPU kernel is slow for a single token: it is made for long queries."""
+    # why: scaled_dot_product_attention's CPU kernel is made for long queries, and slow for a single token
     scores = query @ keys.transpose(2, 3) * query.shape[-1] ** -0.5
     weights = (scores if mask is None else scores + mask).softmax(-1, dtype=torch.float32)
     return weights.to(values.dtype) @ values
 
 
 def _left_padded(prompts: list[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """[prompts, longest] token ids, and how many columns of each row are padding."""
+    """Return token ids [prompts, longest] and each row's number of padding columns, which come first."""
     padding = [max(map(len, prompts)) - len(prompt) for prompt in prompts]
     ids = [[0] * pad + prompt for pad, prompt in zip(padding, prompts, strict=True)]
     return torch.tensor(ids, device=device), torch.tensor(padding, device=device)

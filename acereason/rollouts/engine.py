@@ -1,4 +1,4 @@
-"""What the trainer asks of a rollout engine."""
+"""Interface of a rollout engine, and the ids of numbered responses."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -14,21 +14,21 @@ from acereason.types import Group, Problem, Response, Rollout, Sampling, Verdict
 
 @dataclass(frozen=True)
 class EngineMemory:
-    """Bytes that an engine is going to need on one device."""
+    """Estimate of the bytes that an engine needs on one device."""
 
     weights: float
     cache: float
-    """Of the keys and values of all responses that are generated at a time."""
+    """Bytes of the keys and values of all responses that are generated at a time."""
     token: float
-    """Of the keys and values of one token."""
+    """Bytes of the keys and values of one token."""
     responses: int = 0
-    """That it generates at a time at most; 0: it generates none."""
+    """Responses that it generates at a time at most; 0: it generates none."""
     ranks: int = 1
-    """That share it."""
+    """Ranks that share it."""
     sleeps: bool = False
-    """Whether all of it is free during the trainer's update."""
+    """Whether the engine frees all of it during the trainer's update."""
     separate: bool = False
-    """Whether the device is another than the trainer's."""
+    """Whether the engine has a device other than the trainer's."""
 
 
 class RolloutEngine(ABC):
@@ -46,10 +46,10 @@ class RolloutEngine(ABC):
     in_lockstep: bool = False
     """Whether ranks generate together, so that none may break off alone."""
     weights_dtype: torch.dtype = torch.float32
-    """What its weights are, and are sent as."""
+    """Dtype in which it holds and receives its weights."""
 
     def follow(self, dtype: Literal["float32", "bfloat16"]) -> None:  # noqa: B027  most engines have one dtype
-        """Take the trainer's compute dtype, where the engine's own is left open."""
+        """Take the trainer's compute dtype if the engine's own was left open."""
 
     @abstractmethod
     def start(
@@ -64,16 +64,16 @@ class RolloutEngine(ABC):
         """Build the model without weights.
 
         Args:
-            config: of the model.
+            config: the model's configuration.
             tokenizer: turns responses into text.
             stop_ids: end a response, and stay in it as its last token.
-            device: the trainer's.
+            device: the trainer's device.
             longest: prompt and response at most, tokens.
             ranks: processes of the trainer on this machine.
         """
 
     def check(self, places: list[tuple[str, int]]) -> None:  # noqa: B027  most engines can respond to anything
-        """Raise a UserError where it could not give the response to a (problem id, sample); may run before `start`."""
+        """Raise a UserError if it has no response for one of the (problem id, sample); may be called before `start`."""
 
     @abstractmethod
     def generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
@@ -90,10 +90,10 @@ class RolloutEngine(ABC):
 
     @abstractmethod
     def memory(self, config: Qwen2Config, parameters: int, longest: int, group_size: int) -> EngineMemory:
-        """What it is going to need for groups of sequences of up to `longest` tokens."""
+        """Estimate its need for groups of `group_size` sequences of up to `longest` tokens."""
 
     def identity(self) -> dict[str, str]:
-        """What its responses depend on beyond weights, prompts, sampling and seed, up to rounding."""
+        """Return all that its responses depend on beyond weights, prompts, sampling and seed, up to rounding."""
         return {"name": type(self).__name__, "dtype": str(self.weights_dtype).removeprefix("torch.")}
 
     def sleep(self) -> None:  # noqa: B027  an engine on a CPU has nothing to free
@@ -104,12 +104,13 @@ class RolloutEngine(ABC):
 
 
 def unjudged(response: Response) -> Rollout:
-    """A rollout that waits for its verdict."""
+    """Return a rollout that waits for its verdict."""
+    # why: an error, not wrong: a verdict that is forgotten then gives no reward instead of 0
     return Rollout(response, Verdict("error", {"error": "not judged yet"}), reward=None)
 
 
 def alone(problem: Problem, sample: int) -> Problem:
-    """A problem of which one numbered response is wanted by itself: its id, so its seed, is that of the response.
+    """Return a copy of the problem that stands for one numbered response: it has an id, so a seed, of its own.
 
     Example:
         >>> alone(Problem("aime24/7", "math", "", "204"), 3).id
@@ -119,11 +120,12 @@ def alone(problem: Problem, sample: int) -> Problem:
 
 
 def alone_id(problem: str, sample: int) -> str:
-    """The id that `alone` makes."""
+    """Return the id of a problem's numbered response."""
     return f"{problem}#{sample}"
 
 
 def numbered(name: str) -> tuple[str, int]:
-    """The problem and the number that `alone` made an id of; 0 where it did not."""
+    """Split an id that `alone` made into problem id and number; any other id has number 0."""
+    # why: from the right: a problem's own id may have a # in it
     problem, _, sample = name.rpartition("#")
     return (problem, int(sample)) if problem and sample.isdecimal() else (name, 0)

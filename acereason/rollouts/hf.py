@@ -18,11 +18,12 @@ from acereason.rollouts.weights import checked, shapes_of
 from acereason.seeds import derive_seed
 from acereason.types import Group, Problem, Response, Rollout, Sampling
 
+# why: in so few, the float64 intermediates of a draw stay in a CPU's cache
 _FLOATS = 2**17
-"""Of the distributions that are drawn from at a time: what is computed of them stays in a CPU's cache."""
+"""Elements of the distributions that are drawn from at a time."""
+# why: a whole vocabulary takes twenty times as long to sort, and a nucleus is mostly among the likeliest few
 _LIKELIEST = (64, 1024)
-"""Tokens among which a nucleus is looked for, before all of them: a whole vocabulary takes twenty times as long to
-sort."""
+"""Numbers of likeliest tokens among which a nucleus is looked for, before the whole vocabulary."""
 
 
 class HFEngine(RolloutEngine):
@@ -47,7 +48,9 @@ class HFEngine(RolloutEngine):
         longest: int,
         ranks: int = 1,
     ) -> None:
+        # why: a copy: transformers writes into the config that it builds a model of
         config = Qwen2Config.from_dict(config.to_dict())
+        # why: random initial weights, replaced before any use, must not move the run's random numbers
         with torch.random.fork_rng(devices=[]):
             self.model = Qwen2ForCausalLM(config).eval()
         self.decoder = Decoder(self.model.to(device, self.weights_dtype))
@@ -56,7 +59,8 @@ class HFEngine(RolloutEngine):
     @override
     def generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
         at_once = max(1, self.max_rows // num_rollouts)
-        if len(problems) > at_once:  # rows that are generated together are padded to the longest prompt
+        # why: rows that are generated together are padded to the longest prompt, so prompts of one length go together
+        if len(problems) > at_once:
             problems = sorted(problems, key=lambda problem: len(problem.prompt_ids))
         for start in range(0, len(problems), at_once):
             yield from self._generate(problems[start : start + at_once], sampling, num_rollouts, seed)
@@ -75,6 +79,7 @@ class HFEngine(RolloutEngine):
 
     @override
     def update_weights(self, named_tensors: Iterator[tuple[str, Tensor]], version: int) -> None:
+        # why: no version until all weights are in: after a failure half way the engine refuses to generate
         self.policy_version = None
         parameters = dict(self.model.named_parameters())
         with torch.no_grad():
@@ -99,10 +104,10 @@ class HFEngine(RolloutEngine):
 
 
 class SeededSampler:
-    """Draws each row's next token by its own random numbers.
+    """Draws each row's next token by the row's own random numbers.
 
-    One uniform number a token, through the inverse of the cumulative distribution: a row's draws depend on its seed and
-    its distribution alone, never on the rows beside it.
+    Each token takes one uniform number, through the inverse of the cumulative distribution: a row's draws depend on its
+    seed and its distribution alone, never on the rows beside it.
     """
 
     def __init__(self, sampling: Sampling, seeds: list[int]) -> None:
@@ -110,7 +115,7 @@ class SeededSampler:
         self.uniforms = torch.stack([self._uniforms(seed) for seed in seeds])
 
     def draw(self, logits: Tensor, rows: Tensor, position: int) -> tuple[Tensor, Tensor]:
-        """Tokens [R] and their log-probs [R] float32, from logits [R, V] of the numbered rows at a position of their
+        """Draw tokens [R] with log-probs [R] float32 from the logits [R, V] of these rows at a position of their
         responses."""
         if self.sampling.temperature == 0:
             return logits.argmax(-1), logits.new_zeros(len(logits), dtype=torch.float32)
@@ -121,6 +126,7 @@ class SeededSampler:
         return tokens, logprobs.float()
 
     def _draw(self, logits: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+        # why: float64: in float32 a cumulative sum near 1 loses every token of less than 6e-8
         logprobs = torch.log_softmax(logits.double().div_(self.sampling.temperature), dim=-1)
         if self.sampling.top_p == 1:
             return _inverse(logprobs, uniform)
@@ -135,22 +141,22 @@ class SeededSampler:
 
 
 def _inverse(logprobs: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
-    """Where the cumulative distributions [R, K] reach the numbers [R, 1], and the log-probs there, both [R]."""
+    """Return the places where the cumulative distributions [R, K] reach the numbers [R, 1], and the log-probs there."""
     cumulative = logprobs.exp().cumsum(-1)
-    # scaled by the total, so that rounding never leaves the draw beyond the last token
+    # why: scaled by the total, so that rounding never leaves the draw beyond the last token
     place = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
     return place[:, 0], logprobs.gather(-1, place)[:, 0]
 
 
 def _nucleus(logprobs: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
-    """The fewest likeliest tokens of each row that hold `top_p` of its probability.
+    """Return the fewest likeliest tokens of each row that hold `top_p` of its probability.
 
     Args:
         logprobs: [R, V], normalized.
         top_p: below 1.
 
     Returns:
-        their log-probs, renormalized, minus infinity for those outside, and the tokens, ascending: both [R, K].
+        renormalized log-probs, minus infinity outside the nucleus, and the tokens in ascending order: both [R, K].
     """
     vocabulary = logprobs.shape[-1]
     for size in (*(size for size in _LIKELIEST if size < vocabulary), vocabulary):
@@ -158,14 +164,16 @@ def _nucleus(logprobs: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
         mass = ordered.exp().cumsum(-1)
         if bool((mass[:, -1] >= top_p).all()):
             break
+    # why: the mass before a token, not with it, so that the token that reaches top_p is inside
     outside = mass - ordered.exp() >= top_p
+    # why: by token: a draw must not depend on the order of equally likely tokens, or on how many were sorted
     tokens, by_token = order.sort(dim=-1)
     kept = ordered.masked_fill(outside, -torch.inf).gather(-1, by_token)
     return torch.log_softmax(kept, dim=-1), tokens
 
 
 def _likeliest(logprobs: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Log-probs and tokens of the likeliest so many of each row, in descending order: both [R, size]."""
+    """Return the log-probs and token ids of each row's `size` likeliest tokens, descending: both [R, size]."""
     if size < logprobs.shape[-1]:
         values, tokens = logprobs.topk(size)
     else:

@@ -1,4 +1,4 @@
-"""Responses from a file in the place of a model's: they are judged, counted and kept like sampled ones."""
+"""An engine that reads responses from a file; they are judged, counted and kept like sampled ones."""
 
 import hashlib
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ _SHOWN_MISSING = 10
 
 
 class ReplayEngine(RolloutEngine):
-    """Gives out the responses of a file: ground truths, another system's samples, or kept ones to judge again.
+    """Yields the responses of a file: ground truths, another system's samples, or kept ones to judge again.
 
     Args:
         responses: a .jsonl or .parquet file of rows with `id` (a problem's), `sample` (counted from 0) and `response`.
@@ -59,10 +59,10 @@ class ReplayEngine(RolloutEngine):
 
     @override
     def generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
-        """As they are in the file, whatever the sampling.
+        """Yield the file's responses as they are, whatever the sampling.
 
         Raises:
-            UserError: the file lacks some; names them.
+            UserError: the file lacks some of the responses; names them.
         """
         wanted = {problem.id: _places(problem, num_rollouts) for problem in problems}
         self._require([place for places in wanted.values() for place in places], self.responses)
@@ -71,6 +71,7 @@ class ReplayEngine(RolloutEngine):
 
     @override
     def update_weights(self, named_tensors: Iterator[tuple[str, Tensor]], version: int) -> None:
+        # why: unused, but all must be taken: each may be a gather of all ranks, and is digested on its way
         for _ in checked(named_tensors, self.shapes):
             pass
         self.policy_version = version
@@ -80,7 +81,7 @@ class ReplayEngine(RolloutEngine):
         return EngineMemory(weights=0.0, cache=0.0, token=0.0)
 
     def _require(self, places: list[Place], responses: dict[Place, str]) -> None:
-        """Raise a UserError that names the responses that are not there."""
+        """Raise a UserError that names the places without a response."""
         missing = [place for place in places if place not in responses]
         if missing:
             shown = ", ".join(f"{name} sample {sample}" for name, sample in missing[:_SHOWN_MISSING])
@@ -115,12 +116,13 @@ def _read(path: Path) -> dict[Place, str]:
 
 
 def _place(row: dict[str, Any], where: str) -> Place:
-    """The place of a row's response; nothing is made of what is no text or no number."""
+    """Return the place of a row's response; raise a UserError if id, sample or response has a wrong type."""
     name, sample, response = row["id"], row["sample"], row["response"]
     if not isinstance(name, str | int) or isinstance(name, bool):
         raise UserError(f"{where}: id must be a problem's, as text, not {name!r}")
+    # why: a column of numbers with a gap elsewhere is read as floats
     if isinstance(sample, float) and sample.is_integer():
-        sample = int(sample)  # a column with a gap elsewhere is read as floats
+        sample = int(sample)
     if not isinstance(sample, int) or isinstance(sample, bool) or sample < 0:
         raise UserError(f"{where}: sample must be a number, counted from 0, not {sample!r}")
     if not isinstance(response, str):

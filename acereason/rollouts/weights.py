@@ -1,4 +1,4 @@
-"""Weights on their way from the trainer to an engine: none missing, none twice, none of a wrong shape, no NaN."""
+"""Checks of the weights that go from the trainer to an engine: none missing, twice, misshapen or not finite."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,21 +7,21 @@ from torch import Tensor
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 Weights = Iterable[tuple[str, Tensor]]
-"""(Hugging Face name, full tensor) pairs, one at a time: under FSDP each is a gather."""
+"""(Hugging Face name, full tensor) pairs, made one at a time: under FSDP each is a gather."""
 
 
 def shapes_of(config: Qwen2Config) -> dict[str, list[int]]:
-    """{name: shape} of every parameter of the model, tied ones once. Allocates nothing."""
+    """Return {name: shape} of every parameter of the model, tied ones once. Allocates nothing."""
     with torch.device("meta"):
         return {name: [*parameter.shape] for name, parameter in Qwen2ForCausalLM(config).named_parameters()}
 
 
 def checked(weights: Weights, shapes: dict[str, list[int]]) -> Iterator[tuple[str, Tensor]]:
-    """Pass the weights on, and raise a RuntimeError that names the parameter as soon as one can't be right.
+    """Pass the weights on, and raise a RuntimeError that names the parameter as soon as one is wrong.
 
-    Engines load whatever comes: vLLM keeps the old value of a parameter that never came, with a line in its log. All
-    ranks see the same full tensors, so that they raise at the same one.
+    All ranks see the same full tensors, so that they raise at the same one.
     """
+    # why: engines load whatever comes: vLLM keeps the old value of a parameter that never came, with a line in its log
     missing = dict(shapes)
     for name, tensor in weights:
         if name not in missing:
@@ -38,7 +38,7 @@ def checked(weights: Weights, shapes: dict[str, list[int]]) -> Iterator[tuple[st
 
 
 def in_buckets(weights: Weights, capacity: int) -> Iterator[list[tuple[str, Tensor]]]:
-    """Lists of consecutive weights of at most `capacity` bytes; a larger one comes alone."""
+    """Yield lists of consecutive weights of at most `capacity` bytes; a larger weight comes alone."""
     bucket: list[tuple[str, Tensor]] = []
     size = 0
     for name, tensor in weights:

@@ -1,4 +1,4 @@
-"""Rollouts by vLLM, in the trainer's process or in one of their own.
+"""Rollouts by vLLM, in the trainer's process or in a process of their own.
 
 vLLM itself is imported in `core.py` and `transfer.py` alone, when an engine starts: the rest of the project works
 without it.

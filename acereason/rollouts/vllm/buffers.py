@@ -1,8 +1,8 @@
-"""Memory that the trainer and its engine's process both see, through which weights go.
+"""Buffers in memory that the trainer and its engine's process share, through which weights are sent.
 
-Between GPUs it lies on the engine's: the trainer copies from device to device, and the engine opens it by a handle of
-CUDA's, as vLLM's own `ipc` transfer does. Elsewhere, and where CUDA refuses, it is the machine's shared memory. There
-are two buffers, one of which is filled while the engine takes in the other; a weight larger than one goes in parts.
+Between GPUs they lie on the engine's: the trainer copies from device to device, and the engine opens them by a CUDA IPC
+handle, as vLLM's own `ipc` transfer does. Elsewhere, and where CUDA refuses, they are in the machine's shared memory.
+There are two: one is filled while the engine reads the other; a weight larger than one goes in parts.
 """
 
 import shutil
@@ -20,45 +20,48 @@ from acereason.errors import UserError, first_line
 
 COUNT = 2
 SHARED = torch.device("cpu")
-"""Where buffers lie in the machine's shared memory."""
+"""Device of buffers in the machine's shared memory."""
 _FOLDER = Path("/dev/shm")
 """The machine's shared memory, as a file system of limited size."""
 _LEAST = 2**20
+"""Bytes below which a buffer is refused."""
 _ALIGNMENT = 64
+"""Parts begin at multiples of so many bytes."""
 _DEVICE_ARGUMENT = 6
-"""Which of what `rebuild_cuda_tensor` takes is the number of the device."""
+"""Position of the device's number among the arguments of `rebuild_cuda_tensor`."""
 
 Handle = tuple[Callable[..., Tensor], tuple[Any, ...]]
-"""How the other process comes by the same memory."""
+"""A function and its arguments, which open the same memory in another process."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Bytes of a weight, and where they lie in a buffer."""
+    """A range of a weight's bytes, and its place in a buffer."""
 
     name: str
     dtype: torch.dtype
     shape: torch.Size
     first: int
-    """Byte of the weight that it begins with."""
+    """Offset in the weight, bytes."""
     start: int
-    """Byte of the buffer that it begins at."""
+    """Offset in the buffer, bytes."""
     size: int
 
 
 def buffer_bytes(wanted: int, ranks: int, device: torch.device) -> int:
-    """Of each buffer on a device: what is wanted, or as much as the shared memory has room for.
+    """Return the size of each buffer: the wanted bytes, or in shared memory as many as there is room for.
 
     Args:
         ranks: processes of this machine that share it.
 
     Raises:
-        UserError: it has next to none.
+        UserError: there is next to no room.
     """
     if device != SHARED:
         return wanted
     free = shutil.disk_usage(_FOLDER).free if _FOLDER.exists() else 0
-    share = free // 2 // (COUNT * ranks) // _ALIGNMENT * _ALIGNMENT  # half is for others: NCCL, data loaders
+    # why: half of the shared memory is left to others: NCCL, data loaders
+    share = free // 2 // (COUNT * ranks) // _ALIGNMENT * _ALIGNMENT
     if share < min(wanted, _LEAST):
         raise UserError(
             f"model.engine.placement: weights go to a separate engine through {_FOLDER}, which has {free / 2**20:.1f} "
@@ -68,13 +71,13 @@ def buffer_bytes(wanted: int, ranks: int, device: torch.device) -> int:
 
 
 def connected(size: int, device: torch.device, ranks: int, ask: Callable[[list[Handle]], str]) -> list[Tensor]:
-    """Buffers that the engine has opened: on its device, or else, with a warning, in shared memory.
+    """Allocate buffers and have the engine open them: on its device, or else, with a warning, in shared memory.
 
     Args:
-        size: of each.
-        device: the engine's, by this process's number.
-        ranks: processes of this machine that do the same.
-        ask: lets the engine open them: why it can't, or nothing.
+        size: bytes of each buffer.
+        device: the engine's device, by this process's number.
+        ranks: processes of this machine that have such an engine.
+        ask: makes the engine open them, and returns its reason if it can't, else an empty text.
     """
     buffers, refused = _tried(size, device, ask)
     if refused and device != SHARED:
@@ -91,13 +94,14 @@ def _tried(size: int, device: torch.device, ask: Callable[[list[Handle]], str]) 
     try:
         buffers = allocate(size, device)
         handles = [handle_of(buffer) for buffer in buffers]
-    except (RuntimeError, AssertionError) as error:  # the latter where torch has been built without CUDA
+    except (RuntimeError, AssertionError) as error:  # why: torch raises AssertionError where it is built without CUDA
         return [], first_line(error)
     return buffers, ask(handles)
 
 
 def allocate(size: int, device: torch.device) -> list[Tensor]:
-    """The buffers, each holding its number in the first byte, by which the other side knows it."""
+    """Allocate the buffers and write each one's number into its first byte."""
+    # why: the numbers let the engine see whether it has opened this memory or some other
     buffers = [torch.empty(size, dtype=torch.uint8, device=device).share_memory_() for _ in range(COUNT)]
     for number, buffer in enumerate(buffers):
         buffer[0] = number
@@ -106,20 +110,21 @@ def allocate(size: int, device: torch.device) -> list[Tensor]:
 
 
 def handle_of(buffer: Tensor) -> Handle:
-    """What opens it in another process. The buffer must stay as long as that uses it."""
+    """Return a handle that opens the buffer in another process, and is valid as long as the buffer exists here."""
     return reduce_tensor(buffer)
 
 
 def opened(handle: Handle) -> Tensor:
-    """The other process's buffer. The device that it is on is the only one that this process sees."""
+    """Open the other process's buffer."""
     rebuild, arguments = handle
+    # why: the handle has the trainer's number of the device, which is the only one, 0, that this process sees
     if rebuild is rebuild_cuda_tensor:
         arguments = (*arguments[:_DEVICE_ARGUMENT], 0, *arguments[_DEVICE_ARGUMENT + 1 :])
     return rebuild(*arguments)
 
 
 def parts(weights: Iterator[tuple[str, Tensor]], size: int) -> Iterator[list[tuple[Part, Tensor]]]:
-    """What goes into a buffer of `size` bytes at a time: each part with its bytes."""
+    """Cut the weights into parts, and yield for each filling of a buffer of `size` bytes its parts with their bytes."""
     filling: list[tuple[Part, Tensor]] = []
     start = 0
     for name, tensor in weights:
@@ -137,7 +142,7 @@ def parts(weights: Iterator[tuple[str, Tensor]], size: int) -> Iterator[list[tup
 
 
 def write(filling: list[tuple[Part, Tensor]], buffer: Tensor) -> list[Part]:
-    """Copy the bytes into the buffer: what the other side has to know of them."""
+    """Copy the bytes into the buffer and return the parts, which tell the other process what lies where."""
     for part, data in filling:
         buffer[part.start : part.start + part.size].copy_(data)
     _finish(buffer.device)
@@ -145,8 +150,8 @@ def write(filling: list[tuple[Part, Tensor]], buffer: Tensor) -> list[Part]:
 
 
 def take(arrived: list[Part], buffer: Tensor, growing: dict[str, Tensor]) -> list[tuple[str, Tensor]]:
-    """Copy the parts out of the buffer, which may be filled again then: the weights that are whole now. The last one
-    may go on in the next buffer; until then it is kept in `growing`."""
+    """Copy the parts out of the buffer, which may then be filled again, and return the weights that are complete. The
+    last weight may continue in the next buffer; until then it is kept in `growing`."""
     whole = []
     for part in arrived:
         if part.first == 0:
@@ -164,6 +169,6 @@ def _bytes(tensor: Tensor) -> Tensor:
 
 
 def _finish(device: torch.device) -> None:
-    """Wait until copies have happened: the other process doesn't see this one's streams."""
+    # why: copies on a GPU are asynchronous, and the other process doesn't see this one's streams
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -1,7 +1,7 @@
-"""vLLM in a process of its own, the trainer's side: same calls, its death reported at once, and never an orphan.
+"""The trainer's side of vLLM in a process of its own: the same calls, its death reported at once, and never an orphan.
 
-One request at a time goes over a pipe; weights go through two buffers that both processes see, one of which is filled
-while the engine loads the other. `serving` is the other side.
+One request at a time goes over a pipe; weights go through two buffers in memory that both processes share, one of which
+is filled while the engine loads the other. `serving` is the other side.
 """
 
 import atexit
@@ -23,24 +23,25 @@ from acereason.rollouts.vllm.requests import Completion, Core, CoreSettings, Req
 from acereason.rollouts.vllm.serving import BROKEN_OFF, WHOLE, serve
 from acereason.types import Sampling
 
+# why: compiling takes minutes
 START_SECONDS = 600.0
-"""Until vLLM must have started; compiling takes minutes."""
+"""Seconds within which vLLM must have started."""
 _CLOSE_SECONDS = 10.0
 
 
 class EngineDied(RuntimeError):
-    """The engine's process is gone, or does not answer, or failed."""
+    """The engine's process is gone, does not answer, or failed."""
 
 
 class ChildCore(Core):
-    """Starts the process, and speaks for it.
+    """Starts vLLM in a child process and forwards calls to it.
 
     Args:
-        settings: vLLM's.
-        environment: of the process, beyond the trainer's own.
-        device: the engine's, by the trainer's number; weights go there straight.
+        settings: vLLM's settings.
+        environment: variables of the process, beyond the trainer's own.
+        device: the engine's device, by the trainer's number; weights are copied straight to it.
         ranks: processes of this machine that have such an engine.
-        bucket_bytes: of each buffer that weights go through.
+        bucket_bytes: size of each buffer that weights go through.
         seconds: how long the engine may take for a bucket of weights.
     """
 
@@ -54,13 +55,17 @@ class ChildCore(Core):
         seconds: float,
     ) -> None:
         self.seconds = seconds
-        size = buffer_bytes(bucket_bytes, ranks, device)  # refuses before minutes have gone into a start
+        # why: first, so that too little shared memory is refused before minutes have gone into a start
+        size = buffer_bytes(bucket_bytes, ranks, device)
+        # why: spawn: a fork would inherit the trainer's threads and its CUDA context, which don't work in a child
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         arguments = (theirs, os.getpid(), environment, settings)
         self.process = context.Process(target=serve, args=arguments, name="acereason-vllm", daemon=True)
         self.process.start()
-        atexit.register(self.process.kill)  # where nobody closes it: multiprocessing would wait for its end
+        # why: multiprocessing's own exit handler would wait for an engine that nobody has closed
+        atexit.register(self.process.kill)
+        # why: with its only other end in the child, the pipe reports the child's death
         theirs.close()
         self._answer("starting", START_SECONDS)
         self._buffers = connected(size, device, ranks, self._open)
@@ -72,7 +77,8 @@ class ChildCore(Core):
         try:
             while (completion := self._answer("generating")) is not None:
                 yield completion
-        except GeneratorExit:  # nobody wants the rest
+        except GeneratorExit:
+            # why: the caller doesn't want the rest; answers on their way are drained, lest the next call reads them
             self._send_raw(BROKEN_OFF, "generating")
             while completion is not None:
                 completion = self._answer("generating")
@@ -85,13 +91,15 @@ class ChildCore(Core):
             weights = chain.from_iterable(buckets)
             for number, filling in enumerate(parts(weights, len(self._buffers[0]))):
                 number %= len(self._buffers)
-                message = number, write(filling, self._buffers[number])  # while the engine loads the one before it
+                # why: written before the last answer is awaited: the engine loads the other buffer meanwhile
+                message = number, write(filling, self._buffers[number])
                 if taking_in:
                     self._answer(taking_in, self.seconds)
                 taking_in = f"taking in weights, {filling[0][0].name} to {filling[-1][0].name}"
                 self._send_raw(message, taking_in)
             end = WHOLE
         finally:
+            # why: also after an error of the weights, so that the engine leaves `load` and can answer another call
             if self.process.is_alive():
                 if taking_in:
                     self._answer(taking_in, self.seconds)
@@ -99,7 +107,7 @@ class ChildCore(Core):
                 self._answer("ending a weight update", self.seconds)
 
     def _open(self, handles: list[Handle]) -> str:
-        """Why the engine can't open the buffers, or nothing."""
+        """Make the engine open the buffers; return its reason if it can't, else an empty text."""
         self._send("open", handles)
         return self._answer("opening the buffers of weights", self.seconds)
 
@@ -110,7 +118,8 @@ class ChildCore(Core):
 
     @override
     def close(self) -> None:
-        self._pipe.close()  # which ends the child
+        # why: the child ends itself when the pipe is closed; one that hangs is killed
+        self._pipe.close()
         self.process.join(_CLOSE_SECONDS)
         self.process.kill()
         self.process.join()
@@ -126,11 +135,13 @@ class ChildCore(Core):
             raise self._died(what) from error
 
     def _answer(self, what: str, seconds: float | None = None) -> Any:
-        """The child's next answer, as soon as there is one; an EngineDied as soon as there will be none."""
+        """Return the child's next answer; raise EngineDied at once if none will come."""
+        # why: on pipe and process alike: a dead child is noticed at once, not after a time limit
         if not wait([self._pipe, self.process.sentinel], seconds):
             self.process.kill()
             raise EngineDied(f"the vLLM engine did not answer within {seconds:g} s while {what}, and was killed")
         try:
+            # why: the pipe is read first: a child that failed has sent its reason before it ended
             kind, value = self._pipe.recv() if self._pipe.poll() else ("gone", None)
         except (EOFError, OSError):
             kind, value = "gone", None

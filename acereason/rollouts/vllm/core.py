@@ -1,4 +1,4 @@
-"""vLLM in this process. Import it by `loading.local_core`, which sets what vLLM reads when it is imported."""
+"""vLLM in this process. Import it by `loading.local_core`, which sets the variables that vLLM reads at its import."""
 
 import os
 from collections.abc import Generator, Iterator
@@ -23,9 +23,10 @@ from acereason.rollouts.vllm.requests import Completion, Core, CoreSettings, Pla
 from acereason.rollouts.vllm.transfer import BACKEND, transfer
 from acereason.types import Sampling
 
+# why: vLLM's own number for offline use of an A100, half of its number for an H100. For an engine that is stepped by
+# hand it would take 2,048, which reads prompts in four times as many steps
 BATCHED_TOKENS = 8192
-"""Of prompts and responses that a GPU computes at a time: what vLLM takes for offline use of an A100, and half of what
-it takes on an H100. For an engine that is stepped by hand it would take 2,048, prompts in four times as many steps."""
+"""Tokens of prompts and responses that a GPU computes in one step."""
 
 
 class LocalCore(Core):
@@ -35,6 +36,7 @@ class LocalCore(Core):
         self.settings = settings
         arguments = _arguments(settings)
         _check_heads(arguments)
+        # why: vLLM seeds the global generators of this process, which are the trainer's
         with _as_it_was(), isolate_rng():
             self.engine = LLMEngine.from_engine_args(arguments)
 
@@ -48,6 +50,7 @@ class LocalCore(Core):
                 for output in self.engine.step():
                     yield _completion(places.pop(output.request_id), output)
         finally:
+            # why: a caller that stops asking leaves unfinished requests, which would run on in the next call
             self.engine.abort_request(list(places))
 
     @override
@@ -55,12 +58,15 @@ class LocalCore(Core):
         if self.settings.sleep:
             self.engine.wake_up(["weights"])
         transfer(self.engine, buckets)
+        # why: the cache comes back last: a weight on its way needs memory too
         if self.settings.sleep:
             self.engine.wake_up(["kv_cache"])
+        # why: cached prefixes hold keys and values of the old weights
         self.engine.reset_prefix_cache()
 
     @override
     def sleep(self) -> None:
+        # why: level 1 would keep a copy of the weights in the machine's memory, and all of them are replaced anyway
         self.engine.sleep(level=2)
 
     @override
@@ -78,7 +84,8 @@ class LocalCore(Core):
             max_tokens=sampling.max_response_length,
             seed=seed,
             stop_token_ids=list(self.settings.stop_ids),
-            ignore_eos=True,  # nothing ends a response but these and the budget
+            # why: nothing ends a response but the stop tokens above and the budget, as in the embedded engine
+            ignore_eos=True,
             logprobs=0,  # of the sampled token alone
             flat_logprobs=True,
             detokenize=False,
@@ -95,15 +102,17 @@ def _arguments(settings: CoreSettings) -> EngineArgs:
         max_model_len=settings.max_length,
         max_num_seqs=settings.max_num_seqs,
         kv_cache_memory_bytes=settings.cache_bytes,
-        gpu_memory_utilization=0.01,  # only a check at the start, since the cache's size is given
+        # why: with the cache's size given it is only a check at the start, which a trainer on the GPU would fail
+        gpu_memory_utilization=0.01,
         enforce_eager=settings.enforce_eager,
         max_num_batched_tokens=None if current_platform.is_cpu() else max(BATCHED_TOKENS, settings.max_num_seqs),
-        # vLLM 0.32 on a CPU can't take back the draw of a request that has its own seed and half of its prompt
+        # why: vLLM 0.32 on a CPU can't take back the draw of a request that has its own seed and half of its prompt
         enable_chunked_prefill=not current_platform.is_cpu(),
         enable_sleep_mode=settings.sleep,
         tensor_parallel_size=settings.tensor_parallel_size,
         distributed_executor_backend="external_launcher" if settings.launched else "uni",
-        logprobs_mode="processed_logprobs",  # at the temperature; vLLM's default leaves it out
+        # why: log-probs at the temperature, as the trainer's; vLLM's default leaves it out
+        logprobs_mode="processed_logprobs",
         weight_transfer_config=WeightTransferConfig(backend=BACKEND),
         disable_log_stats=True,
         seed=0,
@@ -123,7 +132,8 @@ def _check_heads(arguments: EngineArgs) -> None:
 
 @contextmanager
 def _sparing_ranks() -> Iterator[None]:
-    """Let vLLM take down its own groups, and not the trainer's default one, which it has only borrowed."""
+    """Keep vLLM's shutdown from destroying the trainer's default process group; its own groups it does destroy."""
+    # why: vLLM's own function destroys the default group as well, which it has only borrowed
     destroy = parallel_state.destroy_distributed_environment
     parallel_state.destroy_distributed_environment = _leave_ranks
     try:
@@ -145,14 +155,15 @@ def _completion(place: Place, output: Any) -> Completion:
 
 @contextmanager
 def _as_it_was() -> Iterator[None]:
-    """Undo what vLLM changes in a process that it takes for its own: torch's switch of threads and their number, and
-    the libraries that child processes load first."""
+    """Undo changes that vLLM makes to a process that it takes for its own: torch.set_num_threads, the number of
+    threads, and LD_PRELOAD, the libraries that child processes load first."""
     set_num_threads, threads, preload = torch.set_num_threads, torch.get_num_threads(), os.environ.get("LD_PRELOAD")
     try:
         yield
     finally:
         torch.set_num_threads = set_num_threads
-        torch.set_num_threads(threads)  # vLLM leaves 1 on a GPU; models are built and exported on the CPU
+        # why: vLLM leaves one thread on a GPU, and models are built and exported on the CPU
+        torch.set_num_threads(threads)
         if preload is None:
             os.environ.pop("LD_PRELOAD", None)
         else:

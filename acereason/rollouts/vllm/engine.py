@@ -1,4 +1,4 @@
-"""The rollout engine over vLLM."""
+"""The rollout engine that generates with vLLM, in the trainer's process or in one of its own."""
 
 import importlib.util
 import os
@@ -26,7 +26,7 @@ _GIB = 2**30
 
 
 class VLLMEngine(RolloutEngine):
-    """vLLM, one engine a rank. It holds its own copy of the weights, which come only through `update_weights`.
+    """Generates with vLLM, one engine a rank. It holds its own copy of the weights, which only `update_weights` sets.
 
     Args:
         placement: `colocated`: in the trainer's process and on its device. `separate`: in a process of its own; on a
@@ -84,6 +84,7 @@ class VLLMEngine(RolloutEngine):
     ) -> None:
         self._check(device, rank() % ranks)
         self.tokenizer, self.shapes = tokenizer, shapes_of(config)
+        # why: vLLM reads the model's shape from a folder, at its start alone; weights come by `update_weights`
         with tempfile.TemporaryDirectory() as folder:
             _write_config(config, self.dtype, folder)
             settings = CoreSettings(
@@ -112,8 +113,9 @@ class VLLMEngine(RolloutEngine):
         ]
         groups: list[dict[int, Rollout]] = [{} for _ in problems]
         for completion in self.core.generate(self._with_neighbours(requests), sampling):
+            # why: ranks that share an engine get the completions of all of them
             if completion.place.rank != rank():
-                continue  # another rank's of the same engine
+                continue
             group = groups[completion.place.problem]
             group[completion.place.rollout] = self._rollout(completion, sampling)
             if len(group) == num_rollouts:
@@ -122,6 +124,7 @@ class VLLMEngine(RolloutEngine):
     @override
     def update_weights(self, named_tensors: Iterator[tuple[str, Tensor]], version: int) -> None:
         assert self.core is not None, "start comes first"
+        # why: no version until all weights are in: after a failure half way the engine refuses to generate
         self.policy_version = None
         self.core.load(in_buckets(checked(named_tensors, self.shapes), self.bucket_mib * 2**20))
         self.policy_version = version
@@ -129,7 +132,8 @@ class VLLMEngine(RolloutEngine):
     @override
     def sleep(self) -> None:
         if self._sleeps and self.policy_version is not None:
-            self.policy_version = None  # its weights are gone
+            # why: sleeping discards the weights
+            self.policy_version = None
             assert self.core is not None
             self.core.sleep()
 
@@ -149,12 +153,14 @@ class VLLMEngine(RolloutEngine):
     @override
     def close(self) -> None:
         if self.core is not None:
+            # why: forgotten first, so that a close that fails is not tried again
             core, self.core, self.policy_version = self.core, None, None
             core.close()
 
     def _separate(self, settings: CoreSettings, device: torch.device, ranks: int) -> Core:
         environment = {}
         if device.type != "cpu":
+            # why: the ranks have the machine's first GPUs, and their engines as many after those
             if device.index + ranks >= (count := torch.cuda.device_count()):
                 raise UserError(
                     f"model.engine.placement: separate takes as many GPUs again as the {ranks} of trainer.devices, and "
@@ -165,7 +171,8 @@ class VLLMEngine(RolloutEngine):
         return ChildCore(settings, environment, device, ranks, self.bucket_mib * 2**20, self.sync_seconds)
 
     def _with_neighbours(self, requests: list[Request]) -> list[Request]:
-        """The requests of all ranks that share this engine, the same on each."""
+        """Return the requests of all ranks that share this engine, the same on each of them."""
+        # why: every part of a tensor-parallel engine must be stepped with the same requests in the same order
         size = self.tensor_parallel_size
         if size == 1:
             return requests
@@ -173,7 +180,8 @@ class VLLMEngine(RolloutEngine):
 
     def _rollout(self, completion: Completion, sampling: Sampling) -> Rollout:
         tokens, greedy = completion.token_ids, sampling.temperature == 0
-        logprobs = [0.0] * len(tokens) if greedy else completion.logprobs  # a greedy sampler has no doubt
+        # why: a greedy sampler draws its token with probability 1
+        logprobs = [0.0] * len(tokens) if greedy else completion.logprobs
         text = str(self.tokenizer.decode(tokens, skip_special_tokens=True))
         return unjudged(Response(tokens, logprobs, completion.finish_reason, text))
 
@@ -184,7 +192,8 @@ class VLLMEngine(RolloutEngine):
             raise UserError(
                 f"model.engine.tensor_parallel_size: {self.tensor_parallel_size} does not divide {world_size()} ranks"
             )
-        if device.type != "cpu" and device.index != local_rank:  # Lightning's choice, of an exclusive GPU perhaps
+        # why: vLLM takes the local rank for its device; Lightning may choose another, such as an exclusive GPU
+        if device.type != "cpu" and device.index != local_rank:
             raise UserError(
                 f"trainer.devices: rank {rank()} is on GPU {device.index}, and its engine would be on {local_rank}; "
                 "choose GPUs by CUDA_VISIBLE_DEVICES, and let trainer.devices be their number"
@@ -196,15 +205,16 @@ class VLLMEngine(RolloutEngine):
 
 
 def _colocated(settings: CoreSettings, ranks: int) -> Core:
-    # vLLM splits Lightning's NCCL communicator, which is bound to a device, for each of its groups: every rank makes as
-    # many, in one order, so that they meet: some 80 splits on 8 ranks and 320 on 32, seconds to half a minute. Where a
-    # start hangs on GPUs, look here first
-    if settings.launched:  # as vLLM wants it of a launcher; Lightning's own sets another part of these
+    # why: vLLM splits Lightning's NCCL communicator, which is bound to a device, for each of its groups: every rank
+    # makes as many, in one order, so that they meet: some 80 splits on 8 ranks and 320 on 32, seconds to half a minute.
+    # Where a start hangs on GPUs, look here first. vLLM wants a launcher's variables, of which Lightning sets a part
+    if settings.launched:
         os.environ |= {"RANK": str(rank()), "LOCAL_RANK": str(rank() % ranks), "WORLD_SIZE": str(world_size())}
     return local_core(settings)
 
 
 def _write_config(config: Qwen2Config, dtype: str, folder: str) -> None:
+    # why: a copy: architecture and dtype are the engine's alone
     config = Qwen2Config.from_dict(config.to_dict())
     config.architectures, config.dtype = ["Qwen2ForCausalLM"], dtype
     config.save_pretrained(folder)
@@ -215,6 +225,6 @@ def _head_size(config: Qwen2Config) -> int:
 
 
 def _visible(index: int) -> str:
-    """The device of that number among those that this process sees."""
+    # why: this process's numbers count its visible devices; the child's variable takes the machine's names for them
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     return visible.split(",")[index] if visible else str(index)

@@ -1,4 +1,4 @@
-"""What goes into vLLM and what comes out, as plain data that may cross a process boundary."""
+"""Requests to vLLM and its completions, as plain data that may cross a process boundary."""
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from acereason.types import Sampling
 
 @dataclass(frozen=True)
 class CoreSettings:
-    """How vLLM is built."""
+    """Settings that vLLM is built with."""
 
     folder: str
-    """Holds the model's config.json; weights come only through the weight sync."""
+    """Folder with the model's config.json; weights come only through the weight sync."""
     dtype: Literal["float32", "bfloat16"]
     max_length: int
-    """Prompt and response, tokens."""
+    """Tokens of prompt and response at most."""
     cache_bytes: int
-    """Of keys and values."""
+    """Bytes of keys and values."""
     max_num_seqs: int
     enforce_eager: bool
     stop_ids: tuple[int, ...]
@@ -31,7 +31,7 @@ class CoreSettings:
 
 @dataclass(frozen=True)
 class Place:
-    """Which response this is."""
+    """Identifies a response: its rank, the problem's index there, and the rollout's index in the group."""
 
     rank: int
     problem: int
@@ -49,26 +49,26 @@ class Request:
 
 @dataclass(frozen=True)
 class Completion:
-    """One response."""
+    """One generated response."""
 
     place: Place
     token_ids: list[int]
     logprobs: list[float]
-    """Of each token, at the sampling temperature."""
+    """Log-prob of each token at the sampling temperature."""
     finish_reason: Literal["stop", "length"]
 
 
 class Core(Protocol):
-    """vLLM with these settings, wherever it runs."""
+    """A vLLM engine, in this process or in another."""
 
     def generate(self, requests: list[Request], sampling: Sampling) -> Generator[Completion, None, None]:
         """Yield each response as it ends."""
 
     def load(self, buckets: Iterator[list[tuple[str, Tensor]]]) -> None:
-        """Replace all weights, and forget what was computed with the old ones."""
+        """Replace all weights, and drop the keys and values that were computed with the old ones."""
 
     def sleep(self) -> None:
-        """Free the accelerator's memory: weights and cache are gone; `load` wakes it."""
+        """Free the accelerator's memory: weights and cache are gone until `load`, which wakes it."""
 
     def close(self) -> None:
         """Free everything."""

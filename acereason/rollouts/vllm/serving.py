@@ -1,4 +1,4 @@
-"""vLLM in a process of its own, that process's side: it answers the trainer's requests, one at a time.
+"""The engine's side of vLLM in a process of its own: it answers the trainer's requests, one at a time.
 
 It asks the kernel to be killed with its parent, so that not even SIGKILL of the trainer leaves it behind.
 """
@@ -24,7 +24,7 @@ from acereason.signals import ignore
 from acereason.types import Sampling
 
 WHOLE, BROKEN_OFF = "whole", "broken off"
-"""How a weight update, or the wish for responses, ends."""
+"""Messages that end a weight update; the second one also ends a generation."""
 _PR_SET_PDEATHSIG = 1
 _LAUNCHERS = {"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT"}
 
@@ -34,10 +34,12 @@ class _BrokenOff(Exception):
 
 
 def serve(pipe: Connection, parent: int, environment: dict[str, str], settings: CoreSettings) -> None:
-    """The process's life."""
-    ignore()  # the trainer ends this process
+    """Run the engine's process until the trainer closes the pipe; send exceptions to it as `refused` or `failed`."""
+    # why: Ctrl-C reaches the whole process group, but the trainer decides when this process ends
+    ignore()
     _die_with(parent)
-    for name in _LAUNCHERS:  # this process is none of the trainer's ranks
+    # why: this process is none of the trainer's ranks, and vLLM must not take it for one
+    for name in _LAUNCHERS:
         os.environ.pop(name, None)
     os.environ.update(environment)
     try:
@@ -49,14 +51,14 @@ def serve(pipe: Connection, parent: int, environment: dict[str, str], settings: 
 
 
 class _Server:
-    """The engine, and the pipe to the trainer."""
+    """Answers requests from the trainer's pipe with an engine."""
 
     def __init__(self, pipe: Connection, core: Core) -> None:
         self.pipe, self.core = pipe, core
         self.buffers: list[Tensor] = []
 
     def serve(self) -> None:
-        """Answer until the trainer closes its end."""
+        """Answer requests until the trainer closes its end of the pipe."""
         methods: dict[str, Callable[..., None]] = {
             "open": self.open,
             "generate": self.generate,
@@ -67,17 +69,18 @@ class _Server:
         with suppress(EOFError):
             while True:
                 message = self.pipe.recv()
-                if message != BROKEN_OFF:  # which came too late for what it meant
+                # why: the trainer may break off a generation just when its last response is out: then it comes late
+                if message != BROKEN_OFF:
                     method, arguments = message
                     methods[method](*arguments)
         self.core.close()
 
     def answer(self, value: Any) -> None:
-        """Send what a request came to, or a part of it."""
+        """Send the result of a request, or a part of it."""
         self.pipe.send(("done", value))
 
     def open(self, handles: list[Handle]) -> None:
-        """Answer why the buffers can't be opened, or nothing."""
+        """Open the trainer's buffers; answer the reason if they can't be opened, else an empty text."""
         try:
             self.buffers = [opened(handle) for handle in handles]
             seen = [int(buffer[0]) for buffer in self.buffers]
@@ -86,14 +89,16 @@ class _Server:
         return self.answer("" if seen == [*range(len(seen))] else f"the engine reads {seen} in them")
 
     def generate(self, requests: list[Request], sampling: Sampling) -> None:
-        """A thread sends: the trainer may be busy with an update, and a pipe holds little."""
+        """Answer with each completion, then None; stop if the trainer sends `BROKEN_OFF`."""
+        # why: a thread sends: the trainer may be busy with an update, and a pipe holds little
         answers: SimpleQueue = SimpleQueue()
         sender = Thread(target=self._send_all, args=(answers,))
         sender.start()
         with closing(self.core.generate(requests, sampling)) as completions:
             for completion in completions:
                 answers.put(completion)
-                if self.pipe.poll():  # nobody wants the rest
+                # why: a message meanwhile can only be BROKEN_OFF: the trainer doesn't want the rest
+                if self.pipe.poll():
                     self.pipe.recv()
                     break
         answers.put(None)
@@ -105,8 +110,9 @@ class _Server:
             self.answer(answer)
 
     def load(self) -> None:
-        """Take in new weights."""
-        with suppress(_BrokenOff):  # the trainer raises the reason
+        """Load new weights from the buffers."""
+        # why: the trainer has the reason, and raises it
+        with suppress(_BrokenOff):
             self.core.load(self._buckets())
         self.answer(None)
 
@@ -116,19 +122,20 @@ class _Server:
             if message == BROKEN_OFF:
                 raise _BrokenOff
             number, arrived = message
-            # copies: vLLM keeps a weight until its whole layer has come, and the buffer is filled again by then
+            # why: copies: vLLM keeps a weight until its whole layer has come, and the buffer is filled again by then
             if whole := take(arrived, self.buffers[number], growing):
                 yield whole
             self.answer(None)
 
     def sleep(self) -> None:
-        """Free the device's memory."""
+        """Free the device's memory and answer."""
         self.core.sleep()
         self.answer(None)
 
 
 def _die_with(parent: int) -> None:
-    """Linux: be killed when the thread that started this process ends, however it ends."""
+    """Have Linux kill this process when the thread that started it ends, however it ends."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # why: a parent that ended before the call would never be noticed
     if os.getppid() != parent:
-        os._exit(1)  # it ended before the call
+        os._exit(1)

@@ -1,8 +1,8 @@
-"""vLLM's weight-transfer interface, for weights that are at hand as tensors.
+"""A backend of vLLM's weight-transfer interface for weights that are in this process as tensors.
 
 vLLM ships backends that fetch the weights themselves. `nccl` makes both sides meet in every broadcast: where one of
 them has died the other waits inside a kernel, where no deadline reaches it. `ipc` exports CUDA memory, and has no CPU
-form. Here the trainer hands over buckets of tensors, by reference within a process and by memory that two both see,
+form. Here the trainer hands over buckets of tensors, by reference within a process and by shared memory between two,
 and all the rest is vLLM's: its loader maps Hugging Face's names to its fused parameters, and its layer-wise reload
 writes into the memory that captured CUDA graphs refer to. Registered with vLLM under `BACKEND`.
 """
@@ -27,27 +27,27 @@ BACKEND = "acereason"
 
 
 class Nothing(WeightTransferInitInfo):
-    """The two sides need no introduction."""
+    """Empty initialisation data: the weights come as arguments, so there is no connection to set up."""
 
 
 @dataclass
 class Bucket(WeightTransferUpdateInfo):
-    """Some of the weights."""
+    """Some of the weights, as full tensors by Hugging Face name."""
 
     weights: list[tuple[str, Tensor]]
 
 
 class BucketTransfer(WeightTransferEngine[Nothing, Bucket]):
-    """Takes weights bucket by bucket; between start and finish the model is unusable."""
+    """Loads weights bucket by bucket; between start and finish the model is unusable."""
 
     init_info_cls = Nothing
     update_info_cls = Bucket
 
     def init_transfer_engine(self, init_info: Nothing) -> None:
-        """Nothing to do."""
+        """Do nothing: there is no connection."""
 
     def start_weight_update(self) -> None:
-        """From here on each layer is written once all of its weights have come."""
+        """Begin an update, in which each layer is written once all of its weights have come."""
         initialize_layerwise_reload(self.model)
 
     def receive_weights(self, update_info: Bucket) -> None:
@@ -56,19 +56,20 @@ class BucketTransfer(WeightTransferEngine[Nothing, Bucket]):
         load(iter(update_info.weights))
 
     def finish_weight_update(self) -> None:
-        """Write what waits for the end."""
+        """Write the layers that are processed only after all weights have come."""
         finalize_layerwise_reload(self.model, self.model_config)
         for module in self.model.modules():
-            # vLLM 0.32 on a CPU: a tied lm_head keeps a packed copy of the embedding that no reload makes anew
+            # why: vLLM 0.32 on a CPU: a tied lm_head keeps a packed copy of the embedding that no reload makes anew
             if isinstance(module, ParallelLMHead) and hasattr(module, "cpu_linear"):
                 module.quant_method.process_weights_after_loading(module)
 
     def shutdown(self) -> None:
-        """Nothing to do."""
+        """Do nothing: there is no connection."""
 
     @staticmethod
     def trainer_send_weights(iterator: Iterator[Any], trainer_args: Any) -> None:
-        """Refuse: the trainer sends by `transfer`. vLLM 0.26 builds no backend that lacks this."""
+        """Refuse: the trainer sends by `transfer`."""
+        # why: vLLM 0.26 builds no backend that lacks this method
         raise NotImplementedError
 
 
@@ -77,8 +78,8 @@ WeightTransferEngineFactory.register_engine(BACKEND, BucketTransfer)
 
 @torch.no_grad()
 def transfer(engine: LLMEngine, buckets: Iterator[list[tuple[str, Tensor]]]) -> None:
-    """Replace all weights of an engine in this process. Where the stream breaks off, its error goes on, and the weights
-    are a mixture until a whole one has come."""
+    """Replace all weights of an engine in this process. An error of `buckets` is raised after the update has been
+    ended; the weights are then a mixture until a next, whole update."""
     engine.collective_rpc("start_weight_update")
     try:
         for bucket in buckets:
@@ -88,5 +89,6 @@ def transfer(engine: LLMEngine, buckets: Iterator[list[tuple[str, Tensor]]]) -> 
 
 
 def _end(worker: Any) -> None:
-    if worker._weight_update_active:  # vLLM has ended it where it failed itself
+    # why: where vLLM itself failed it has ended the update already
+    if worker._weight_update_active:
         worker.finish_weight_update()
