@@ -1,4 +1,4 @@
-"""Packing: sequences of any length into micro batches of a token budget, the same number of them on every rank."""
+"""Packing of sequences of any length into micro batches of a token budget, the same number of them on every rank."""
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence as Items
@@ -27,7 +27,7 @@ class MicroBatch:
     document_lengths: list[int]
     """D lengths that sum to N."""
     cu_seqlens: Tensor
-    """[D + 1] int32, where each document starts, and N."""
+    """[D + 1] int32, the start of each document, and N."""
     predictors: Tensor
     """[M] index into N of the position that predicts each response token."""
     targets: Tensor
@@ -43,9 +43,9 @@ class MicroBatch:
 
 
 def pack(lengths: Items[int], budget: int) -> list[list[int]]:
-    """Best-fit decreasing: indices of `lengths` in bins whose lengths sum to at most `budget`.
+    """Return indices of `lengths` in bins whose lengths sum to at most `budget`, by best-fit decreasing.
 
-    Each item goes, longest first, into the fullest bin that still holds it. An item above the budget gets a bin of its
+    Each item goes, longest first, into the fullest bin that has room for it. An item above the budget gets a bin of its
     own.
 
     Example:
@@ -53,6 +53,7 @@ def pack(lengths: Items[int], budget: int) -> list[list[int]]:
         [[1], [0, 2]]
     """
     bins: list[list[int]] = []
+    # why: kept in order, so that the fullest bin with room is found by bisection: a step has thousands of sequences
     room: list[tuple[int, int]] = []  # (tokens left, bin), ascending
     for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
         fit = bisect_left(room, (lengths[index], -1))
@@ -65,17 +66,19 @@ def pack(lengths: Items[int], budget: int) -> list[list[int]]:
 
 
 def split_evenly(sequences: list[Sequence], budget: int, num_bins: int) -> list[list[Sequence]]:
-    """The packed sequences in exactly `num_bins` lists, empty ones at the end: ranks must forward and backward in
-    step."""
+    """Pack the sequences into exactly `num_bins` lists, with empty ones at the end."""
     bins = [[sequences[index] for index in bin_] for bin_ in pack([len(s.token_ids) for s in sequences], budget)]
+    # why: under FSDP forward and backward are collectives, so that every rank needs the same number of micro batches
     return bins + [[] for _ in range(num_bins - len(bins))]
 
 
 def collate(sequences: list[Sequence], device: torch.device | str = "cpu") -> MicroBatch:
-    """Pack the sequences into one row. No sequences give one document without targets, so that every rank has work."""
+    """Pack the sequences into one row, as one micro batch."""
+    # why: a rank without sequences computes one document without targets, as it must join the others' collectives
     sequences = sequences or [Sequence(token_ids=[0], prompt_length=1, weight=0.0)]
     lengths = [len(sequence.token_ids) for sequence in sequences]
     starts = [0, *torch.tensor(lengths).cumsum(0).tolist()]
+    # why: not strict: `starts` has one more, the end of the last sequence
     responses = list(zip(starts, sequences, strict=False))
     places = [
         (i, s.response_length - 1 - i, -(-s.response_length // 10)) for s in sequences for i in range(s.response_length)

@@ -1,4 +1,4 @@
-"""Which sampling temperature gives a policy the entropy that RL wants: the table and curve of `calibrate`."""
+"""Results of `calibrate`: the sampling temperature that gives a policy its target entropy, with table and curve."""
 
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -10,12 +10,12 @@ from rich.table import Table
 from acereason.files import save_figure, write_json
 
 TRIALS = "trials.jsonl"
-"""File of those that are done, while a sweep is not."""
+"""File of the finished trials of a sweep that is not finished."""
 
 
 @dataclass
 class Calibration:
-    """What to sweep."""
+    """Settings of a sweep over temperatures."""
 
     temperatures: list[float]
     stage: str
@@ -23,16 +23,16 @@ class Calibration:
     problems: int
     """Problems, the first of the stage in a seeded order."""
     rollouts: int
-    """Responses of each."""
+    """Responses of each problem."""
     masks: bool
     """Whether the stage masks truncated responses, whose tokens then are not in the loss."""
     folder: Path
-    """Where the results go, and each trial until then."""
+    """Folder of the results, and of the trials until then."""
 
 
 @dataclass
 class Trial:
-    """What the policy's rollouts at one temperature look like."""
+    """Statistics of the policy's rollouts at one temperature."""
 
     temperature: float
     entropy: float
@@ -48,10 +48,11 @@ class Trial:
 
 
 def temperature_for(trials: list[Trial], target: float) -> float | None:
-    """The temperature at which the entropy, drawn as straight lines between the trials, first meets the target; None
-    where it does not."""
+    """Return the lowest temperature at which the entropy, interpolated linearly between the trials, is the target; None
+    if there is none."""
     for low, high in pairwise(sorted(trials, key=lambda trial: trial.temperature)):
         below, above = sorted((low.entropy, high.entropy))
+        # why: two trials of equal entropy have no slope to divide by
         if below <= target <= above and below < above:
             share = (target - low.entropy) / (high.entropy - low.entropy)
             return low.temperature + share * (high.temperature - low.temperature)
@@ -59,7 +60,7 @@ def temperature_for(trials: list[Trial], target: float) -> float | None:
 
 
 def verdict(trials: list[Trial], target: float) -> str:
-    """What the sweep says, in a sentence."""
+    """Return the result of the sweep in a sentence."""
     found = temperature_for(trials, target)
     if found is not None:
         return f"temperature {found:.3f} gives entropy {target:g}"
@@ -68,7 +69,7 @@ def verdict(trials: list[Trial], target: float) -> str:
 
 
 def table(trials: list[Trial], title: str) -> Table:
-    """The sweep for the terminal."""
+    """Return a table of the trials for the terminal."""
     drawn = Table("temperature", "entropy", "of all responses", "mean reward", "truncated", "mean length", title=title)
     for trial in trials:
         row = (f"{trial.temperature:g}", f"{trial.entropy:.3f}", f"{trial.entropy_all:.3f}", f"{trial.reward:.3f}")
@@ -77,7 +78,7 @@ def table(trials: list[Trial], title: str) -> Table:
 
 
 def draw(trials: list[Trial], target: float, title: str) -> Figure:
-    """Entropy and reward over temperature, with the target."""
+    """Plot entropy and mean reward over temperature, with the target."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     temperatures = [trial.temperature for trial in trials]
@@ -96,7 +97,7 @@ def draw(trials: list[Trial], target: float, title: str) -> Figure:
 
 
 def write(trials: list[Trial], target: float, title: str, folder: Path) -> None:
-    """`calibration.json` and `calibration.png` in the folder."""
+    """Write `calibration.json` and `calibration.png` into the folder, and remove the file of single trials."""
     values = {"target": target, "temperature": temperature_for(trials, target), "trials": [asdict(t) for t in trials]}
     write_json(folder / "calibration.json", values)
     save_figure(folder / "calibration.png", draw(trials, target, title), dpi=130)

@@ -1,4 +1,4 @@
-"""A run's checkpoints on disk: which there are, and whether they can be read."""
+"""A run's checkpoints on disk: their names, order and contents, and whether they are damaged."""
 
 import pickle
 import zipfile
@@ -11,33 +11,34 @@ from acereason.errors import first_line
 
 CHECKPOINTS = "checkpoints"
 """Folder of checkpoints in a run's folder; their names begin with step-NNNNNN."""
+# why: read in a second or two; a checkpoint of 7B would take minutes, so its largest tensors are only looked up
 _READ_BYTES = 2**30
-"""Of a checkpoint's largest parts that are read in a second or two; beyond, what is inside them is taken as it is."""
+"""Bytes of a checkpoint that are read to check them; the content of larger parts is not."""
 
 
 def step_of(checkpoint: Path) -> int:
-    """Updates behind a checkpoint, from its name."""
+    """Return the number of updates of a checkpoint, from its name."""
     return int(checkpoint.name.removesuffix(".ckpt").split("-")[1])
 
 
 def checkpoints_of(folder: Path) -> list[Path]:
-    """A run's checkpoints, the newest first; of one step, that of a stage's end first."""
+    """Return a run's checkpoints, the newest first; of one step, that of a stage's end first."""
     found = [path for path in (folder / CHECKPOINTS).glob("step-*.ckpt") if path.stem.split("-")[1].isdecimal()]
     return sorted(found, key=lambda path: (step_of(path), "-end-of-" in path.name), reverse=True)
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
-    """The run's checkpoint of most steps; of one step, that of a stage's end."""
+    """Return the run's checkpoint of most steps, of one step that of a stage's end; None without any."""
     return next(iter(checkpoints_of(folder)), None)
 
 
 def contents(checkpoint: Path) -> dict[str, Any]:
-    """What a whole checkpoint holds, its tensors left on disk; of shards what is beside weights and optimizer."""
+    """Read an undamaged checkpoint, its tensors left on disk; of a sharded one all but weights and optimizer."""
     return _skeleton(checkpoint / "meta.pt" if checkpoint.is_dir() else checkpoint)
 
 
 def shapes_of(checkpoint: Path) -> dict[str, list[int]]:
-    """{name: shape} of the weights in a whole checkpoint."""
+    """Return {name: shape} of the weights in an undamaged checkpoint."""
     if not checkpoint.is_dir():
         return {name: list(tensor.shape) for name, tensor in contents(checkpoint)["state_dict"].items()}
     stored, prefix = _index(checkpoint).state_dict_metadata.items(), "state_dict."
@@ -45,7 +46,7 @@ def shapes_of(checkpoint: Path) -> dict[str, list[int]]:
 
 
 def settings_of(checkpoint: Path) -> set[str]:
-    """Names of the settings of the optimizer in a whole checkpoint; none where it has no optimizer."""
+    """Return the names of the optimizer's settings in an undamaged checkpoint; none if it has no optimizer."""
     if not checkpoint.is_dir():
         states = contents(checkpoint).get("optimizer_states", [])
         return {name for state in states for group in state["param_groups"] for name in group} - {"params"}
@@ -54,7 +55,7 @@ def settings_of(checkpoint: Path) -> set[str]:
 
 
 def damage(checkpoint: Path) -> str | None:
-    """Why a checkpoint can't be resumed from, found without loading it; None where nothing is seen."""
+    """Return why a checkpoint can't be resumed from, without loading it; None if no damage is found."""
     try:
         return _damage_of_folder(checkpoint) if checkpoint.is_dir() else _damage_of_file(checkpoint)
     except OSError as error:
@@ -62,7 +63,7 @@ def damage(checkpoint: Path) -> str | None:
 
 
 def _damage_of_file(path: Path) -> str | None:
-    """Of what torch.save writes: a zip archive, whose directory is at its end."""
+    # why: torch.save writes a zip archive, whose directory is at its end: a file that is cut short has none
     if path.stat().st_size == 0:
         return "it is empty"
     try:
@@ -77,11 +78,13 @@ def _damage_of_file(path: Path) -> str | None:
 
 
 def _unreadable(archive: zipfile.ZipFile) -> str | None:
-    """The first part whose place or content is wrong; the content of large parts is read as far as that is quick."""
+    """Return the name of the first damaged part, or None; the content of parts is read up to `_READ_BYTES` in all."""
     left = _READ_BYTES
+    # why: the smallest first: they hold counters and structure, and fit into the bytes that are read
     for part in sorted(archive.infolist(), key=lambda info: info.file_size):
         try:
-            with archive.open(part) as content:  # reads the part's own header, which a hole in the file has lost
+            # why: opening reads the part's own header, which a hole in the file has lost
+            with archive.open(part) as content:
                 left -= part.file_size
                 while left > 0 and content.read(2**20):
                     pass
@@ -91,7 +94,7 @@ def _unreadable(archive: zipfile.ZipFile) -> str | None:
 
 
 def _skeleton(path: Path) -> dict[str, Any]:
-    """What a checkpoint holds, its tensors left on disk; nothing where that can't be told."""
+    """Read a checkpoint's structure, its tensors left on disk; return {} if it can't be read."""
     try:
         held = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError):
@@ -100,7 +103,7 @@ def _skeleton(path: Path) -> dict[str, Any]:
 
 
 def _damage_of_folder(folder: Path) -> str | None:
-    """Of what torch.distributed.checkpoint writes: each rank's shards, and where what is in them."""
+    """Return the damage of a sharded checkpoint by torch: each rank's file of shards, and .metadata, their index."""
     for name in (".metadata", "meta.pt"):
         if not (folder / name).exists():
             return f"it has no {name}"
@@ -112,6 +115,7 @@ def _damage_of_folder(folder: Path) -> str | None:
     for name, end in sorted(ends.items()):
         if not (folder / name).exists():
             return f"it has no {name}"
+        # why: the size tells a shard that is cut short without reading gigabytes of it
         if (size := (folder / name).stat().st_size) < end:
             return f"{name} in it is cut short: {size:,} of {end:,} bytes"
     return None
@@ -126,10 +130,11 @@ def _damage_of_meta(path: Path) -> str | None:
 
 
 def _ends(folder: Path) -> dict[str, int]:
-    """{file: byte at which its last tensor ends}; nothing where the list of them can't be read."""
+    """Return {file: byte at which its last tensor ends}; {} if the index can't be read."""
     try:
         stored = _index(folder).storage_data.values()
-    except Exception:  # whatever unpickling damaged bytes raises
+    # why: unpickling damaged bytes may raise any exception
+    except Exception:
         return {}
     ends: dict[str, int] = {}
     for place in stored:
@@ -138,5 +143,5 @@ def _ends(folder: Path) -> dict[str, int]:
 
 
 def _index(folder: Path) -> Any:
-    """Which tensors there are, and where, as torch.distributed.checkpoint reads it."""
+    """Read the index of tensors and their places, as torch.distributed.checkpoint does."""
     return pickle.loads((folder / ".metadata").read_bytes())

@@ -1,4 +1,4 @@
-"""The YAML of a command line, checked before it is parsed for what the parser would take without a word."""
+"""Checks of a command line's YAML before it is parsed, for mistakes that the parser would accept silently."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +11,12 @@ from acereason.files import read_text
 
 
 def check_config(path: Path) -> None:
-    """Raise a UserError where a file is not UTF-8 text, no YAML, no mapping of keys, or holds a key twice."""
+    """Raise a UserError if a file is not UTF-8 text, no YAML, no mapping of keys, or holds a key twice."""
     if path.is_dir():
         raise UserError(f"config: {path} is a folder; name the .yaml file in it")
+    # why: for a missing file the parser's own message says where it looked
     if not path.exists():
-        return  # the parser's own line tells where it looked
+        return
     node = composed(read_text(path, "config"), str(path))
     if not isinstance(node, MappingNode):
         what = "nothing" if node is None else "a list" if isinstance(node, SequenceNode) else "a text"
@@ -24,7 +25,7 @@ def check_config(path: Path) -> None:
 
 
 def check_flags(args: list[str]) -> None:
-    """Raise a UserError where YAML in a flag's value holds a key twice."""
+    """Raise a UserError if YAML in a flag's value holds a key twice."""
     for arg in args:
         name, equals, value = arg.partition("=") if arg.startswith("--") else ("a flag's value", "", arg)
         text = value.strip()
@@ -32,13 +33,14 @@ def check_flags(args: list[str]) -> None:
             try:
                 node = composed(text, name)
             except UserError:
-                continue  # the parser knows whether it has to be YAML: a text may begin with a brace
+                # why: a text may begin with a brace; the parser knows whether the value has to be YAML
+                continue
             if node is not None:
                 refuse_twins(node, name)
 
 
 def top_keys(args: list[str]) -> set[str]:
-    """The first parts of all keys that the files and flags of a command line set."""
+    """Return the first parts of all keys that the files and flags of a command line set."""
     flags = [arg.partition("=") for arg in args if arg.startswith("--")]
     keys = {name.removeprefix("--").partition(".")[0].removesuffix("+") for name, _, _ in flags} - {"config"}
     for place, arg in enumerate(args):
@@ -52,13 +54,18 @@ def top_keys(args: list[str]) -> set[str]:
 
 
 def composed(text: str, name: str) -> Node | None:
-    """The text's YAML with the lines that its keys stand in; None where there is none."""
+    """Parse YAML into nodes, which keep the lines of their keys; None for an empty text.
+
+    Raises:
+        UserError: it is no YAML; tells line and column. `name` is what the text is called.
+    """
     try:
         return yaml.compose(text, yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         mark, problem = error.problem_mark or error.context_mark, error.problem or error.context
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        lines = text.splitlines()[mark.line : mark.line + 1] if mark else []  # none: at the end of the text
+        # why: a slice: the mark of an error at the end of the text is beyond its last line
+        lines = text.splitlines()[mark.line : mark.line + 1] if mark else []
         hint = "; indent with spaces, not tabs" if any(line.startswith("\t") for line in lines) else ""
         raise UserError(f"{name}{where}: no YAML: {problem}{hint}") from error
     except yaml.YAMLError as error:
@@ -66,7 +73,8 @@ def composed(text: str, name: str) -> Node | None:
 
 
 def refuse_twins(node: Node, name: str) -> None:
-    """Raise a UserError where one mapping names a key twice: the parser would keep the last and drop the others."""
+    """Raise a UserError if a mapping holds a key twice."""
+    # why: the parser would keep the last of them and drop the others silently
     for mapping, above in _mappings(node, "", set()):
         lines: dict[str, int] = {}
         for key, _ in mapping.value:
@@ -82,7 +90,8 @@ def refuse_twins(node: Node, name: str) -> None:
 
 
 def _mappings(node: Node, above: str, seen: set[int]) -> Iterator[tuple[MappingNode, str]]:
-    """Every mapping with the keys above it; one that an alias repeats, once."""
+    """Yield every mapping with the keys above it."""
+    # why: an alias repeats a node, and may lie inside the node that it repeats
     if id(node) in seen:
         return
     seen.add(id(node))

@@ -1,4 +1,4 @@
-"""In place of parts of Lightning's Trainer."""
+"""Replacements for parts of Lightning's Trainer: signals, checkpoints, the ranks' meeting point, and sharded saves."""
 
 import os
 from collections.abc import Mapping
@@ -19,8 +19,9 @@ from acereason import ports
 from acereason.fitting import fitting, refuse_other_run, refuse_other_weights, restore_callbacks
 
 
+# why: on a signal Lightning ends with status 0, and broadcasts within the handler, where other ranks don't join
 class Deaf(_SignalConnector):
-    """In place of what Lightning does on a signal: it ends with status 0, and broadcasts within the handler."""
+    """A signal connector that registers no handlers; `acereason.signals` handles signals."""
 
     @override
     def register_signal_handlers(self) -> None:
@@ -28,7 +29,7 @@ class Deaf(_SignalConnector):
 
 
 class Fitting(_CheckpointConnector):
-    """A checkpoint that doesn't fit is refused in one line, before it is read where that can be seen."""
+    """Refuses a checkpoint that doesn't fit model, data or callbacks in one line, if possible before it is read."""
 
     _loaded_checkpoint: Mapping[str, Any]
 
@@ -54,14 +55,13 @@ class Fitting(_CheckpointConnector):
 
 
 class Rendezvous(LightningEnvironment):
-    """Ranks that Lightning starts meet at a port that no connection is given. Lightning takes one of those that are
-    given to any connection, seconds before rank 0 listens there: beside other work it may be gone by then."""
+    """Lets the ranks that Lightning starts meet at a port that the system gives to no other connection."""
 
     _main_port: int
 
     @classmethod
     def replace(cls, strategy: Any) -> None:
-        """Make Lightning's environment, where it is the one of this run, this."""
+        """Turn the strategy's cluster environment, if it is Lightning's own, into this class."""
         environment = getattr(strategy, "cluster_environment", None)
         if type(environment) is LightningEnvironment:
             environment.__class__ = cls
@@ -69,18 +69,21 @@ class Rendezvous(LightningEnvironment):
     @property
     @override
     def main_port(self) -> int:
+        # why: Lightning chooses a port that the system may give to any connection, seconds before rank 0 listens there:
+        # on a busy machine it may be taken by then
         if self._main_port == -1 and "MASTER_PORT" not in os.environ:
             self._main_port = ports.lasting()
         return super().main_port
 
 
+# why: Lightning takes all shards to the machine's memory first, 12 bytes a parameter; torch's writer one at a time
 class Shards(ModelParallelStrategy):
-    """A checkpoint of shards is written from where they are: torch's writer takes them to the machine's memory one at a
-    time. Lightning takes all of them there first, 12 bytes a parameter."""
+    """Saves a sharded checkpoint straight from the devices that hold its shards."""
 
     @classmethod
     def replace(cls, strategy: Any) -> None:
-        """Make one of Lightning's, whose name is what a config gives, this."""
+        """Turn a ModelParallelStrategy into this class."""
+        # why: a config names Lightning's class, so that the object is changed after Lightning has made it
         if type(strategy) is ModelParallelStrategy:
             strategy.__class__ = cls
 

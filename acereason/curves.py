@@ -1,4 +1,4 @@
-"""A run's metrics over steps, read from what it left on disk."""
+"""Readers of a run's metrics over steps, from the files in its folder."""
 
 from pathlib import Path
 
@@ -7,19 +7,19 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from acereason.files import read_rows
 
 Curve = list[tuple[int, float]]
-"""(step, value), steps rising."""
+"""(step, value) pairs, in ascending order of steps."""
 
 METRICS = "metrics.jsonl"
-"""Every metric of a run, whatever its logger: a row holds `step` and values by name."""
+"""File of all metrics of a run, whatever its logger: a row holds `step` and values by name."""
 
 
 def read_curves(folder: Path) -> dict[str, Curve]:
-    """Every metric of a run, by name: from `metrics.jsonl`, or without it from TensorBoard's events."""
+    """Read the metrics of a run by name, from `metrics.jsonl` if it exists, else from TensorBoard's events."""
     return read_metrics(folder) if (folder / METRICS).exists() else read_events(folder)
 
 
 def read_metrics(folder: Path) -> dict[str, Curve]:
-    """The metrics in `metrics.jsonl`."""
+    """Read the metrics in `metrics.jsonl` by name."""
     found: dict[str, dict[int, float]] = {}
     for row in read_rows(folder / METRICS):
         step = row.pop("step")
@@ -29,7 +29,8 @@ def read_metrics(folder: Path) -> dict[str, Curve]:
 
 
 def read_events(folder: Path) -> dict[str, Curve]:
-    """Every scalar of a run's TensorBoard events; of steps written twice, by a resumed run, the later counts."""
+    """Read the scalars of a run's TensorBoard events by name; of a step that was written twice, the later value."""
+    # why: a size of 0 keeps all events; TensorBoard's default is a sample of 10,000
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
     return {
         tag: sorted({event.step: event.value for event in events.Scalars(tag)}.items())

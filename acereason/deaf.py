@@ -1,8 +1,9 @@
-"""Importing this makes a process deaf to the signals that end a verb: the server that workers are forked from."""
+"""Importing this module makes a process ignore the signals that end a verb; the server of worker processes does so."""
 
 import signal
 
 from acereason.signals import SIGNALS, ignore
 
 ignore()
-signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # they were blocked until here, see acereason/forkserver.py
+# why: they were blocked until they are ignored, see acereason/forkserver.py
+signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

@@ -1,4 +1,4 @@
-"""What ranks tell each other. Each function is the identity in a single process."""
+"""Communication between ranks. Each function is the identity in a single process."""
 
 from typing import Any, TypeVar
 
@@ -12,8 +12,9 @@ from acereason.listener import Shared
 
 T = TypeVar("T")
 
+# why: rank 0's server of the store must outlive its process group, for ranks that end later
 _stores: list[Any] = []
-"""Keeps rank 0's server of the store for ranks that end later than its process group."""
+"""A reference to the ranks' store."""
 
 
 def _initialized() -> bool:
@@ -21,28 +22,28 @@ def _initialized() -> bool:
 
 
 def rank() -> int:
-    """This process's number."""
+    """Return this process's number."""
     return dist.get_rank() if _initialized() else 0
 
 
 def world_size() -> int:
-    """Number of processes."""
+    """Return the number of processes."""
     return dist.get_world_size() if _initialized() else 1
 
 
 def dealt(items: list[T]) -> list[T]:
-    """This rank's share of what all ranks have to do, every so many-th item: neighbours, which are alike, go to
-    different ranks."""
+    """Return this rank's share of the items: every n-th of n ranks, beginning with its own number."""
+    # why: neighbours are often alike, such as responses to one problem, and so go to different ranks
     return items[rank() :: world_size()]
 
 
 def local(tensor: Tensor) -> Tensor:
-    """What this rank holds of it."""
+    """Return this rank's shard of a DTensor, and any other tensor as it is."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def gather(items: list[T]) -> list[T]:
-    """Every rank's items in rank order, on every rank. The items are pickled: keep them small."""
+    """Return all ranks' items, in rank order, on every rank. The items are pickled: keep them small."""
     if not _initialized():
         return items
     everyone: list[list[T]] = [[] for _ in range(world_size())]
@@ -51,23 +52,23 @@ def gather(items: list[T]) -> list[T]:
 
 
 def total(values: torch.Tensor) -> torch.Tensor:
-    """Elementwise sum over ranks."""
+    """Sum the values elementwise over ranks, in place."""
     if _initialized():
         dist.all_reduce(values)
     return values
 
 
 def largest(value: float) -> float:
-    """Maximum over ranks."""
+    """Return the maximum over ranks."""
     return max(gather([value]))
 
 
 def end_if_interrupted(device: torch.device) -> None:
-    """Raise Interrupted on every rank where any of them has had a signal; from now on signals wait for this.
+    """Raise Interrupted on every rank if any of them has had a signal; from now on signals wait for this call.
 
-    Every rank must call it, at the same places. Nothing has been passed before all have come to the first of them, so
-    that until then a rank may leave alone.
+    Every rank must call it, at the same places. Until all ranks have come to the first call, a rank may leave alone.
     """
+    # why: a rank that left between two calls would leave the others waiting in a collective
     signals.hold()
     number = torch.tensor(signals.received(), device=device)
     if _initialized():
@@ -77,9 +78,10 @@ def end_if_interrupted(device: torch.device) -> None:
 
 
 def signal_store() -> Shared | None:
-    """Where ranks tell each other of signals, and how many they are; None before they know each other."""
+    """Return the store in which ranks tell each other of signals, and the number of ranks; None before it exists."""
     if not _initialized() or world_size() == 1:
         return None
     store: Any = dist.distributed_c10d._get_default_store()
     _stores[:] = [store]
-    return store.clone(), world_size()  # a connection of its own: the main thread may wait on the other
+    # why: a connection of its own: the main thread may be waiting on the other one
+    return store.clone(), world_size()

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 PROC = Path("/proc/driver/nvidia/version")
-"""Where the kernel tells its driver's version; in a container, its host's."""
+"""File with the version of the kernel's driver; in a container, its host's."""
 
 LEAST = {11: 450, 12: 525, 13: 580}
 """The oldest driver that serves each major version of CUDA, by NVIDIA's tables of compatibility."""
@@ -17,16 +17,16 @@ LEAST = {11: 450, 12: 525, 13: 580}
 
 @dataclass(frozen=True)
 class Driver:
-    """What there is of it."""
+    """The kernel's module and the library of NVIDIA's driver, as far as they are there."""
 
     version: str | None
-    """Of the kernel's module, such as 535.129.03; None without one."""
+    """Version of the kernel's module, such as 535.129.03; None without one."""
     cuda: int | None
-    """The CUDA that its library speaks, 12020 for 12.2; None where the library is not to be found."""
+    """The CUDA version of its library, 12020 for 12.2; None if the library is not found."""
 
 
 def driver(proc: Path = PROC, library: str = "libcuda.so.1") -> Driver:
-    """This machine's. A compatibility library in LD_LIBRARY_PATH counts, as it does for torch."""
+    """Return this machine's driver. A compatibility library in LD_LIBRARY_PATH counts, as it does for torch."""
     found = re.search(r"Kernel Module.*?\s(\d+(\.\d+)+)\s", proc.read_text()) if proc.is_file() else None
     return Driver(found[1] if found else None, _spoken_by(library))
 
@@ -41,9 +41,9 @@ def _spoken_by(library: str) -> int | None:
 
 
 def too_old(found: Driver, needed: str | None = torch.version.cuda) -> str | None:
-    """Why a torch that is built for CUDA `needed` (null: for CPUs) can't use the driver; None where it can, or where
-    there is none. `torch.cuda.is_available` does not tell: Lightning has it ask NVML, which counts the GPUs of any
-    driver."""
+    """Return why a torch that is built for CUDA `needed` (None: for CPUs) can't use the driver; None if it can, or if
+    there is no driver."""
+    # why: `torch.cuda.is_available` does not tell: Lightning has it ask NVML, which counts the GPUs of any driver
     if found.cuda is None or needed is None or found.cuda // 1000 >= int(needed.split(".")[0]):
         return None
     speaks = f"{found.cuda // 1000}.{found.cuda % 1000 // 10}"
@@ -55,7 +55,7 @@ def too_old(found: Driver, needed: str | None = torch.version.cuda) -> str | Non
 
 
 def no_gpu(found: Driver, needed: str | None = torch.version.cuda) -> str:
-    """In a few words why torch finds no GPU."""
+    """Return in a few words why torch finds no GPU."""
     if found.version is None and found.cuda is None:
         return "torch finds no GPU on this machine"
     if needed is None:
@@ -66,5 +66,5 @@ def no_gpu(found: Driver, needed: str | None = torch.version.cuda) -> str:
 
 
 def hidden() -> bool:
-    """Whether the user keeps the GPUs from this process."""
+    """Return whether CUDA_VISIBLE_DEVICES hides all GPUs from this process."""
     return os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1")

@@ -1,4 +1,4 @@
-"""Errors for people."""
+"""Error messages for users: one line that names the key, file or row."""
 
 import re
 
@@ -20,7 +20,7 @@ class UserError(ValueError):
 
 
 def plain(report: str) -> str:
-    """The one telling line of jsonargparse's report on a value that it refused.
+    """Reduce jsonargparse's report on a value that it refused to one line with key and reason.
 
     Example:
         >>> plain('Parser key "model":\\n  Errors:\\n    - Problem with given class_path "X":\\n        No option "n"')
@@ -35,5 +35,5 @@ def plain(report: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """What an exception says, in one line."""
+    """Return the first line of an exception's message, or the name of its type if there is none."""
     return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,4 +1,4 @@
-"""Writes that leave the old or the new, never half: a temporary neighbour, then one rename."""
+"""Reading and atomic writing of files: after a kill, a file has its old content or the new one, never half of it."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ from acereason.texts import without_halves
 
 
 def read_text(path: Path, key: str) -> str:
-    """The text of a user's file, without the mark that some editors put before it. `key` is what names the file.
+    """Read the text of a user's UTF-8 file, without a byte order mark. `key` is the setting that names the file.
 
     Raises:
         UserError: it is not UTF-8.
@@ -30,7 +30,7 @@ def read_text(path: Path, key: str) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file of ours holds.
+    """Read a JSON file that this project wrote.
 
     Raises:
         UserError: it is damaged.
@@ -42,15 +42,16 @@ def read_json(path: Path) -> Any:
 
 
 def check_writable(folder: Path, key: str) -> Path:
-    """Raise a UserError where a folder could not be made and written to; nothing stays of the try.
+    """Raise a UserError if a folder could not be made and written to. The folder is not made, and the trial is removed.
 
     Args:
-        folder: may be there or not.
-        key: what names it.
+        folder: may exist or not.
+        key: the setting that names it.
 
     Returns:
-        what of its path is there.
+        the folder, or the nearest of its parents that exists.
     """
+    # why: lexists: a link to nothing is in the way, too
     there = next(path for path in [folder.absolute(), *folder.absolute().parents] if os.path.lexists(path))
     if not there.is_dir():
         what = "a link to nothing" if there.is_symlink() else "a file"
@@ -65,7 +66,8 @@ def check_writable(folder: Path, key: str) -> Path:
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let an error of the operating system inside the block name the file: that of a write to a full disk doesn't."""
+    """Add the file's name to an OSError of the block that has none."""
+    # why: the error of a write to a full disk names no file
     try:
         yield
     except OSError as error:
@@ -76,8 +78,9 @@ def naming(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give the path of a temporary file to write; when the block ends well the file takes the place of `path`."""
+    """Give the path of a temporary file to write; if the block raises nothing, the file replaces `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    # why: in the same folder, since a rename is atomic within one file system only
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with naming(path):
@@ -89,15 +92,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[TextIO]:
-    """Give a temporary file to fill; when the block ends well it takes the place of `path`."""
+    """Give a temporary text file to write; if the block raises nothing, it replaces `path`."""
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         yield file
+        # why: without fsync a crash of the machine after the rename may leave an empty file
         file.flush()
         os.fsync(file.fileno())
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace the file at `path` by `text`, making its folder where needed."""
+    """Replace the file at `path` by `text`; make its folder if needed."""
     with atomic_file(path) as file:
         file.write(without_halves(text))
 
@@ -108,19 +112,20 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def save_figure(path: Path, figure: Any, dpi: int, **options: Any) -> None:
-    """Replace the PNG file at `path` by a figure of matplotlib's."""
+    """Replace the PNG file at `path` by a matplotlib figure."""
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=dpi, **options)
 
 
 @contextlib.contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder to fill; when the block ends well it takes the place of `folder`."""
+    """Give a temporary folder to fill; if the block raises nothing, it replaces `folder`."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         with naming(folder):
             yield temporary
+        # why: mkdtemp makes a folder that its owner alone can read
         temporary.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
@@ -129,9 +134,11 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a .jsonl file; none where there is no file, and without a last line that a kill cut short."""
+    """Yield the rows of a .jsonl file; none if there is no file."""
     if path.exists():
-        with path.open(encoding="utf-8", errors="surrogateescape") as file:  # a bad byte costs no other row
+        # why: surrogateescape: a bad byte in one row must not cost the others
+        with path.open(encoding="utf-8", errors="surrogateescape") as file:
+            # why: a killed writer leaves half a last line, which is dropped
             yield from (json.loads(line) for line in file if line.endswith("}\n"))
 
 
@@ -142,14 +149,14 @@ def append_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def keep_rows_before(path: Path, step: int) -> None:
-    """Leave a .jsonl file the rows of the steps before `step`: a resumed run takes the others again."""
+    """Remove the rows of `step` and later steps from a .jsonl file: a resumed run takes those steps again."""
     rows = [json.dumps(row) + "\n" for row in read_rows(path) if row["step"] < step]
     if path.exists():
         write_atomically(path, "".join(rows))
 
 
 def flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{dotted key: value} of nested dictionaries, as two JSON files are compared."""
+    """Flatten nested dictionaries into {dotted key: value}."""
     found: dict[str, Any] = {}
     for name, inner in value.items():
         found |= flat(inner, f"{prefix}{name}.") if isinstance(inner, dict) else {prefix + name: inner}

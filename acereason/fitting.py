@@ -1,4 +1,4 @@
-"""Whether a checkpoint is of the model, the task and the callbacks that a configuration makes."""
+"""Checks that a checkpoint fits the model, the data and the callbacks of a configuration."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,14 +12,14 @@ from acereason.data.rl import RLData
 from acereason.errors import UserError, first_line
 
 _MISFITS = (LookupError, TypeError, ValueError, AttributeError)
-"""What reading a state of another shape raises."""
+"""Exceptions of reading a state of another shape."""
 
 
 def refuse_other_weights(checkpoint: Path, wanted: Mapping[str, list[int]]) -> None:
-    """Raise a UserError where a checkpoint holds other weights than those of a model; they are not read.
+    """Raise a UserError if a checkpoint's weights differ from a model's in name or shape; their values are not read.
 
     Args:
-        checkpoint: whole.
+        checkpoint: an undamaged one.
         wanted: {name: shape} of the model's weights.
     """
     there = shapes_of(checkpoint)
@@ -30,12 +30,12 @@ def refuse_other_weights(checkpoint: Path, wanted: Mapping[str, list[int]]) -> N
 
 
 def refuse_other_run(checkpoint: Path, data: pl.LightningDataModule, settings: Iterable[str]) -> None:
-    """Raise a UserError where training can't go on from a checkpoint.
+    """Raise a UserError if training can't go on from a checkpoint: SFT and RL are mixed, or the optimizer is another.
 
     Args:
-        checkpoint: whole.
-        data: what training is on.
-        settings: names of those of the optimizer.
+        checkpoint: an undamaged one.
+        data: the data module of training.
+        settings: names of the optimizer's settings.
     """
     own, there, wanted = type(data).__qualname__, settings_of(checkpoint), set(settings)
     plan = (own if isinstance(data, RLData) else RLData.__qualname__) in contents(checkpoint)
@@ -43,7 +43,8 @@ def refuse_other_run(checkpoint: Path, data: pl.LightningDataModule, settings: I
         kind = "RL" if plan else "SFT"
         raise UserError(f"ckpt_path: {checkpoint} is of {kind}, and data is {own}; {_new_run(checkpoint)}")
     odd = sorted(there - wanted)
-    if odd and wanted - there:  # one side alone is another version of torch
+    # why: names that one side alone has too many come from another version of torch, not from another optimizer
+    if odd and wanted - there:
         raise UserError(
             f"model.optimizer: {checkpoint} holds the state of another one, which has {', '.join(odd)}; name that one, "
             f"or {_new_run(checkpoint)}"
@@ -51,7 +52,7 @@ def refuse_other_run(checkpoint: Path, data: pl.LightningDataModule, settings: I
 
 
 def restore_callbacks(callbacks: Iterable[pl.Callback], held: Mapping[str, Any], checkpoint: Path) -> None:
-    """Give each callback what a checkpoint holds of it; a UserError names the one that can't read it."""
+    """Load each callback's state from a checkpoint; a UserError names the callback that can't read it."""
     states = held.get("callbacks") or {}
     for callback in callbacks:
         if state := states.get(callback.state_key):
@@ -61,7 +62,7 @@ def restore_callbacks(callbacks: Iterable[pl.Callback], held: Mapping[str, Any],
 
 @contextmanager
 def fitting(checkpoint: Path, name: str) -> Iterator[None]:
-    """What a block can't read of a checkpoint is a UserError about it. `name` is whose state the block reads."""
+    """Turn errors of a block that reads a checkpoint into UserErrors. `name` is the class whose state it reads."""
     try:
         yield
     except UserError:

@@ -1,12 +1,12 @@
-"""The hooks beyond Lightning's, and what a callback may rely on.
+"""Hooks of callbacks beyond Lightning's, and the interface that a callback may rely on.
 
 A callback depends on nothing but: Lightning's hooks; the hooks below; `trainer.datamodule.stages`, `.plan`, `.stage`,
 `.stage_ended` and `.problems`; `module.sampling`, `.group_size`, `.learning_rate`, `.push_weights()`, `.probe()`,
 `.evaluate()`, `.rollout()`, `.counted()`, `.export()` and `.engine`; and the metrics that `training_step` returns,
 which reach `on_train_batch_end` as `outputs`. Callbacks don't know each other: where order matters, the YAML states it.
 
-Whatever a callback does at the end of a step it does in `on_train_batch_end`: checkpoint callbacks come last there, so
-that a checkpoint is a boundary between steps.
+A callback acts on the end of a step in `on_train_batch_end`: checkpoint callbacks come last there, so that a checkpoint
+is a boundary between steps.
 """
 
 from pathlib import Path
@@ -18,29 +18,30 @@ from acereason.types import Group, Problem
 
 
 class RolloutCallback(pl.Callback):
-    """A callback that takes part in what a step trains on."""
+    """A callback that takes part in choosing and changing the rollouts that a step trains on."""
 
     def select_problems(
         self, trainer: pl.Trainer, module: pl.LightningModule, problems: list[Problem]
     ) -> list[Problem]:
-        """Runs when an epoch is planned, and again when a run resumes inside it: must then answer the same.
+        """Choose the problems of an epoch. Runs when the epoch is planned, and again when a run resumes inside it: it
+        must then return the same.
 
         Args:
-            problems: the stage's, without those that callbacks before this one left out.
+            problems: the stage's problems, without those that earlier callbacks have left out.
 
         Returns:
-            those that the epoch goes on with, in the same order.
+            the problems that the epoch keeps, in the same order.
         """
         return problems
 
     def order_problems(self, trainer: pl.Trainer, module: pl.LightningModule, problems: list[Problem]) -> list[Problem]:
-        """Runs before a step's rollouts.
+        """Order the problems of a step. Runs before its rollouts.
 
         Args:
             problems: this rank's share.
 
         Returns:
-            the same in the order in which the engine is to begin with them.
+            the same problems, in the order in which the engine begins with them.
         """
         return problems
 
@@ -60,5 +61,5 @@ class RolloutCallback(pl.Callback):
 
 
 def run_folder(trainer: pl.Trainer) -> Path:
-    """Where a run keeps its files. Every rank must call it, not only the one that writes: Lightning broadcasts it."""
+    """Return the folder of a run's files. Every rank must call it, not only the writer: Lightning broadcasts it."""
     return Path(trainer.log_dir)

@@ -1,7 +1,8 @@
-"""What hears the signals that ask a verb to end; `acereason/signals.py` is what the rest of the code uses.
+"""Receives the signals that ask a verb to end; the rest of the code uses it through `acereason/signals.py`.
 
-Python's own handler runs in the main thread, and not before that is back from a library's code. So a thread hears too:
-it tells the other ranks, and ends the process by force on a second signal, or when the main thread doesn't get out.
+Python's own handler runs in the main thread, and only when that is back from a library's code. So a second thread
+receives signals too: it tells the other ranks, and ends the process by force on a second signal, or when the main
+thread doesn't get out.
 """
 
 import math
@@ -20,24 +21,26 @@ from acereason.processes import end_with_descendants
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 GRACE_SECONDS = 10.0
-"""What leaving may take before it is forced."""
+"""Seconds that a verb may take to end before it is forced."""
+# why: `timeout` and torchrun send a second signal to a process that has had its group's
 _TOGETHER_SECONDS = 0.5
-"""Signals this close are one: `timeout` and torchrun send a second one to a process that has had its group's."""
+"""Seconds within which two signals count as one."""
 _HEARING_SECONDS = 1.0
-"""Between two looks at whether another rank was told to end."""
+"""Seconds between two looks at whether another rank was told to end."""
 _KEY, _HEARD, _READY = "acereason/signal", "acereason/heard", "acereason/ready"
-"""What the ranks tell each other: the signal, how many have heard of it, how many have nothing left to do together."""
+"""Keys of the ranks' store: the signal, how many ranks know of it, how many have no collective left."""
 
 T = TypeVar("T")
+# why: Any: this module is imported before torch
 Shared = tuple[Any, int]
-"""torch's key-value store of the ranks, and how many they are. (This module is imported before torch is.)"""
+"""torch's key-value store of the ranks, and the number of ranks."""
 
 
 class Interrupted(SystemExit):
-    """The verb ends because of a signal; exit status 128 + signal. A SystemExit, which libraries let pass.
+    """Ends a verb because of a signal, with exit status 128 + signal. It is a SystemExit, which libraries let pass.
 
     Args:
-        number: of the signal.
+        number: the signal's number.
         agreed: whether every rank raises it at this same place.
     """
 
@@ -45,18 +48,18 @@ class Interrupted(SystemExit):
         super().__init__(128 + number)
         self.number, self.agreed = number, agreed
         self.kept = ""
-        """What is saved, in words."""
+        """Says what is saved, for the last line of output."""
         self.goes_on: dict[str, str] = {}
-        """Flags, with their values, that the command line needs to go on."""
+        """Flags, with their values, that the command line needs to resume."""
 
 
 class Listener:
-    """Hears signals for as long as a verb runs.
+    """Handles signals as long as a verb runs.
 
     Args:
         command: the verb's command line.
         alone: whether the process is the verb's alone, so that it may be ended by force.
-        describe: tells of an exception.
+        describe: returns exit status and text for an exception.
     """
 
     def __init__(self, command: list[str], alone: bool, describe: Describe) -> None:
@@ -64,7 +67,7 @@ class Listener:
         self.number = 0
         """The first signal; 0: none."""
         self.held = self.at_once = self.raised = False
-        """Whether a signal waits; whether it doesn't all the same; whether the main thread has raised it."""
+        """Whether a signal waits; whether it is raised nevertheless; whether the main thread has raised it."""
         self.forward: Callable[[int], None] | None = None
         self.deadline = math.inf
         self.find_store: Callable[[], Shared | None] = lambda: None
@@ -78,7 +81,7 @@ class Listener:
             end.setblocking(False)
 
     def start(self) -> None:
-        """Take the signals over."""
+        """Install handlers, and start the thread that receives signals."""
         self._environment = os.environ.get(LAUNCHER)
         os.environ[LAUNCHER] = str(os.getpid())
         self._before = {number: signal.signal(number, self.handle) for number in SIGNALS}
@@ -86,36 +89,38 @@ class Listener:
         threading.Thread(target=self._listen, daemon=True, name="acereason-signals").start()
 
     def stop(self) -> None:
-        """Give them back."""
+        """Restore the earlier handlers, and end the thread."""
         signal.set_wakeup_fd(self._wakeup_before)
         for number, handler in self._before.items():
             signal.signal(number, handler)
         os.environ.pop(LAUNCHER, None)
         if self._environment is not None:
             os.environ[LAUNCHER] = self._environment
-        self._wake.close()  # which ends the thread
+        # why: the thread ends when it reads nothing from the closed socket
+        self._wake.close()
 
     def handle(self, number: int, _: object) -> None:
-        """In the main thread."""
+        """Handle a signal in the main thread: raise Interrupted, unless signals are held or passed on."""
+        # why: after a failure it is a launcher's signal, for a rank that ends anyway
         if self.failure.status:
-            return  # a launcher's, for a rank that ends anyway
+            return
         self.number = self.number or number
         if self.forward is None and (self.at_once or not self.held) and not self.raised:
             self.raised = True
             raise Interrupted(self.number)
 
     def fail(self, error: Exception) -> None:
-        """Let the other ranks know that this one has failed."""
+        """Tell the other ranks that this one has failed."""
         if self.alone and not (self.number or self.failure.status):
             self.failure.begin(error)
 
     def end_if_failed(self) -> None:
-        """End the process where a rank has failed."""
+        """End the process if a rank has failed."""
         if self.failure.status:
             self.failure.end()
 
     def leave(self, interrupted: Interrupted) -> None:
-        """Say what there is to say, and see that the process ends."""
+        """Print what is saved and how to go on, and make sure that the process ends in time."""
         self.deadline = time.monotonic() + GRACE_SECONDS
         if interrupted.agreed:
             self._ask(lambda store, _: store.add(_READY, 1))
@@ -125,8 +130,9 @@ class Listener:
         kept = f": {interrupted.kept}" if interrupted.kept else ""
         tell(f"interrupted by {signal.Signals(interrupted.number).name}{kept}; to go on: {command}")
         self._told = True
+        # why: Lightning kills rank 0 when a rank that it has launched ends with another status
         if self._launched:
-            interrupted.code = 0  # Lightning kills rank 0 when a rank that it has launched ends with another status
+            interrupted.code = 0
 
     def _listen(self) -> None:
         while True:
@@ -162,14 +168,16 @@ class Listener:
     def _tell_others(self) -> None:
         told = self._ask(lambda store, _: (store.set(_KEY, str(self.number)), store.add(_HEARD, 1)))
         if told is None and self._launched:
-            os.kill(os.getppid(), self.number)  # rank 0, which has started this one
+            # why: without a store yet, rank 0, which has started this process, is reached by the signal itself
+            os.kill(os.getppid(), self.number)
 
     def _hear_others(self) -> None:
         number = self._ask(lambda store, _: int(store.get(_KEY)) if store.check([_KEY]) else None)
         if number is not None:
             self._begin(number)
             self._ask(lambda store, _: store.add(_HEARD, 1))
-            signal.pthread_kill(threading.main_thread().ident or 0, number)  # its handler does the rest
+            # why: only a signal interrupts the main thread; its handler does the rest
+            signal.pthread_kill(threading.main_thread().ident or 0, number)
 
     def _hear_of_failures(self) -> None:
         if not self.alone:
@@ -179,17 +187,19 @@ class Listener:
             self.failure.end()
 
     def _wait_for_others(self, counter: str) -> None:
-        """Stay until every rank is counted: rank 0 takes the store with it, each its connections to the others."""
+        """Wait until every rank is counted, but no longer than three looks."""
+        # why: rank 0 takes the store with it when it ends, and each rank its connections to the others
         deadline = time.monotonic() + 3 * _HEARING_SECONDS
         while self._ask(lambda store, ranks: store.add(counter, 0) < ranks) and time.monotonic() < deadline:
             time.sleep(0.05)
 
     def _ask(self, question: Callable[[Any, int], T]) -> T | None:
-        """An answer of the ranks' store; None where there is none."""
+        """Call a function with the ranks' store and their number; return None if there is no store."""
         try:
             self._shared = self._shared or self.find_store()
             return question(*self._shared) if self._shared else None
-        except (RuntimeError, ValueError):  # torch's, of a store whose rank has left
+        # why: torch raises these when the rank that holds the store has ended
+        except (RuntimeError, ValueError):
             self._shared, self.find_store = None, lambda: None
             return None
 
@@ -203,13 +213,14 @@ class Listener:
 
 
 def tell(line: str) -> None:
-    """One line on stderr, by rank 0; past Python's buffers, whose locks the main thread may hold."""
+    """Write one line to stderr, on rank 0 only."""
     if all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID", "NODE_RANK")):
+        # why: past Python's buffers, whose locks the main thread may hold
         os.write(2, f"{line}\n".encode(errors="replace"))
 
 
 def with_flags(command: list[str], flags: dict[str, str]) -> list[str]:
-    """The command line with these flags at its end, and none of them before.
+    """Return the command line with these flags at its end, and removed before.
 
     Example:
         >>> with_flags(["run.py", "fit", "--ckpt_path", "old.ckpt"], {"--ckpt_path": "last"})
@@ -221,5 +232,5 @@ def with_flags(command: list[str], flags: dict[str, str]) -> list[str]:
 
 
 def is_launched() -> bool:
-    """Whether Lightning's launcher in rank 0 has started this process."""
+    """Return whether Lightning's launcher in rank 0 has started this process."""
     return os.environ.get("LOCAL_RANK", "0") != "0" and os.environ.get(LAUNCHER) == str(os.getppid())

@@ -1,4 +1,4 @@
-r"""Texts of a configuration that hold `${` itself.
+r"""Support for texts of a configuration that contain `${` literally.
 
 OmegaConf's escape for it, `\${`, lasts through one resolution, and each class of a config is resolved once more within
 the one that holds it. Between reading and use another text stands for it, which no resolution touches.
@@ -15,14 +15,16 @@ _MODE = "omegaconf+"
 
 
 def read_literals() -> None:
-    """From now on the parser's files may hold the escape."""
+    """Let the parser accept the escape in files from now on."""
     set_omegaconf_loader(_MODE)
     load = get_loader(_MODE)
+    # why: an earlier command line of this process may have done it already
     if getattr(load, "__module__", "") == __name__:
-        return  # by an earlier command line of this process
+        return
 
     def loaded(text: str) -> Any:
-        if _ESCAPED in text:  # before the loader takes what follows it for a key
+        # why: first, since the loader would take the text after `${` for a key
+        if _ESCAPED in text:
             text = yaml.safe_dump(replaced(yaml_load(text), _ESCAPED, _STANDS_IN))
         return load(text)
 
@@ -30,17 +32,17 @@ def read_literals() -> None:
 
 
 def kept(args: list[str]) -> list[str]:
-    """A command line with the escapes in its flags kept."""
+    """Return a command line with the escapes in its flags replaced by the text that stands for them."""
     return [arg.replace(_ESCAPED, _STANDS_IN) for arg in args]
 
 
 def meant(config: Any) -> Any:
-    """A parsed configuration with the texts that were meant."""
+    """Return a parsed configuration with `${` in place of the text that stands for it."""
     return replaced(config, _STANDS_IN, _MEANT) if _STANDS_IN in str(config).replace("\\\\", "\\") else config
 
 
 def replaced(value: Any, old: str, new: str) -> Any:
-    """A value in whose texts, at any depth, one is replaced by another."""
+    """Return the value with `old` replaced by `new` in its texts, at any depth."""
     if isinstance(value, str):
         return value.replace(old, new)
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""One writer at a time: locks that their process's end opens, however it ends."""
+"""Locks of folders that the end of their process opens, however it ends, so that one process at a time writes there."""
 
 import contextlib
 import errno
@@ -18,51 +18,55 @@ from typing import IO, Any
 from acereason.errors import UserError
 
 LOCK = ".lock"
-"""File in a locked folder; says who holds it, and is gone when nobody does."""
+"""Name of the file in a locked folder that names its holder; it is removed when the lock is released."""
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
-"""What file systems without locks answer, such as Lustre without its option flock."""
+"""Errors of file systems without locks, such as Lustre without its option flock."""
 _BEAT_SECONDS = 10.0
-"""Between two signs of life that a holder gives by the time of its lock."""
+"""Seconds between two signs of life, by which a holder renews the time of its lock file."""
+# why: an hour is more than the clocks of two machines differ by
 _OLD_SECONDS = 3600.0
-"""Without a sign of life after which a holder has ended, whatever the clocks of two machines say."""
+"""Seconds without a sign of life after which a holder counts as ended without a closer look."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """The process that a lock names."""
+    """The process that a lock file names."""
 
     pid: int
     host: str
+    # why: the host's name alone doesn't do: containers on one machine have names of their own, and share the kernel
     boot: str
-    """Of the machine, since it was last started: containers on it share it, and have names of their own."""
+    """The machine's boot id: new at each start of its kernel."""
+    # why: process ids are used again
     born: str
-    """When the process began, in the kernel's ticks: a number of a process comes again."""
+    """Start of the process, in the kernel's ticks."""
+    # why: the copy of a folder has the text of its lock, but another inode, and so no holder
     inode: int
-    """Of the lock: a copy of a folder has another one, and no holder."""
+    """Inode of the lock file."""
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether it is, or was, on another machine."""
+        """Whether the process is, or was, on another machine."""
         return self.boot != _boot() and self.host != socket.gethostname()
 
     @property
     def is_alive(self) -> bool:
-        """Whether this machine still has the process."""
+        """Whether the process still runs on this machine."""
         return self.boot == _boot() and self.born == _born(self.pid)
 
 
 class Lock:
     """Keeps other processes from a folder.
 
-    The kernel opens it when the process ends, by SIGKILL too, and children of the process don't keep it. Where the
-    kernel can't tell, because the holder is on another machine, its signs of life do.
+    The kernel opens it when the process ends, even by SIGKILL, and children of the process don't keep it. If the kernel
+    can't tell, because the holder is on another machine, the holder's signs of life decide.
 
     Args:
-        folder: what is locked; it must be there.
-        key: what names the folder, for the refusal.
+        folder: the folder to lock; it must exist.
+        key: the setting that names the folder, for the refusal.
     """
 
     def __init__(self, folder: Path, key: str) -> None:
@@ -72,7 +76,7 @@ class Lock:
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """The lock file."""
         return self.folder / LOCK
 
     @property
@@ -84,10 +88,10 @@ class Lock:
         """Lock the folder until `release`.
 
         Returns:
-            the holder that has ended without opening it, if there is one.
+            the holder before, if it has ended without releasing the lock; else None.
 
         Raises:
-            UserError: another process holds it, and is named; or nothing can be written there.
+            UserError: another process holds it, and is named; or the folder can't be written.
         """
         try:
             file = self._open()
@@ -100,29 +104,30 @@ class Lock:
         return before
 
     def check(self) -> None:
-        """Raise a UserError where another process holds it, which is named; nothing changes."""
+        """Raise a UserError that names the process which holds the lock, if another does; change nothing."""
         if self.path.exists() and is_lock(self.path):
             with self.path.open("rb") as file:
                 self._refuse_living(file, hold(file, self._refusal(_read(file))))
 
     def release(self) -> None:
-        """Open the lock, and leave nothing of it. Does nothing where this process doesn't hold it."""
+        """Open the lock and remove its file. Does nothing if this process doesn't hold it."""
         file, self._file = self._file, None
         _HELD.discard(self)
         self._ended.set()
         if file is not None:
+            # why: somebody may have removed the file, and another process made its own at this path
             if _is_at(file, self.path):
                 self.path.unlink()
             file.close()
 
     def forget(self) -> None:
-        """Leave the lock to the parent, in a process that was forked."""
+        """Leave the lock to the parent; called in a process that was forked."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
     def _open(self) -> IO[bytes]:
-        """The lock's file, locked where the file system can, and still at its path."""
+        """Open and lock the lock file, and return it once it is the one at its path."""
         if self.path.exists() and not is_lock(self.path):
             raise UserError(f"{self.key}: {self.path} is no lock of ours; move it elsewhere, or name another folder")
         while True:
@@ -135,23 +140,25 @@ class Lock:
                 raise
             if _is_at(file, self.path):
                 return file
-            file.close()  # its holder has just removed it
+            # why: between opening and locking its holder has removed it: a lock of a removed file keeps nobody out
+            file.close()
 
     def _begin(self, file: IO[bytes]) -> Holder | None:
-        """Write down this process; the one before it."""
+        """Write this process into the lock file and return the holder that it named before, if it had not released."""
         try:
             before = _read(file)
             file.truncate(0)
             me = Holder(os.getpid(), socket.gethostname(), _boot(), _born(os.getpid()), _inode(file))
             file.write(json.dumps(asdict(me)).encode() + b"\n")
-        except OSError:  # a full disk
+        except OSError:
+            # why: on a full disk an empty lock file would stay, and name nobody
             self.path.unlink()
             file.close()
             raise
         return before if before and before.inode == me.inode else None
 
     def _refuse_living(self, file: IO[bytes], can_lock: bool) -> None:
-        """Raise where the holder that the file names lives, as far as the kernel doesn't know."""
+        """Raise a UserError if the holder that the file names is alive, in cases that the kernel's lock can't tell."""
         named = _read(file)
         if named is None or named.inode != _inode(file):
             return
@@ -159,14 +166,15 @@ class Lock:
             raise UserError(self._refusal(named))
 
     def _gives_signs(self, file: IO[bytes]) -> bool:
-        """Whether a holder on another machine lives: looks at the lock for as long as some signs take."""
+        """Return whether a holder on another machine is alive; watches the lock file for three signs of life."""
         seen = os.fstat(file.fileno()).st_mtime
         if time.time() - seen > _OLD_SECONDS:
             return False
         end = time.monotonic() + 3 * _BEAT_SECONDS
         while time.monotonic() < end:
             time.sleep(_BEAT_SECONDS / 4)
-            with self.path.open() as again:  # opened anew: a network file system asks its server then
+            # why: opened anew, since a network file system asks its server for the time then
+            with self.path.open() as again:
                 if os.fstat(again.fileno()).st_mtime != seen:
                     return True
         return False
@@ -177,16 +185,17 @@ class Lock:
 
     def _beat(self, file: IO[bytes]) -> None:
         while not self._ended.wait(_BEAT_SECONDS):
-            with contextlib.suppress(OSError, ValueError):  # a sign that gets lost is followed by another
+            # why: a sign of life that fails is followed by another
+            with contextlib.suppress(OSError, ValueError):
                 os.utime(file.fileno())
 
 
 _HELD: set[Lock] = set()
-"""By this process."""
+"""Locks that this process holds."""
 
 
 def is_lock(path: Path) -> bool:
-    """Whether a file of a lock's name is one, and not something else of the same name."""
+    """Return whether a file of a lock's name is one: empty, or with the beginning of a JSON object."""
     try:
         return path.is_file() and path.read_bytes()[:1] in (b"", b"{")
     except OSError:
@@ -198,7 +207,7 @@ def locked(folder: Path, key: str) -> Iterator[None]:
     """Make a folder, and keep other processes from it until the block ends.
 
     Raises:
-        UserError: another process is in its block; names it. `key` is what names the folder.
+        UserError: another process is in such a block; names it. `key` is the setting that names the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = Lock(folder, key)
@@ -210,7 +219,7 @@ def locked(folder: Path, key: str) -> Iterator[None]:
 
 
 def hold(file: IO[Any], refusal: str) -> bool:
-    """Lock an open file until it is closed, by the end of the process if by nothing else.
+    """Lock an open file until it is closed, at the latest by the end of the process.
 
     Returns:
         whether the file system has locks.
@@ -231,7 +240,7 @@ def hold(file: IO[Any], refusal: str) -> bool:
 
 
 def _forget_all() -> None:
-    """An open file is shared with forked children, and a lock lasts as long as any of them."""
+    # why: forked children share an open file, and its lock lasts as long as any of them has it open
     for lock in list(_HELD):
         lock.forget()
     _HELD.clear()
@@ -241,7 +250,7 @@ os.register_at_fork(after_in_child=_forget_all)
 
 
 def _read(file: IO[bytes]) -> Holder | None:
-    """Who is named in the file; None where that is nobody, or half a name."""
+    """Return the holder that the file names; None if it is empty, or a kill has left half a text."""
     file.seek(0)
     try:
         return Holder(**json.loads(file.read()))
@@ -268,7 +277,8 @@ def _boot() -> str:
 
 
 def _born(pid: int) -> str:
-    """When a process of this machine began; nothing where there is none."""
+    """Return the start of a process of this machine, in the kernel's ticks; an empty text if there is none."""
+    # why: split behind the last bracket: a program's name, in brackets, may hold blanks; the start is field 22
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:

@@ -1,4 +1,4 @@
-"""Lightning's loggers, begun late and gone on with."""
+"""Late start of Lightning's loggers, when a run's folder begins, and their continuation when a run resumes."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -14,13 +14,14 @@ from acereason.files import write_atomically
 
 
 def begin_loggers(trainer: pl.Trainer, loggers: Sequence[Logger], step: int) -> None:
-    """Give the loggers to the trainer and open what they write to, as Lightning does before it sets up the data.
+    """Give the loggers to the trainer and open their files, as Lightning does before it sets up the data.
 
     Args:
-        step: updates before; where there are some, rows that are logged again leave metrics.csv.
+        step: updates before this start; metrics.csv loses the rows of later ones, which are logged again.
     """
     trainer.loggers = list(loggers)
-    for logger in sorted(loggers, key=lambda each: not isinstance(each, WandbLogger)):  # as Lightning's order
+    # why: WandbLogger first, as in Lightning's own order
+    for logger in sorted(loggers, key=lambda each: not isinstance(each, WandbLogger)):
         if isinstance(logger, CSVLogger) and trainer.is_global_zero:
             with _rows_kept(logger, step):
                 _ = logger.experiment
@@ -29,13 +30,13 @@ def begin_loggers(trainer: pl.Trainer, loggers: Sequence[Logger], step: int) -> 
 
 
 def identities(loggers: Sequence[Logger]) -> dict[str, str]:
-    """What the services of loggers call this run, by logger."""
+    """Return the ids of this run at the loggers' services, by the logger's class."""
     found = {type(logger).__name__: _identity(logger) for logger in loggers}
     return {name: identity for name, identity in found.items() if identity}
 
 
 def identify(loggers: Sequence[Logger], known: dict[str, Any]) -> None:
-    """Let loggers go on with the runs that their services have, where the config doesn't name one."""
+    """Let loggers continue the known runs of their services, unless the config names another."""
     for logger in loggers:
         identity = known.get(type(logger).__name__)
         if identity and isinstance(logger, WandbLogger) and logger.version is None:
@@ -52,9 +53,11 @@ def _identity(logger: Logger) -> str | None:
 
 @contextmanager
 def _rows_kept(logger: CSVLogger, step: int) -> Iterator[None]:
-    """CSVLogger deletes the metrics.csv that it finds: give it back those of the updates before."""
+    """Keep the rows of metrics.csv from before `step` while the block opens the logger."""
+    # why: CSVLogger deletes the metrics.csv that it finds
     path = Path(logger.log_dir, "metrics.csv")
-    aside = path.with_name(".metrics.csv")  # what a kill between these lines leaves is found here
+    # why: a fixed name: the file that a kill between these lines leaves is found at the next start
+    aside = path.with_name(".metrics.csv")
     if path.exists():
         path.replace(aside)
     yield
@@ -67,7 +70,8 @@ def _rows_kept(logger: CSVLogger, step: int) -> Iterator[None]:
 
 
 def _stays(row: dict[str, str], step: int) -> bool:
-    """Whether a row was logged before the checkpoint: evaluations count the updates behind them."""
+    """Return whether a row was logged before the checkpoint of `step`."""
+    # why: an evaluation is logged at the number of updates before it, an update at its own number, from 0
     evaluation = any(value for name, value in row.items() if name.startswith("eval/"))
     return int(row["step"]) < step + evaluation
 

@@ -1,4 +1,4 @@
-"""What a step's rollouts say about it, under the names that TensorBoard shows."""
+"""Metrics of a step's rollouts, under the names that loggers show."""
 
 from dataclasses import dataclass
 from math import isfinite
@@ -9,8 +9,9 @@ from acereason.types import Group, Rollout
 
 
 @dataclass
+# why: without its tokens a rollout is small enough to send to every rank
 class _Row:
-    """One rollout without its tokens: small enough to send to every rank."""
+    """The numbers of one rollout that metrics need."""
 
     status: str
     reward: float | None
@@ -31,7 +32,7 @@ def _row(rollout: Rollout) -> _Row:
 
 
 def rollout_metrics(groups: list[Group]) -> dict[str, float]:
-    """Rewards and responses of the step, over all ranks; at least one rollout. Advantages must have been assigned.
+    """Return metrics of the step's rewards and responses, over all ranks. There must be a rollout, and advantages.
 
     reward/mean and reward/std: of the rewards as the overlong policy left them, which are those that the gradient saw;
     a masked response counts with its verdict, an error not at all. reward/correct: share of all rollouts that the

@@ -1,7 +1,6 @@
-"""What libraries raise for a user's mistake, as the line that a UserError says.
+"""Translation of libraries' exceptions for a user's mistake into UserErrors of one line.
 
-Only kinds that a config, a file or the machine causes are here. Whatever else is raised is a bug, and keeps its
-traceback.
+Only kinds that a config, a file or the machine causes are here. Any other exception is a bug, and keeps its traceback.
 """
 
 import errno
@@ -40,16 +39,17 @@ _MACHINE = {
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENFILE: "the machine has no more files to open; end other processes",
 }
-"""Errors of the operating system that no program can mend, and what a person can."""
+"""Errors of the operating system that a user has to mend, and the advice for each."""
 _LIGHTNINGS = ("fit", "validate", "test", "calibrate", "preflight")
 """Verbs whose keys are below their name in the parsed configuration."""
+# why: torch's writer raises a RuntimeError instead of an OSError
 _TORCH_WRITES = re.compile(r"PytorchStreamWriter failed|inline_container|basic_ios::clear")
-"""What torch says instead of an OSError where a file that it writes can't be."""
+"""Messages of torch when it can't write a file."""
 
 
 @contextmanager
 def as_user_errors() -> Iterator[None]:
-    """Raise a UserError for each exception of the block that is a mistake; any other goes on as it is."""
+    """Raise a UserError for an exception of the block that is a user's mistake; any other passes as it is."""
     try:
         yield
     except Exception as error:
@@ -60,7 +60,7 @@ def as_user_errors() -> Iterator[None]:
 
 
 def mistake(error: BaseException) -> str | None:
-    """The line about a mistake, or None where it is none."""
+    """Return the line about a user's mistake; None for any other exception."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, OmegaConfBaseException):
@@ -88,7 +88,7 @@ def _is_misconfiguration(error: BaseException) -> bool:
 
 
 def plain_key(key: str) -> str:
-    """A key of the whole configuration as it is written on the command line.
+    """Return a key of the whole configuration as it is written on the command line.
 
     Example:
         >>> plain_key("fit.data.init_args.sources.sums.path")
@@ -99,13 +99,13 @@ def plain_key(key: str) -> str:
 
 
 def _below_a_verb(key: str) -> bool:
-    """Whether the key is one of Lightning's verbs' parsers, whose first part is the verb."""
+    """Return whether the key is from the parser of one of Lightning's verbs, which puts the verb first."""
     verb, _, rest = key.partition(".")
     return verb in _LIGHTNINGS and rest.partition(".")[0] in ("trainer", "model", "data", "seed_everything")
 
 
 def _reference(error: OmegaConfBaseException) -> str:
-    """About `${...}` in a value."""
+    """Return the line about a `${...}` in a value that can't be resolved."""
     key, told = plain_key(error.full_key or ""), first_line(error)
     if variable := re.search(r"Environment variable '(.*)' not found", told):
         name = variable[1]

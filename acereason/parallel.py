@@ -1,4 +1,4 @@
-"""A function over many items in several processes, with the results in the order of the items."""
+"""Mapping of a function over many items in several processes, with the results in the order of the items."""
 
 import multiprocessing
 from collections import deque
@@ -21,7 +21,7 @@ _shared: Any = None
 def in_order(
     function: Callable[[Any, Item], Result], shared: Any, items: Iterable[Item], workers: int
 ) -> Iterator[Result]:
-    """`function(shared, item)` of every item; `shared` reaches each process once. One worker is this process."""
+    """Yield `function(shared, item)` of every item; `shared` is sent to each process once. One worker: this process."""
     if workers == 1:
         yield from (function(shared, item) for item in items)
         return
@@ -30,13 +30,16 @@ def in_order(
         pending: deque[Future[Result]] = deque()
         try:
             for item in items:
-                with shielded():  # it starts the processes
+                # why: the first submits start the processes, which a signal must not leave half started
+                with shielded():
                     pending.append(pool.submit(_call, function, item))
+                # why: bounded, so that neither items nor results of a large data set pile up in memory
                 if len(pending) > 2 * workers:
                     yield pending.popleft().result()
             yield from (future.result() for future in pending)
         except Interrupted:
-            for process in multiprocessing.active_children():  # the pool would wait for the end of what it has begun
+            # why: the pool would wait until its workers have finished the items that they have begun
+            for process in multiprocessing.active_children():
                 process.kill()
             raise
 
@@ -52,7 +55,7 @@ def _call(function: Callable[[Any, Any], Any], item: Any) -> Any:
 
 
 def progress(items: Sequence[Item], what: str) -> Iterator[Item]:
-    """The items, with a bar and the time that is left on a terminal."""
+    """Yield the items; on a terminal show a progress bar with the remaining time."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -1,4 +1,4 @@
-"""Where a config puts a run: one folder, whatever the loggers, or one line that says what to set."""
+"""The folder that a config gives to a run: one folder, whatever its loggers, or one line that says what to set."""
 
 import re
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ class Place:
     """A folder that a config names for a run."""
 
     folder: Path
-    """The run's; of numbered versions the next."""
+    """The run's folder; of numbered versions the next."""
     key: str
-    """What to set for another one."""
+    """The setting that chooses another folder."""
     versions: dict[int, Path] | None = None
-    """Those that are there, the newest first, where the logger numbers them; None where it doesn't."""
+    """Existing versions by number, the newest first, if the logger numbers them; else None."""
 
 
 def place_of(loggers: Sequence[Logger], root: str) -> Place:
-    """The folder that loggers and `trainer.default_root_dir` name.
+    """Return the folder that loggers and `trainer.default_root_dir` name.
 
     It is that of the first logger which has one: TensorBoardLogger and CSVLogger write into `save_dir/name/version`,
-    and WandbLogger is given `save_dir/name/version` too, as far as they are set. Other loggers keep what they write
-    elsewhere: with them, and without a logger, it is `trainer.default_root_dir`.
+    and WandbLogger is given `save_dir/name/version` too, as far as they are set. Other loggers write elsewhere: with
+    them, and without a logger, it is `trainer.default_root_dir`.
     """
     for logger in loggers:
         place = _of_files(logger) or _of_wandb(logger)
@@ -41,13 +41,14 @@ def place_of(loggers: Sequence[Logger], root: str) -> Place:
 
 
 def settle(loggers: Sequence[Logger], place: Place, folder: Path) -> None:
-    """Let the loggers that number their versions write into this one."""
+    """Make the loggers that number their versions write into the version of this folder."""
     if place.versions is None:
         return
     number = next((n for n, there in place.versions.items() if there == folder), max(place.versions, default=-1) + 1)
     for logger in loggers:
         if _numbers(logger):
-            logger._version = number  # a logger that is made has no other way
+            # why: a private attribute, since a logger that has been made offers no other way
+            logger._version = number
 
 
 def _of_files(logger: Logger) -> Place | None:
@@ -66,14 +67,16 @@ def _of_files(logger: Logger) -> Place | None:
 def _of_wandb(logger: Logger) -> Place | None:
     if not isinstance(logger, WandbLogger):
         return None
-    named = [part for part in (logger._name, logger.version) if part]  # its .name is the project's
+    # why: `_name`, since WandbLogger's `.name` is the project's
+    named = [part for part in (logger._name, logger.version) if part]
     if not named:
         return None
     return Place(Path(_local(logger.save_dir or ".", "trainer.logger.save_dir"), *named), "trainer.logger.name")
 
 
 def _refuse_apart(loggers: Sequence[Logger], place: Place) -> None:
-    """Two folders can't be kept together: one of them would be that of another run."""
+    """Raise a UserError if another logger writes outside the run's folder."""
+    # why: of two folders that are numbered apart, one would soon be that of another run
     for logger in loggers:
         other = _of_files(logger)
         if other and place.folder not in (other.folder, *other.folder.parents):
@@ -88,7 +91,7 @@ def _numbers(logger: Logger) -> bool:
 
 
 def _at(logger: TensorBoardLogger | CSVLogger, number: int) -> str:
-    """The folder of a version, of a logger that numbers them."""
+    """Return the folder of a version of a logger that numbers them."""
     logger._version = number
     folder = logger.log_dir
     logger._version = None

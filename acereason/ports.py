@@ -1,40 +1,44 @@
-"""A TCP port that is still free when somebody listens at it seconds later."""
+"""Choice of a TCP port that will still be free when a server listens at it seconds later."""
 
 import random
 import socket
 from pathlib import Path
 
 _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
-_LOWEST, _HIGHEST = 10000, 65535  # below are those of known services
+# why: ports below are those of known services
+_LOWEST, _HIGHEST = 10000, 65535
 _TRIES = 100
 
 
 def lasting() -> int:
-    """A port that is free, outside those that the system gives to whoever asks for any.
+    """Return a free port outside the range from which the system gives ports to connections.
 
     Raises:
-        OSError: none was found.
+        OSError: no free port was found.
     """
     first, last = _given()
     ports = [*range(_LOWEST, min(first, _HIGHEST + 1)), *range(max(last + 1, _LOWEST), _HIGHEST + 1)]
-    ports = ports or [0]  # why: where the system gives all of them, one of those
-    for port in random.SystemRandom().sample(ports, min(_TRIES, len(ports))):  # two runs start at the same moment
+    # why: if the system's range leaves no port, 0 asks the system for any
+    ports = ports or [0]
+    # why: at random, since two runs may start at the same moment; not by the seed, which they may share
+    for port in random.SystemRandom().sample(ports, min(_TRIES, len(ports))):
         if free := _free(port):
             return free
     raise OSError(f"no free TCP port among {_TRIES} from {_LOWEST} on")
 
 
 def _given() -> tuple[int, int]:
-    """First and last port of connections that don't ask for one (ip(7))."""
+    """Return the first and last port that the system gives to connections without one of their own (ip(7))."""
     try:
         first, last = map(int, _RANGE.read_text().split())
-    except (OSError, ValueError):  # not Linux: the range of RFC 6335
+    # why: only Linux has the file; elsewhere the range is that of RFC 6335
+    except (OSError, ValueError):
         return 49152, 65535
     return first, last
 
 
 def _free(port: int) -> int:
-    """Its number, or that of any free one for 0; 0 where somebody is there."""
+    """Return the port, or any free one for 0; 0 if it is taken."""
     with socket.socket() as listener:
         try:
             listener.bind(("", port))

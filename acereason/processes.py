@@ -1,4 +1,4 @@
-"""What the system knows of processes."""
+"""Descendants of a process, and an end that leaves none of them."""
 
 import contextlib
 import os
@@ -7,10 +7,12 @@ from typing import NoReturn
 
 
 def descendants(parent: int) -> list[int]:
-    """Every process below this one; none where there is no /proc."""
+    """Return the ids of all descendants of a process; none without /proc."""
     children: dict[int, list[int]] = {}
     for name in os.listdir("/proc") if os.path.isdir("/proc") else []:
+        # why: entries of /proc that are no processes have no number, and a process may end before it is read
         with contextlib.suppress(OSError, ValueError), open(f"/proc/{int(name)}/stat") as file:
+            # why: split behind the last bracket: a program's name, in brackets, may hold blanks
             children.setdefault(int(file.read().rpartition(")")[2].split()[1]), []).append(int(name))
     found = [parent]
     for pid in found:
@@ -19,8 +21,9 @@ def descendants(parent: int) -> list[int]:
 
 
 def end_with_descendants(status: int) -> NoReturn:
-    """End this process by force, and every one below it."""
+    """Kill all descendants of this process and end it at once with this exit status."""
     for child in descendants(os.getpid()):
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
+    # why: not sys.exit, which in any thread but the main one would end that thread alone
     os._exit(status)

@@ -1,5 +1,5 @@
-"""How hard a problem is for whoever answered it, by the verdicts on the answers: `predict`, `test` and `curate` write
-it in the same words, and a stage of RL takes a range of it."""
+"""Difficulty of a problem for the model that answered it, by the verdicts on its answers: `predict`, `test` and
+`curate` write it in the same columns, and a stage of RL takes a range of it."""
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 COLUMNS = ("judged", "pass_rate", "difficulty", "mean_tokens")
-"""Names of what is written."""
+"""Names of the written columns."""
 
 
 @dataclass
@@ -24,13 +24,13 @@ class Rating:
 
     correct: int = 0
     judged: int = 0
-    """Correct and wrong ones; the verifier failed on the others, or there is no ground truth."""
+    """Correct and wrong responses; for the others the verifier failed, or there is no ground truth."""
     responses: int = 0
     tokens: int = 0
-    """Of all responses together."""
+    """Tokens of all responses together."""
 
     def add(self, status: str | None, tokens: int) -> None:
-        """One response, cut ones included."""
+        """Count one response; truncated ones count, too."""
         self.correct += status == "correct"
         self.judged += status in ("correct", "wrong")
         self.responses += 1
@@ -52,12 +52,12 @@ class Rating:
         return self.tokens / self.responses if self.responses else None
 
     def columns(self) -> dict[str, Any]:
-        """As it is written."""
+        """Return the columns as they are written."""
         return {name: getattr(self, name) for name in COLUMNS}
 
 
 def ratings_of(responses: Iterable[tuple[Key, str | None, int]]) -> dict[Key, Rating]:
-    """The problems' ratings, from responses: (problem, status, tokens)."""
+    """Return the problems' ratings from (problem, status, tokens) of each response."""
     found: dict[Key, Rating] = {}
     for key, status, tokens in responses:
         found.setdefault(key, Rating()).add(status, tokens)

@@ -1,4 +1,4 @@
-"""`recipe`: several runs in order, each its own process; Figure 2 of the paper as one file."""
+"""The `recipe` verb runs several verbs in order, each in its own process; Figure 2 of the paper as one file."""
 
 import contextlib
 import json
@@ -25,7 +25,7 @@ class Step:
     """One run of the recipe."""
 
     name: str
-    """Names its log and its mark."""
+    """Name of the step, and of its log and its mark."""
     verb: str
     """A verb of run.py."""
     config: str | None = None
@@ -34,7 +34,7 @@ class Step:
     """Further command-line arguments, such as `--model.group_size=4` or the folder of a run."""
 
     def arguments(self) -> list[str]:
-        """What follows `python run.py`."""
+        """Return the command line after `python run.py`."""
         config = [] if self.config is None else ["--config", self.config]
         return [self.verb, *config, *self.overrides]
 
@@ -60,10 +60,12 @@ def _run_step(step: Step, folder: Path, number: str) -> None:
     mark, log = folder / f"{step.name}.done.json", folder / f"{step.name}.log"
     started = folder / f"{step.name}.started.json"
     if mark.exists():
+        # why: what is there came of other settings, and the steps after it would build on it
         if json.loads(mark.read_text()) != asdict(step):
             raise UserError(f"steps.{step.name}: changed since it finished; delete {mark} to run it again")
         print(f"== step {step.name} ({number}): finished before, skipped", flush=True)
         return
+    # why: a step that has changed since it started would resume a run of other settings, and so starts anew
     resumes = step.verb == "fit" and started.exists() and json.loads(started.read_text()) == asdict(step)
     arguments = step.arguments() + (["--ckpt_path", "auto"] if resumes else [])
     print(f"== step {step.name} ({number}): run.py {shlex.join(arguments)}", flush=True)
@@ -72,6 +74,7 @@ def _run_step(step: Step, folder: Path, number: str) -> None:
     finished.unlink(missing_ok=True)
     with log.open("ab") as file:
         status = _run_logged([sys.executable, str(_RUN), *arguments], file, marks.environment(finished))
+    # why: status 0 alone doesn't say that the verb has finished: a library may end the process with it
     if status or not finished.exists():
         raise _unfinished(step, status, log)
     finished.unlink()
@@ -81,7 +84,7 @@ def _run_step(step: Step, folder: Path, number: str) -> None:
 
 
 def _unfinished(step: Step, status: int, log: Path) -> BaseException:
-    """Why a step isn't finished. Status 0 alone doesn't say that it is."""
+    """Return the exception that says why a step isn't finished."""
     ended_by = status - 128 if status > 128 else -status
     if number := signals.received() or (ended_by if ended_by in signals.SIGNALS else 0):
         interrupted = signals.Interrupted(number)
@@ -92,8 +95,8 @@ def _unfinished(step: Step, status: int, log: Path) -> BaseException:
 
 
 def _run_logged(command: list[str], log: BinaryIO, environment: dict[str, str]) -> int:
-    """Run a command, its output on screen and in the log. On a terminal it is given one too, so that progress bars
-    work. Signals are passed on to it."""
+    """Run a command with its output on screen and in the log, pass signals on to it, and return its exit status."""
+    # why: with a terminal of its own the command shows progress bars, as it would without us
     read, write = _terminal() if sys.stdout.isatty() else os.pipe()
     process: subprocess.Popen | None = None
 
@@ -103,10 +106,13 @@ def _run_logged(command: list[str], log: BinaryIO, environment: dict[str, str]) 
 
     with signals.forwarded(send), open(read, "rb", buffering=0) as output:
         process = subprocess.Popen(command, stdout=write, stderr=write, env={**os.environ, **environment})
+        # why: as long as this process has the other end open, reading never comes to an end
         os.close(write)
-        if number := signals.received():  # while it was started
+        # why: a signal that came while the command was started has not been passed on
+        if number := signals.received():
             send(number)
-        with contextlib.suppress(OSError):  # which is how a terminal says that nobody writes to it any more
+        # why: a terminal that nobody writes to any more answers with an error, not with an end of file
+        with contextlib.suppress(OSError):
             while data := output.read(65536):
                 log.write(data)
                 log.flush()
@@ -115,7 +121,7 @@ def _run_logged(command: list[str], log: BinaryIO, environment: dict[str, str]) 
 
 
 def _terminal() -> tuple[int, int]:
-    """Both ends of a terminal as large as this process's."""
+    """Open a pseudo-terminal of the size of this process's, and return both ends."""
     read, write = pty.openpty()
     termios.tcsetwinsize(write, termios.tcgetwinsize(1))
     return read, write

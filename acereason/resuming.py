@@ -1,4 +1,4 @@
-"""Which checkpoint a run goes on from, and in which folder."""
+"""Choice of the checkpoint that a run resumes from, and of its folder."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from acereason.runs import is_run
 
 
 def checkpoint_of(place: Place, ckpt_path: str | None) -> Path | None:
-    """The checkpoint that is meant, whole as far as can be seen.
+    """Return the checkpoint that `ckpt_path` means, undamaged as far as can be seen.
 
     Args:
-        place: where the config puts the run.
+        place: the folder that the config gives to the run.
         ckpt_path: a path; `last`, the newest of a run that exists; `auto`, the same if there is one, or the newest that
             is whole; None: none.
     """
@@ -32,7 +32,7 @@ def checkpoint_of(place: Place, ckpt_path: str | None) -> Path | None:
 
 
 def looked_at(place: Place, verb: str, ckpt_path: str | None) -> Path | None:
-    """The checkpoint that a verb without training is given; None: the model's own weights."""
+    """Return the checkpoint that a verb without training takes; None for the model's own weights."""
     if ckpt_path == "auto":
         raise UserError(f"ckpt_path: auto is for fit; {verb} takes last, or a path")
     checkpoint = checkpoint_of(place, ckpt_path)
@@ -42,14 +42,14 @@ def looked_at(place: Place, verb: str, ckpt_path: str | None) -> Path | None:
 
 
 def home_of(place: Place, checkpoint: Path | None) -> Path | None:
-    """The folder of the run that goes on: the one that holds its checkpoint; None where a run starts anew."""
+    """Return the folder of the run that holds the checkpoint, and so goes on; None if a run starts anew."""
     if checkpoint is None:
         return None
     return next((folder for folder in _folders(place) if folder.resolve() in checkpoint.resolve().parents), None)
 
 
 def _folders(place: Place) -> list[Path]:
-    """Those that an earlier call may have left."""
+    """Return the folders that an earlier run may have left."""
     return [place.folder] if place.versions is None else list(place.versions.values())
 
 

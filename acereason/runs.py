@@ -1,4 +1,4 @@
-"""A run's folder: marked as a run's, kept from other processes while in use, and never a folder of anything else."""
+"""A run's folder: it is marked, locked while in use, and never one that holds anything but a run's files."""
 
 import json
 import os
@@ -40,7 +40,7 @@ _FILES = {
     *("metrics.csv", "metrics.jsonl", "samples.jsonl", "filtered.jsonl", "groups.jsonl", "health.jsonl"),
     *("samples", "results.json", "results.md"),
 }
-"""What runs without a mark have left in their folders, beside TensorBoard's events."""
+"""Files that runs without a mark have left in their folders, beside TensorBoard's events."""
 
 
 class RunFolder:
@@ -49,22 +49,23 @@ class RunFolder:
     Between `claim` and `release` no other process can claim it. Nothing in it changes before `begin`.
 
     Args:
-        folder: by the config.
-        key: what to set for another one.
-        verb: what runs.
-        goes_on: whether what is there is gone on with; otherwise an earlier run is moved aside.
+        folder: the folder that the config names.
+        key: the setting that chooses another folder.
+        verb: the verb that runs.
+        goes_on: whether an earlier run in the folder is continued; otherwise it is moved aside.
     """
 
     def __init__(self, folder: Path, key: str, verb: str, goes_on: bool) -> None:
         self.folder, self.key, self.verb, self.goes_on = folder, key, verb, goes_on
         try:
-            self.path = folder.resolve()  # a link stays a link: what it leads to is the run's
+            # why: a link stays where it is: the folder that it leads to is the run's, and is moved aside
+            self.path = folder.resolve()
         except (OSError, RuntimeError) as error:
             raise UserError(f"{key}: {folder} is a link that leads nowhere") from error
         self._lock = Lock(self.path, key)
 
     def check(self) -> None:
-        """Raise where the folder is not one that a run may have, or can't be written."""
+        """Raise a UserError if a run may not have the folder, or can't write it."""
         refuse_shared(self.folder, self.key)
         self._refuse_if(self.path.exists() and not self.path.is_dir(), "is no folder")
         self._refuse_if(self.folder.is_symlink() and not self.path.parent.is_dir(), "is a link that leads nowhere")
@@ -82,21 +83,22 @@ class RunFolder:
             self._check_movable()
 
     def refuse_in_use(self) -> None:
-        """Raise where another process has claimed the folder; nothing changes."""
+        """Raise a UserError if another process has claimed the folder; change nothing."""
         self._lock.check()
 
     def claim(self) -> None:
-        """Keep other processes from the folder, where there is one."""
+        """Lock the folder if it exists."""
         if self.path.exists():
             self._take()
 
     def begin(self) -> None:
-        """Move an earlier run aside, unless it is gone on with, and mark the folder."""
+        """Move an earlier run aside, unless it is continued, and mark the folder."""
         try:
             aside = self._set_aside() if self._lock.held and self._moves_aside else None
             try:
                 self._mark()
-            except OSError:  # a full disk
+            except OSError:
+                # why: on a full disk the earlier run gets its name back, as if nothing had happened
                 self._put_back(aside)
                 raise
         except OSError as error:
@@ -106,21 +108,21 @@ class RunFolder:
             rank_zero_info(f"{told}; to resume a run, give --ckpt_path last")
 
     def note(self, **values: Any) -> None:
-        """Add to the mark."""
+        """Add values to the mark."""
         write_json(self.path / MARK, self.mark | values)
 
     @property
     def mark(self) -> dict[str, Any]:
-        """What the mark says; nothing where there is none."""
+        """Content of the mark; {} if there is none."""
         return read_mark(self.path) or {}
 
     @property
     def is_copy(self) -> bool:
-        """Whether the folder is the copy of a run's, and not the one that was marked."""
+        """Whether the folder is a copy of the one that was marked."""
         return bool(self.mark) and self.mark.get("inode") != self.path.stat().st_ino
 
     def release(self) -> None:
-        """Let other processes in."""
+        """Unlock the folder."""
         self._lock.release()
 
     @property
@@ -142,15 +144,17 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         if not self._lock.held:
             self._take()
+            # why: the folder did not exist at `claim`: another run may have made, used and left it since
             self._refuse_if(is_marked(self.path), "was taken by another run meanwhile")
         write_json(self.path / MARK, self.mark | _beginning(self.verb, self.path))
 
     def _set_aside(self) -> Path:
-        """Nothing is lost: an earlier run in the same folder is renamed."""
+        """Rename an earlier run in the same folder, so that nothing is lost, and return its new path."""
         aside = next(
             path for n in count(1) if not os.path.lexists(path := self.path.with_name(f"{self.path.name}~{n}"))
         )
         self.path.rename(aside)
+        # why: the lock file has moved with the folder, and would stay in the earlier run
         self._lock.folder = aside
         self._lock.release()
         self._lock = Lock(self.path, self.key)
@@ -168,7 +172,7 @@ class RunFolder:
 
 
 class TemporaryFolder:
-    """The folder of `trainer.fast_dev_run`, which leaves nothing; on other ranks than the first none."""
+    """The folder of `trainer.fast_dev_run`, which is removed at the end; on ranks other than the first None."""
 
     def __init__(self, is_writer: bool) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="acereason-")) if is_writer else None
@@ -180,7 +184,7 @@ class TemporaryFolder:
 
 
 def refuse_shared(folder: Path, key: str) -> None:
-    """Raise where a folder is everybody's: one that a process works in, or a user lives in, or one above."""
+    """Raise a UserError if a folder is the working folder, the home or the temporary folder, or holds one of them."""
     temporary = Path(tempfile.gettempdir())
     names = {"the working folder": Path.cwd(), "your home": Path.home(), "the temporary folder": temporary}
     for name, shared in names.items():
@@ -192,7 +196,7 @@ def refuse_shared(folder: Path, key: str) -> None:
 
 
 def foreign(folder: Path, verb: str) -> list[str]:
-    """Names of what a folder holds that is no run's of the verb: none where it is empty."""
+    """Return the names in a folder that are not from a run of the verb; none if it is empty."""
     if not folder.is_dir() or is_marked(folder) and is_run(folder, verb):
         return []
     names = sorted(entry.name for entry in folder.iterdir() if not _is_ours(entry))
@@ -201,12 +205,12 @@ def foreign(folder: Path, verb: str) -> list[str]:
 
 
 def _is_ours(entry: Path) -> bool:
-    """Whether it is a lock, or a mark that a kill left half written."""
+    """Return whether a file is a lock, or a mark that a kill has left half written."""
     return entry.name.startswith(f".{MARK}.") or (entry.name == LOCK and is_lock(entry))
 
 
 def read_mark(folder: Path) -> dict[str, Any] | None:
-    """What a run has marked its folder with; None where there is no such mark."""
+    """Read the mark of a run in its folder; None if there is none."""
     try:
         mark = json.loads((folder / MARK).read_text())
     except (OSError, ValueError):
@@ -215,12 +219,13 @@ def read_mark(folder: Path) -> dict[str, Any] | None:
 
 
 def is_marked(folder: Path) -> bool:
-    """Whether a run has marked the folder."""
+    """Return whether a run has marked the folder."""
     return read_mark(folder) is not None
 
 
 def is_run(folder: Path, verb: str) -> bool:
-    """Whether a folder is that of a run of the verb; runs of before there were marks are known by their files."""
+    """Return whether a folder is that of a run of the verb."""
+    # why: runs from before there were marks are known by their files
     mark = read_mark(folder)
     if mark is not None:
         return mark.get("verb") == verb or verb == "fit"
@@ -237,7 +242,7 @@ def _is_lightnings(config: Path) -> bool:
 
 
 def runs_within(folder: Path) -> Iterator[Path]:
-    """Folders of other runs below a folder."""
+    """Yield the folders of other runs below a folder, without those inside another."""
     for path, names, _ in os.walk(folder):
         inner = Path(path)
         if inner != folder and (is_marked(inner) or is_run(inner, "fit")):

@@ -1,4 +1,4 @@
-"""The configuration as a run's folder keeps it."""
+"""The configuration that is saved in a run's folder, with the checkpoint that starts it again."""
 
 from pathlib import Path
 
@@ -7,19 +7,20 @@ from jsonargparse import Namespace
 
 
 def look_config(config: Namespace, checkpoint: str | None) -> Namespace:
-    """What looks at the same checkpoint again: `last` may be another one by then."""
+    """Return the configuration that looks at the same checkpoint again."""
     saved = config.clone()
+    # why: the path in place of `last`, which may be another checkpoint by then
     saved["ckpt_path"] = checkpoint
     return saved
 
 
 def saved_config(config: Namespace, folder: Path) -> Namespace:
-    """What starts the run in `folder` again: the checkpoint of another run that it began with is part of that, those of
-    its own that it went on from are not.
+    """Return the configuration that starts the run in `folder` again: it keeps a checkpoint of another run that the run
+    began with, but no checkpoint of its own that it resumed from.
 
     Args:
-        config: of the call that writes it.
-        folder: the run's, with the config.yaml of the call before, if there was one.
+        config: configuration of the call that writes it.
+        folder: the run's folder, with the config.yaml of the call before, if there was one.
     """
     given = config.get("ckpt_path")
     goes_on = given in ("last", "auto") or (given is not None and folder.resolve() in Path(given).resolve().parents)

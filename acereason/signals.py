@@ -1,7 +1,7 @@
 """Signals that ask a verb to end: SIGTERM, SIGINT (Ctrl-C) and SIGUSR1 (SLURM's warning before its time limit).
 
 A verb ends at once: `Interrupted` is raised in its main thread. Where that would spoil something (`hold`), the signal
-waits until somebody asks for it (`received`).
+waits until the code asks for it (`received`).
 """
 
 import contextlib
@@ -40,16 +40,17 @@ def _described(error: Exception) -> tuple[int, str]:
 
 @contextlib.contextmanager
 def listening(command: list[str], alone: bool, describe: Describe = _described) -> Iterator[None]:
-    """Hear signals while the context lasts. A verb that was told to end leaves it by `Interrupted`, and no other way.
-    Where a rank has failed, none leaves it: all end inside.
+    """Handle signals while the context lasts. A verb that was told to end leaves it by `Interrupted` only. If a rank
+    has failed, no rank leaves it: all end inside.
 
     Args:
         command: the verb's command line.
         alone: whether the process is the verb's alone, so that it may be ended by force.
-        describe: the exit status for an exception, and what a person is told of it.
+        describe: returns the exit status for an exception, and the text about it for the user.
     """
     global _listener
-    if threading.current_thread() is not threading.main_thread():  # Python handles signals in no other
+    # why: Python handles signals in the main thread only
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
     _listener = listener = Listener(command, alone, describe)
@@ -57,7 +58,8 @@ def listening(command: list[str], alone: bool, describe: Describe = _described) 
     try:
         yield
         listener.end_if_failed()
-        ignore()  # from here on the verb is done
+        # why: the verb is done, and a signal from here on must not make it look interrupted
+        ignore()
         if listener.number:
             raise Interrupted(listener.number)
     except Interrupted as interrupted:
@@ -68,42 +70,44 @@ def listening(command: list[str], alone: bool, describe: Describe = _described) 
         listener.end_if_failed()
         if not listener.number:
             raise
-        caused = Interrupted(listener.number)  # another rank has left, or a library made this of it
+        # why: after a signal an exception is its consequence: another rank has left, or a library has translated it
+        caused = Interrupted(listener.number)
         caused.kept = f"it ended with: {next(iter(str(error).splitlines()), type(error).__name__)}"
         _leave(listener, caused)
         raise caused from None
     finally:
         _listener = None
-        if not alone:  # otherwise the process ends now, and its end is watched over
+        # why: a process that is the verb's alone ends now, and the listener watches that it does
+        if not alone:
             listener.stop()
 
 
 def failed(error: Exception) -> None:
-    """Let the other ranks know that this one has failed, before it undoes what it has begun; they end when it does."""
+    """Tell the other ranks that this one has failed, before it cleans up; they end when it does."""
     if _listener:
         _listener.fail(error)
 
 
 def received() -> int:
-    """The signal that the verb has had; 0: none."""
+    """Return the number of the signal that the verb has received; 0: none."""
     return _listener.number if _listener else 0
 
 
 def hold() -> None:
-    """From now on a signal waits for whoever asks `received`, but for `at_once`."""
+    """Make signals wait from now on until `received` is called, except inside `at_once`."""
     if _listener:
         _listener.held, _listener.deadline = True, math.inf
 
 
 def leave_in_time() -> None:
-    """From now on the process has `GRACE_SECONDS` to end."""
+    """Force the end of the process in `GRACE_SECONDS` from now, unless it ends before."""
     if _listener:
         _listener.deadline = time.monotonic() + GRACE_SECONDS
 
 
 @contextlib.contextmanager
 def at_once() -> Iterator[None]:
-    """A signal, one that has come before included, breaks off what is in this context by an Interrupted."""
+    """Let a signal, even one that has come before, end this context by an Interrupted."""
     if _listener is None:
         yield
         return
@@ -120,7 +124,8 @@ def at_once() -> Iterator[None]:
 
 @contextlib.contextmanager
 def shielded() -> Iterator[None]:
-    """A signal waits for the end of this context: a child process that is half started says so with a traceback."""
+    """Make signals wait for the end of this context."""
+    # why: a child process that is interrupted while it starts prints a traceback
     if _listener is None or _listener.held:
         yield
         return
@@ -136,7 +141,7 @@ def shielded() -> Iterator[None]:
 
 @contextlib.contextmanager
 def forwarded(send: Callable[[int], None]) -> Iterator[None]:
-    """Signals are given to `send` and raise nothing: a child ends by them, and this process when the child has."""
+    """Give signals to `send` and raise nothing: a child ends by them, and this process after the child."""
     if _listener is None:
         yield
         return
@@ -148,18 +153,19 @@ def forwarded(send: Callable[[int], None]) -> Iterator[None]:
 
 
 def share(find_store: Callable[[], Shared | None], end_ranks: Callable[[float], None]) -> None:
-    """Let ranks tell each other.
+    """Let ranks tell each other of signals.
 
     Args:
-        find_store: their store and how many they are, once they have one.
-        end_ranks: gives the ranks that this process has started so many seconds to end, and then ends them.
+        find_store: returns their store and their number, or None before there is a store.
+        end_ranks: gives the ranks that this process has started so many seconds to end, and then kills them.
     """
     if _listener:
         _listener.find_store, _listener.end_ranks = find_store, end_ranks
 
 
 def ignore() -> None:
-    """Leave it to others when this process ends: Ctrl-C, `timeout` and SLURM reach a run's child processes too."""
+    """Ignore the signals that end a verb, in a child process whose parent decides when it ends."""
+    # why: Ctrl-C, `timeout` and SLURM reach a run's child processes too
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
@@ -170,11 +176,13 @@ def _leave(listener: Listener, interrupted: Interrupted) -> None:
 
 
 def _forget() -> None:
-    """In a forked child: it must not write into its parent's socket, and Ctrl-C is its parent's affair."""
+    """Reset the signal handling in a forked child."""
     global _listener
     if _listener is not None:
         _listener = None
+        # why: a child must not write into its parent's socket
         signal.set_wakeup_fd(-1)
+        # why: Ctrl-C reaches the child too, but its parent decides when it ends
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         for number in (signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, signal.SIG_DFL)

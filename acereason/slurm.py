@@ -1,4 +1,4 @@
-"""SLURM starts a job again that its time limit has ended."""
+"""Requeueing of a SLURM job that has reached its time limit."""
 
 import os
 import signal
@@ -9,9 +9,9 @@ from acereason.listener import tell
 
 
 def requeue(number: int, command: list[str]) -> None:
-    """Queue this job again, where SLURM has warned it of its end (`sbatch --signal=USR1@90`) and it would resume.
+    """Queue this job again if SLURM has warned it of its end (`sbatch --signal=USR1@90`) and it would resume.
 
-    Nothing here must fail the run, which has saved what it had: what goes wrong is told in a line.
+    It never raises: the run has saved its state, and a failure to requeue is printed in one line.
     """
     job = os.environ.get("SLURM_JOB_ID")
     if number != signal.SIGUSR1 or job is None or os.environ.get("SLURM_PROCID", "0") != "0":
@@ -19,6 +19,7 @@ def requeue(number: int, command: list[str]) -> None:
     if "fit" in command and not _resumes(command):
         tell(f"job {job} is not queued again: it would start anew; give its command --ckpt_path auto")
         return
+    # why: one task of an array has the array's own number as its job id, by which all tasks would be requeued
     if "SLURM_ARRAY_JOB_ID" in os.environ:
         job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     try:

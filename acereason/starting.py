@@ -1,4 +1,4 @@
-"""How a verb of Lightning's starts: in which folder, from which checkpoint, and when it first writes."""
+"""Start of Lightning's verbs: their folder, their checkpoint, and the moment when they first write."""
 
 from pathlib import Path
 
@@ -22,10 +22,10 @@ from acereason.trainer import Trainer
 
 
 def start_fit(trainer: Trainer, ckpt_path: str | None) -> str | None:
-    """Settle the folder of a fit and where it starts; nothing is written yet.
+    """Choose the folder of a fit and the checkpoint that it resumes from; write nothing yet.
 
     Args:
-        trainer: not yet running.
+        trainer: one that does not run yet.
         ckpt_path: a path; `last`, the newest of a run that exists; `auto`, the same if there is one; None: start anew.
 
     Returns:
@@ -45,7 +45,7 @@ def start_fit(trainer: Trainer, ckpt_path: str | None) -> str | None:
 
 
 def start_look(trainer: Trainer, verb: str, ckpt_path: str | None) -> str | None:
-    """Settle the folder of a `validate` or `test` that looks at a run: beside the run's.
+    """Choose the folder of a `validate` or `test` that looks at a run: beside the run's.
 
     Returns:
         the checkpoint that it looks at, or None.
@@ -58,12 +58,13 @@ def start_look(trainer: Trainer, verb: str, ckpt_path: str | None) -> str | None
     checkpoint = looked_at(place, verb, ckpt_path)
     run = home_of(place, checkpoint) or place.folder
     _hold(trainer, place, RunFolder(run.with_name(f"{run.name}-{verb}"), place.key, verb, goes_on=False))
-    trainer.waiting_loggers = []  # why: their place is the run's own folder, which a look leaves as it is
+    # why: their place is the run's own folder, which a look leaves as it is
+    trainer.waiting_loggers = []
     return str(checkpoint) if checkpoint else None
 
 
 def start_evaluation(trainer: Trainer, ckpt_path: str | None) -> str | None:
-    """Settle the folder of an evaluation, which goes on with the samples that it holds."""
+    """Choose the folder of an evaluation, which continues with the samples that it holds."""
     if trainer.fast_dev_run:
         _start_dev_run(trainer, ckpt_path)
         return None
@@ -82,27 +83,31 @@ def _start_dev_run(trainer: Trainer, ckpt_path: str | None) -> None:
 
 
 def _hold(trainer: Trainer, place: Place, run: RunFolder) -> None:
-    """Check the folder and keep others from it; keep the loggers, which open their files at once, from the trainer."""
+    """Check and claim the run's folder, and hold the loggers back until it begins."""
     run.check()
     if trainer.is_global_zero:
         run.claim()
     trainer.run = run
     settle(trainer.loggers, place, run.folder)
+    # why: Lightning opens the loggers' files at once, before data and model have proved good
     trainer.waiting_loggers, trainer.loggers = trainer.loggers, [DummyLogger()] if trainer.loggers else []
     _name_checkpoints(trainer, run.folder)
+    # why: the folder must have begun before any other callback writes into it
     first = [callback for callback in trainer.callbacks if isinstance(callback, Begin)]
     trainer.callbacks = first + [callback for callback in trainer.callbacks if callback not in first]
 
 
 def _name_checkpoints(trainer: Trainer, folder: Path | None) -> None:
-    """Lightning's own checkpoint callback, which it adds where a config has none, has other rules for its folder."""
+    """Put Lightning's own checkpoints into the run's folder, unless the config names another."""
+    # why: Lightning adds its callback if a config has none, with other rules for its folder
     for callback in trainer.callbacks:
         if isinstance(callback, ModelCheckpoint) and callback.dirpath is None and folder:
             callback.dirpath = str(folder / CHECKPOINTS)
 
 
 def _agree(trainer: Trainer) -> None:
-    """Raise where ranks have found different things on what should be one disk."""
+    """Raise a UserError if ranks have found different folders or checkpoints."""
+    # why: on several machines without a shared disk each would look at its own
     run = _held(trainer)
     found = (str(run.folder), str(trainer.ckpt_path))
     for folder, checkpoint in gather([found]):
@@ -111,18 +116,19 @@ def _agree(trainer: Trainer) -> None:
 
 
 def _held(trainer: Trainer) -> RunFolder:
-    """The run's folder; there is no other where a run begins one: fast_dev_run has no such callback."""
+    # why: the only other kind is that of fast_dev_run, for which Lightning has no such callback
     assert isinstance(trainer.run, RunFolder)
     return trainer.run
 
 
 class Begin(SaveConfigCallback):
-    """Begins the run's folder when data, model and checkpoint have proved good, as the first that writes; config.yaml
-    in it is the whole configuration."""
+    """Begins the run's folder when data, model and checkpoint have proved good, before any other writer, and writes the
+    whole configuration into its config.yaml."""
 
     @override
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        pass  # Lightning's own writes here, before the model is built
+        # why: Lightning's own method writes config.yaml here, before the model is built
+        pass
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -140,6 +146,7 @@ class Begin(SaveConfigCallback):
     def _begin(self, trainer: Trainer) -> None:
         _agree(trainer)
         failure = self._begin_folder(trainer) if trainer.is_global_zero else None
+        # why: broadcast, so that all ranks raise where the first one failed, and none waits for it
         if failure := trainer.strategy.broadcast(failure):
             raise UserError(failure)
         begin_loggers(trainer, trainer.waiting_loggers, trainer.global_step)
@@ -147,9 +154,10 @@ class Begin(SaveConfigCallback):
             _held(trainer).note(loggers=identities(trainer.loggers))
 
     def _begin_folder(self, trainer: Trainer) -> str | None:
-        """What keeps it from beginning."""
+        """Begin the folder and save the configuration; return the message of a UserError, or None."""
         run = _held(trainer)
         try:
+            # why: a copied run would log into the runs of the original at the loggers' services
             known = run.mark.get("loggers", {}) if run.goes_on and not run.is_copy else {}
             run.begin()
         except UserError as error:

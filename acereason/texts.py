@@ -1,4 +1,4 @@
-r"""Text of models, servers and users where it leaves Python, which may hold half a surrogate pair; UTF-8 can't.
+r"""Output of texts of models, servers and users, which may hold half a surrogate pair, which UTF-8 can't encode.
 
 One rule: JSON has it as its escape, `\ud83d`, which reads back the same; anything else (parquet, pages, TensorBoard)
 has U+FFFD in its place. A terminal shows what it can't print as an escape.
@@ -14,22 +14,22 @@ _HALF = re.compile("[\ud800-\udfff]")
 
 
 def to_json(value: Any, **settings: Any) -> str:
-    r"""JSON in one line that is readable in any script, and UTF-8 whatever the texts in it hold.
+    r"""Serialize a value as JSON in one line that is readable in any script, and always encodable as UTF-8.
 
     Args:
-        value: what to write.
-        settings: of `json.dumps`.
+        value: the value to serialize.
+        settings: further arguments of `json.dumps`.
 
     Example:
         >>> print(to_json({"π": "\ud83d"}))
         {"π": "\ud83d"}
     """
-    # outside of its strings JSON is ASCII, so that an escape is right wherever a half is found
+    # why: outside of its strings JSON is ASCII, so that an escape is right wherever a half is found
     return _HALF.sub(lambda found: rf"\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False, **settings))
 
 
 def without_halves(value: Any) -> Any:
-    """The value with U+FFFD for each half of a pair, in texts at any depth; pairs that were cut in two are joined."""
+    """Return the value with U+FFFD for each half of a surrogate pair, in texts at any depth; whole pairs are joined."""
     if isinstance(value, str):
         whole = value.isascii() or not _HALF.search(value)
         return value if whole else value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
@@ -41,13 +41,15 @@ def without_halves(value: Any) -> Any:
 
 
 def one_line(text: str, limit: int = 500) -> str:
-    """The text on one line, cut where it is longer."""
+    """Return the text on one line, cut to `limit` characters."""
+    # why: cut first, so that a text of megabytes is not split whole; to four times, since runs of blanks shrink
     text = " ".join(text[: 4 * limit].split())
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
 def forgiving_streams() -> None:
-    """Let stdout and stderr print what their encoding doesn't have as an escape; else a terminal ends a run."""
+    """Make stdout and stderr print characters that their encoding lacks as escapes."""
+    # why: on a terminal without UTF-8 a character of a response would end the run
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""Lightning's Trainer with the verbs that need one and that Lightning lacks."""
+"""Lightning's Trainer with further verbs that need one: `calibrate` and `preflight`."""
 
 import subprocess
 import time
@@ -28,14 +28,14 @@ _TEMPERATURES = [0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 1.0, 1.1, 1.2]
 
 
 class Trainer(pl.Trainer):
-    """Lightning's Trainer, its methods being the verbs of run.py."""
+    """Lightning's Trainer, whose methods are verbs of run.py."""
 
     planned: Planned
-    """What the config asks for, where `preflight` runs on less."""
+    """Resources that the config asks for, where `preflight` runs on fewer."""
     run: RunFolder | TemporaryFolder | None = None
     """The folder that it writes into, decided once; None before, and for verbs that have none."""
     waiting_loggers: list[Logger]
-    """Those of the config until the folder begins."""
+    """The config's loggers until the folder begins."""
 
     def __init__(self, *args: Any, inference_mode: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, inference_mode=inference_mode, **kwargs)
@@ -66,7 +66,8 @@ class Trainer(pl.Trainer):
         try:
             return super()._run(*args, **kwargs)
         except Exception as error:
-            signals.failed(error)  # why here: what Lightning undoes now may wait for ranks that wait for this one
+            # why: here: Lightning's cleanup, which follows, may wait for ranks that wait for this one
+            signals.failed(error)
             raise
 
     def _end_ranks(self, seconds: float) -> None:
@@ -97,10 +98,10 @@ class Trainer(pl.Trainer):
         truncated responses are masked, that of all responses stands beside it.
 
         Args:
-            temperatures: what to try.
+            temperatures: temperatures to try.
             stage: stage whose problems and response budget are taken; null: the first.
-            problems: how many of them.
-            rollouts: responses of each.
+            problems: number of problems.
+            rollouts: responses to each problem.
             target: entropy in nats.
             output: folder of `calibration.json` and `calibration.png`; null: `calibration` beside the run's folder.
             ckpt_path: checkpoint whose policy is calibrated; null: `model.pretrained`.
@@ -110,10 +111,12 @@ class Trainer(pl.Trainer):
             raise UserError(f"stage: no {stage!r} under data.stages; there are {sorted(datamodule.stages)}")
         if min(temperatures, default=0) <= 0 or problems < 1 or rollouts < 1:
             raise UserError("temperatures, problems, rollouts: must be above 0, and at least one of each")
-        masks = datamodule.stages[stage].overlong in (None, "mask")  # null leaves it to Overlong, which masks
+        # why: null leaves it to the callback Overlong, which masks by default
+        masks = datamodule.stages[stage].overlong in (None, "mask")
         folder = Path(output) if output else self._beside("calibration")
         datamodule.calibration = Calibration(sorted(temperatures), stage, problems, rollouts, masks, folder)
-        self.logger = None  # it logs nothing, and a logger would begin the run's folder or write into it
+        # why: it logs nothing, and a logger would begin the run's folder or write into it
+        self.logger = None
         trials = self.predict(model, datamodule=datamodule, ckpt_path=ckpt_path) or []
         if self.is_global_zero:
             title = f"stage {stage}: {problems} problems x {rollouts} responses"
@@ -122,7 +125,7 @@ class Trainer(pl.Trainer):
             print(f"{calibration.verdict(trials, target)}; the curve is {folder / 'calibration.png'}")
 
     def _beside(self, name: str) -> Path:
-        """A folder beside the run's."""
+        """Return a folder beside the run's."""
         place = place_of(self.loggers, self.default_root_dir)
         refuse_shared(place.folder, place.key)
         return place.folder.parent / name

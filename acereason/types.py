@@ -1,15 +1,13 @@
-"""The data of one RL step: plain dataclasses, no behaviour beyond properties.
+"""The data of one RL step: plain dataclasses without behaviour beyond properties."""
 
-Nothing heavy is imported here, so that verifier processes can load these types in milliseconds. The dataclasses are not
-frozen: Lightning refuses to move frozen ones between devices.
-"""
-
+# why: nothing heavy is imported here, so that verifier processes load these types in milliseconds
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Task = Literal["math", "code"]
 
 
+# why: none of these is frozen: Lightning refuses to move frozen dataclasses between devices
 @dataclass
 class Tests:
     """The tests of a code problem, as `acereason.rewards.tests.parse_tests` makes them from a dataset's row.
@@ -45,7 +43,7 @@ class KeptTests:
     data: bytes
     """`Tests`, compressed."""
     outline: Tests
-    """The same with empty inputs, and without outputs and setup."""
+    """The same tests with empty inputs, and without outputs and setup."""
 
 
 @dataclass
@@ -104,7 +102,7 @@ class Verdict:
 
     status: Literal["correct", "wrong", "error"]
     detail: dict[str, Any] = field(default_factory=dict)
-    """What was extracted, which path decided, seconds, and for an error what happened."""
+    """The extracted answer, the path that decided, seconds, and for an error its reason."""
 
     @property
     def reward(self) -> float | None:
@@ -114,7 +112,7 @@ class Verdict:
 
 @dataclass
 class Rollout:
-    """A response with its verdict, and what the step makes of it."""
+    """A response with its verdict, and its part in the loss."""
 
     response: Response
     verdict: Verdict
@@ -146,7 +144,7 @@ class Group:
 
     @property
     def solved(self) -> bool:
-        """Whether every rollout is correct and has the reward of it: one that the overlong policy penalized has not."""
+        """Whether every rollout is correct and has a reward of 1; the overlong policy may have taken that away."""
         return all(rollout.reward == rollout.verdict.reward == 1.0 for rollout in self.rollouts)
 
 

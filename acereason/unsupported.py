@@ -1,4 +1,4 @@
-"""What of Lightning's Trainer does not go with modules that optimize by hand, in float32, over an FSDP2 mesh."""
+"""Refusal of settings of Lightning's Trainer that don't go with manual optimization, in float32, on an FSDP2 mesh."""
 
 import os
 import re
@@ -27,7 +27,8 @@ _CALLBACKS = {
 
 
 def check_trainer(settings: Mapping[str, Any], here: bool) -> None:
-    """Raise a UserError for a setting of the trainer that can't work; `here`: on this very machine."""
+    """Raise a UserError for a setting of the trainer that can't work. `here`: the run is on this machine, so that its
+    devices are checked, too."""
     if settings["accumulate_grad_batches"] != 1:
         raise UserError(
             "trainer.accumulate_grad_batches: must be 1, an update is one batch whatever its size; raise "
@@ -62,7 +63,8 @@ def _check_devices(accelerator: Any, devices: Any, here: bool) -> None:
 
 
 def check_engine_devices(devices: Any, engine: str) -> None:
-    """Raise a UserError where ranks would be on other GPUs than their engines: vLLM numbers its own from 0 on."""
+    """Raise a UserError if ranks would be on other GPUs than their engines."""
+    # why: vLLM numbers its devices from 0 on, whatever Lightning has chosen
     chosen = devices_of(devices)
     if engine == "VLLMEngine" and chosen is not None and chosen != list(range(len(chosen))):
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
@@ -74,7 +76,8 @@ def check_engine_devices(devices: Any, engine: str) -> None:
 
 
 def devices_of(devices: Any) -> list[int] | None:
-    """The devices that Lightning takes a value for a list of; None for a number, -1 and auto, which take the first.
+    """Return the devices that Lightning reads as a list from a value; None for a number, -1 and auto, which take the
+    first devices.
 
     Example:
         >>> devices_of("2,3"), devices_of([3]), devices_of("3,"), devices_of("3"), devices_of(-1)
@@ -111,7 +114,8 @@ def _check_classes(settings: Mapping[str, Any]) -> None:
 
 
 def _check_mesh(sizes: Mapping[str, Any]) -> None:
-    """Lightning's own sizes put the ranks of a machine along tensors, which this project does not cut."""
+    """Raise a UserError for sizes of the mesh that are not given, or that cut tensors."""
+    # why: Lightning's default sizes put the ranks of a machine along tensors, which this project does not cut
     for name in ("data_parallel_size", "tensor_parallel_size"):
         if not isinstance(sizes.get(name), int):
             raise UserError(
@@ -126,5 +130,5 @@ def _check_mesh(sizes: Mapping[str, Any]) -> None:
 
 
 def _class_of(value: Any) -> str:
-    """The name of the class that a value of the config asks for."""
+    """Return the name of the class that a value of the config asks for."""
     return str(value if isinstance(value, str) else value["class_path"]).rpartition(".")[2]

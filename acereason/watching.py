@@ -1,4 +1,4 @@
-"""What the callbacks that watch a run have in common."""
+"""Base class of the callbacks that watch a run's health."""
 
 from dataclasses import asdict
 from typing import Any
@@ -14,11 +14,11 @@ from acereason.hooks import run_folder
 
 
 class Watching(pl.Callback):
-    """Warns when rules say that the run looks ill, and writes the warnings to `health.jsonl` in the run's folder.
+    """Warns when rules find a run unhealthy, and writes the warnings to `health.jsonl` in the run's folder.
 
     Args:
         watch: the rules.
-        every_n_steps: how often they are applied.
+        every_n_steps: steps between two applications of the rules.
     """
 
     def __init__(self, watch: Watch, every_n_steps: int) -> None:
@@ -30,8 +30,10 @@ class Watching(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         path = run_folder(trainer) / "health.jsonl"
         if trainer.is_global_zero:
+            # why: a resumed run takes the steps after its checkpoint again, and would find the same again
             keep_rows_before(path, trainer.global_step)
-            path.touch()  # that it is empty says that nothing was wrong
+            # why: an empty file says that the run was watched and nothing was wrong
+            path.touch()
 
     @override
     def on_train_batch_end(
