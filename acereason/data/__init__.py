@@ -1,1 +1,1 @@
-"""Problems, prompts, and the loaders that hand them out."""
+"""Data modules of SFT, RL and evaluation: sources, problems, prompts, stages and loaders."""

@@ -20,7 +20,7 @@ _DIGITS = {1: (1, 1), 2: (2, 1), 3: (2, 2), 4: (3, 2)}
 
 @dataclass
 class Arithmetic:
-    """Which made-up problems to draw."""
+    """Settings of made-up math problems."""
 
     levels: list[int] = field(default_factory=lambda: [1])
     """Difficulty levels, 1 to 4, drawn in equal shares."""
@@ -30,7 +30,7 @@ class Arithmetic:
     """The two never share a problem: a hash of the problem decides where it belongs, one in five is held out."""
     mistakes: float = 0.0
     """Share of the worked solutions whose first sum is off by one, and all that follows from it: an imperfect teacher.
-    Answers are always right."""
+    Ground truths are always right."""
     seed: int = 0
     """Draws with other seeds may overlap within a split."""
 
@@ -40,7 +40,7 @@ class Arithmetic:
             raise UserError(f"{key}.levels: {sorted(unknown)} unknown; there are {sorted(_DIGITS)}")
 
     def rows(self) -> list[dict]:
-        """Rows with `id`, `statement`, `answer`, `solution` and `level`."""
+        """Return rows with `id`, `statement`, `answer`, `solution` and `level`."""
         rows: dict[str, dict] = {}
         for level, terms, slip in self._draws():
             statement = "+".join(map(str, terms))
@@ -54,6 +54,7 @@ class Arithmetic:
 
     def _draws(self) -> Iterator[tuple[int, list[int], int]]:
         generator = random.Random(derive_seed("arithmetic", self.seed, self.split))
+        # why: bounded: a level has a limited number of different problems, and `rows` may ask for more
         for draw in range(100 * self.size):
             level = self.levels[draw % len(self.levels)]
             terms = [generator.randrange(10 ** (n - 1), 10**n) for n in _DIGITS[level]]
@@ -61,12 +62,12 @@ class Arithmetic:
 
 
 def split_of(statement: str) -> str:
-    """The split that a problem belongs to, whatever seed drew it."""
+    """Return the split that a problem belongs to, whatever seed drew it."""
     return "heldout" if derive_seed("split", statement) % 5 == 0 else "train"
 
 
 def solution(terms: list[int], slip: int = 0) -> str:
-    r"""Worked steps for two terms: units, tens, their sum; then the boxed answer. `slip` is added to the first sum.
+    r"""Return worked steps for two terms: units, tens, their sum; then the boxed answer. `slip` changes the first sum.
 
     Example:
         >>> print(solution([47, 85]))

@@ -1,4 +1,4 @@
-"""Rows that can't be used, and what is told of them."""
+"""Rows of a source that can't be used, and the messages about them."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ from acereason.errors import UserError
 from acereason.types import Problem
 
 BadRows = Literal["error", "exclude"]
-"""What becomes of them."""
+"""Whether bad rows stop the run or are left out."""
 _SHOWN = 10
 
 
@@ -29,12 +29,13 @@ def refuse_bad_rows(bad: dict[str, str], total: int, key: str, bad_rows: BadRows
         raise UserError(f"{key}: {counted} rows can't be used: {told}; mend them, or set bad_rows: exclude")
     if len(bad) == total:
         raise UserError(f"{key}: none of the {total:,} rows can be used: {told}")
-    if rank() == 0:  # all ranks read the same rows
+    # why: all ranks read the same rows
+    if rank() == 0:
         print(f"{key}: {len(bad):,} of {total:,} rows excluded: {told}")
 
 
 def told_rows(bad: dict[str, str]) -> str:
-    """The first of {row id: reason}, in one line."""
+    """Return the first rows of {row id: reason} in one line, and the number of others."""
     shown = ", ".join(
         f"{row if row.isprintable() else repr(row)} ({reason})" for row, reason in list(bad.items())[:_SHOWN]
     )
@@ -42,7 +43,8 @@ def told_rows(bad: dict[str, str]) -> str:
 
 
 def refuse_twins(problems: list[Problem], key: str) -> None:
-    """Raise a UserError for two problems of one id, which seeds, samples and the easy filter refer to."""
+    """Raise a UserError for two problems with the same id."""
+    # why: seeds, samples and the easy filter refer to problems by their ids
     known: set[str] = set()
     for problem in problems:
         if problem.id in known:
@@ -53,5 +55,5 @@ def refuse_twins(problems: list[Problem], key: str) -> None:
 
 
 def printable(name: str) -> str:
-    """A row's id as it may stand in a line."""
+    """Return a row's id as it may stand in a line of output: quoted if it has unprintable characters."""
     return name if name.isprintable() else repr(name)

@@ -1,4 +1,4 @@
-"""What accuracy is measured on."""
+"""Benchmarks on which accuracy is measured, and the sampling of their responses."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from acereason.types import Sampling
 
 @dataclass(kw_only=True)
 class Draws:
-    """How many responses, and how they are drawn: the paper's values (4.1) but for n."""
+    """Number and sampling of the responses to a benchmark: the paper's values (4.1) but for n."""
 
     n: int = 1
     """Responses per problem."""
@@ -21,7 +21,7 @@ class Draws:
 
     @property
     def sampling(self) -> Sampling:
-        """How its responses are drawn."""
+        """Sampling of the benchmark's responses."""
         return Sampling(self.temperature, self.max_response_length, self.top_p)
 
 
@@ -35,7 +35,7 @@ class Benchmark(Draws):
 
 @dataclass
 class Measured(Draws):
-    """A benchmark of `EvaluationData`: where its problems come from, and how they are answered."""
+    """A benchmark of `EvaluationData`: the source of its problems, and the sampling of its responses."""
 
     source: Source
-    """Its problems."""
+    """Source of its problems."""

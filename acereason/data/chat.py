@@ -1,4 +1,4 @@
-"""The template of a run as the chat template of its exports, so that they are served with the prompts of training."""
+"""Conversion of a run's template to a chat template, so that its exports are served with the prompts of training."""
 
 import json
 import re
@@ -38,13 +38,15 @@ _MESSAGES = """\
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{- assistant -}}{%- endif -%}
 """
-"""What follows the texts of the template. Thoughts of earlier turns are left out, as by other reasoning models. A
-system message stands in for the template's own, or before the user's text where the layout has no place for it."""
+"""The part of the chat template after the definitions of its texts. Thoughts of earlier turns are left out, as by other
+reasoning models. A system message replaces the template's own, or comes before the user's text if the layout has no
+place for it."""
 
 
 def chat_template(template: Template) -> str:
-    """A chat template in Jinja. A message of the user is the whole instruction (the statement, and what `template.math`
-    or `template.code` says beside it): from messages alone nobody knows which of them is meant."""
+    """Return the template as a chat template in Jinja. A message of the user must be the whole instruction: the
+    statement, and the text of `template.math` or `template.code`."""
+    # why: messages alone don't tell a math problem from a code problem, so that the template can't add the instruction
     before, _, after = template.layout.partition("{user}")
     head, has_system, between = before.partition("{system}") if "{system}" in before else ("", "", before)
     after_system, user = _cut(between, re.compile(rf".*{re.escape(template.end)}\n*", re.DOTALL))
@@ -66,11 +68,12 @@ def chat_template(template: Template) -> str:
 
 
 def _cut(text: str, closing: re.Pattern[str]) -> tuple[str, str]:
-    """What closes a turn, and what begins the next; nothing closes where no end token does."""
+    """Split a text between two turns into the end of one, empty without an end token, and the start of the next."""
     found = closing.match(text)
     return (found[0], text[found.end() :]) if found else ("", text)
 
 
 def _literal(text: str) -> str:
-    """A string of Jinja's, which would read an escaped pair of surrogates as two characters."""
+    """Return a text as a string literal of Jinja."""
+    # why: unescaped: Jinja would read an escaped pair of surrogates as two characters
     return json.dumps(text, ensure_ascii=False)

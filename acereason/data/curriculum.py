@@ -1,4 +1,4 @@
-"""The curriculum as data: stages, and the plan of each epoch as a pure function of the plan before it."""
+"""The curriculum: stages, and the plan of each epoch as a pure function of the plan before it."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
@@ -20,12 +20,12 @@ CALLBACKS_OF = {
     "screen": ["EasyFilter"],
     "monitor": ["Plateau", "Evaluation"],
 }
-"""The callbacks that put a stage's setting in force."""
+"""The callbacks that apply each setting of a stage."""
 
 
 @dataclass
 class Stage:
-    """One entry of the curriculum. What is null is the model's own setting."""
+    """One stage of the curriculum. A null setting leaves the model's own."""
 
     sources: list[str] | dict[str, float]
     """Names under data.sources whose problems this stage trains on; or each with the share of its problems, above 0 and
@@ -46,7 +46,7 @@ class Stage:
     """Sampling temperature; the paper chooses it so that the temperature-adjusted entropy is about 0.3 (4.5.2). A list
     has one value for each epoch, the last for all that follow."""
     overlong: OverlongPolicy | None = None
-    """What becomes of truncated responses; null leaves it to callbacks.Overlong."""
+    """Treatment of truncated responses; null leaves it to callbacks.Overlong."""
     easy_filter: bool = False
     """From its second epoch on, leave out problems whose every rollout was correct the epoch before (3.2.3)."""
     keep_filtered: bool = False
@@ -100,7 +100,7 @@ class Stage:
                 raise UserError(f"{key}.sources.{source}: a share is above 0 and at most 1, not {share}")
 
     def check_callbacks(self, key: str, present: set[str]) -> None:
-        """Raise a UserError for a setting that no callback of the trainer would put in force, or that two would."""
+        """Raise a UserError for a setting that no callback of the trainer would apply, or that two would."""
         for name, callbacks in CALLBACKS_OF.items():
             for callback in callbacks if getattr(self, name) else []:
                 if callback not in present:
@@ -109,16 +109,16 @@ class Stage:
             raise UserError(f"{key}.temperature: TemperatureController moves it already; give one value, or none")
 
     def temperature_in(self, epoch: int) -> float | None:
-        """The stage's sampling temperature in its epoch of this number, from 0; None: the model's own."""
+        """Return the stage's sampling temperature in its epoch of this number, from 0; None for the model's own."""
         return _in_epoch(self.temperature, epoch)
 
     def group_size_in(self, epoch: int) -> int | None:
-        """The stage's rollouts of a prompt in its epoch of this number, from 0; None: the model's own."""
+        """Return the stage's rollouts of a prompt in its epoch of this number, from 0; None for the model's own."""
         return _in_epoch(self.group_size, epoch)
 
 
 def values_of(value: T | list[T] | None) -> list[T]:
-    """The values of a setting that may have one for each epoch."""
+    """Return the values of a setting that may have one for each epoch, as a list."""
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
@@ -129,7 +129,7 @@ def _in_epoch(value: T | list[T] | None, epoch: int) -> T | None:
 
 @dataclass
 class Plan:
-    """What one epoch trains on. It is decided when the epoch starts and saved with the checkpoint."""
+    """The stage and position of one epoch. It is decided when the epoch starts and saved with the checkpoint."""
 
     stage: str
     epoch: int
@@ -143,18 +143,19 @@ class Plan:
     stopped: bool = False
     """Whether the stage's stop rule has ended it before its steps and epochs are over."""
     without: int | None = None
-    """Evaluations in a row without a better policy, which patience makes a stop; None: nobody counts."""
+    """Evaluations in a row without a better policy; patience stops a stage by them; None: they are not counted."""
     best: str | None = None
     """Folder of the stage's best policy so far."""
     starts_from: str | None = None
-    """Folder of the policy that the stage starts from; None: it goes on with the one at hand."""
+    """Folder of the policy that the stage starts from; None: it continues with the current one."""
 
 
 def restored(state: dict[str, Any], stages: dict[str, Stage]) -> Plan:
-    """The plan of a checkpoint, under the stages as they are configured now: a patience may have been changed."""
+    """Return the plan of a checkpoint, under the stages as they are configured now."""
     plan = Plan(**state)
     if plan.stage not in stages:
         raise UserError(f"data.stages: the checkpoint is in stage {plan.stage!r}, which is not among them")
+    # why: a resumed run may have another patience, which stops the stage earlier or lets it go on
     if plan.without is not None:
         patience = stages[plan.stage].patience
         plan.stopped = patience is not None and plan.without >= patience
@@ -162,12 +163,12 @@ def restored(state: dict[str, Any], stages: dict[str, Stage]) -> Plan:
 
 
 def first_plan(stages: dict[str, Stage]) -> Plan:
-    """The plan of a run's first epoch."""
+    """Return the plan of a run's first epoch."""
     return Plan(next(iter(stages)), epoch=0, stage_epoch=0, stage_start=0, epoch_start=0)
 
 
 def next_plan(stages: dict[str, Stage], previous: Plan, epoch: int, step: int) -> Plan | None:
-    """The plan of the epoch that starts at global step `step`, or None when the last stage is done."""
+    """Return the plan of the epoch that starts at global step `step`, or None if the last stage is done."""
     if not stage_over(stages[previous.stage], previous, step, epochs=previous.stage_epoch + 1):
         return replace(previous, epoch=epoch, stage_epoch=previous.stage_epoch + 1, epoch_start=step)
     names = list(stages)
@@ -179,6 +180,6 @@ def next_plan(stages: dict[str, Stage], previous: Plan, epoch: int, step: int) -
 
 
 def stage_over(stage: Stage, plan: Plan, step: int, epochs: int) -> bool:
-    """Whether the plan's stage has ended at global step `step`, after so many whole epochs of it."""
+    """Return whether the plan's stage has ended at global step `step`, after `epochs` whole epochs of it."""
     enough_steps = stage.steps is not None and step - plan.stage_start >= stage.steps
     return plan.stopped or enough_steps or (stage.epochs is not None and epochs >= stage.epochs)

@@ -1,4 +1,4 @@
-"""The benchmarks of `test`: each a declarative entry, any subset of them, any n, any limit."""
+"""The benchmarks of the `test` verb: each is an entry of the config, of which a run takes any subset, n and limit."""
 
 from dataclasses import replace
 
@@ -16,13 +16,13 @@ from acereason.types import Problem, Sampling
 
 
 class EvaluationData(pl.LightningDataModule):
-    """Problems of benchmarks, templated and checked.
+    """Loads the problems of benchmarks, templated and checked.
 
     Args:
-        benchmarks: all that may be measured, by name.
-        only: names of those that are; null takes all.
+        benchmarks: all benchmarks, by name.
+        only: names of the benchmarks to measure; null takes all.
         n: responses per problem of each; null takes each benchmark's own.
-        limit: first problems of each; null takes all.
+        limit: number of each benchmark's first problems to take; null takes all.
         max_response_length: response budget of each, tokens; null takes each benchmark's own.
         template: the prompt's text.
         bad_rows: what to do with rows without a statement or an answer, with one that is no text or can't be parsed, or
@@ -62,18 +62,18 @@ class EvaluationData(pl.LightningDataModule):
         return self._problems[name]
 
     def benchmark_problems(self, name: str) -> list[Problem]:
-        """The problems of a benchmark."""
+        """Return the loaded problems of a benchmark."""
         return self._problems[name]
 
     def longest(self, sampling: Sampling) -> int:
-        """Tokens of the longest prompt and response that the loaded problems may come to."""
+        """Return the tokens that the longest prompt and response of the loaded problems may have together."""
         return max(
             max(len(problem.prompt_ids) for problem in self._problems[name]) + entry.max_response_length
             for name, entry in self.benchmarks.items()
         )
 
     def test_dataloader(self) -> Loader[None]:
-        """One batch without content: the module takes the benchmarks' problems itself."""
+        """Return a loader of one empty batch: the module takes the benchmarks' problems itself."""
         return Loader([[0] * world_size()], lambda _: None)
 
     val_dataloader = test_dataloader

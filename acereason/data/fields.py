@@ -1,11 +1,11 @@
-"""Which columns of public datasets, and of the generators' rows, hold what."""
+"""Columns of public datasets and of the generators' rows, by their meaning."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass
 class Fields:
-    """Which column holds what."""
+    """Names of a source's columns, by their meaning."""
 
     statement: str = "problem"
     """Column of the problem's text, or of messages, of which the user's is taken. A conversation in which the user
@@ -25,7 +25,7 @@ class Fields:
     remove_pattern: str | None = None
     """Regular expression whose matches are cut from the solution."""
     id: str | list[str] | None = None
-    """Column of a stable id, or several of which the first that is there is taken; null numbers the rows."""
+    """Column of a stable id, or several columns, of which the first that exists is taken; null numbers the rows."""
     difficulty: str | None = None
     """Column whose first number rates the problem ("Level 5" is 5); null where rows are not rated."""
     tests: list[str] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Fields:
     starter: str | None = None
     """Column of the code that a solution must start with; an empty value is none."""
     task: str | None = None
-    """Column that says math or code; null: all rows have the source's task."""
+    """Column that contains math or code; null: all rows have the source's task."""
     example: str | None = None
     """Column of assertions, the first of which is shown under the statement: it names the function to write."""
     date: str | None = None

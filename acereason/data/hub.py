@@ -1,8 +1,4 @@
-"""Datasets on the Hub, and folders that are laid out as one.
-
-JSON is read as files, by the reader of all JSON, since `datasets` infers types. A folder's files are read as files too:
-`datasets` keeps what it once read of a path and a subset, whatever is in the files now.
-"""
+"""Reading of datasets on the Hub, and of folders that are laid out as one."""
 
 import hashlib
 from pathlib import Path
@@ -19,12 +15,14 @@ from acereason.errors import UserError, first_line
 from acereason.files import read_json, write_json
 
 HUB = "hf://"
-"""What files on the Hub begin with."""
+"""Prefix of paths of files on the Hub."""
 _KINDS = {Json: "json", Parquet: "parquet", Arrow: "arrow"}
 
 
 def load_hub(name: str, subset: str | None, split: str, key: str) -> Dataset:
-    """The rows of a dataset on the Hub, or of a folder that is laid out as one."""
+    """Read the rows of a dataset on the Hub, or of a folder that is laid out as one."""
+    # why: JSON and folders are read as files, not by `datasets`: that infers types of JSON, and of a path and a subset
+    # it keeps what it once read, whatever is in the files now
     try:
         kind, files = _files(name, subset)
         if not kind:
@@ -42,7 +40,7 @@ def load_hub(name: str, subset: str | None, split: str, key: str) -> Dataset:
 
 
 def names_on_the_hub(path: str, key: str) -> list[str]:
-    """The files that an hf:// path or pattern names."""
+    """Return the files that an hf:// path or pattern names, sorted."""
     try:
         return sorted(resolve_pattern(path, base_path=""))
     except (OSError, ValueError, RuntimeError) as error:
@@ -50,13 +48,12 @@ def names_on_the_hub(path: str, key: str) -> list[str]:
 
 
 def downloaded(names: list[str]) -> list[Path]:
-    """Copies of files of the Hub, made once."""
+    """Return local copies of files on the Hub, which are downloaded once."""
     return [Path(name) for name in DownloadManager().download(names)]
 
 
 def _files(name: str, subset: str | None) -> tuple[str, dict[str, list[str]]]:
-    """What kind the files of a dataset are, and those of each split, where they are to be read as files; "" for others.
-    What was found of the Hub is known offline too."""
+    """Return the kind of a dataset's files and {split: files}, if it is to be read as files; else "" and {}."""
     if Path(name).is_dir():
         builder = load_dataset_builder(name, subset)
         kind = next((kind for known, kind in _KINDS.items() if isinstance(builder, known)), "")
@@ -68,6 +65,7 @@ def _files(name: str, subset: str | None) -> tuple[str, dict[str, list[str]]]:
         / "acereason"
         / f"hub-{hashlib.sha256(repr((name, subset)).encode()).hexdigest()[:32]}"
     )
+    # why: noted, so that a machine without network knows the files that `datasets` has cached
     try:
         builder = load_dataset_builder(name, subset)
     except ConnectionError:
@@ -86,7 +84,7 @@ def _by_split(builder: DatasetBuilder) -> dict[str, list[str]]:
 
 
 def _of_split(files: dict[str, list[str]], name: str, split: str, key: str) -> list[Path]:
-    """Copies of the files of one split."""
+    """Return local copies of the files of one split."""
     if split not in files:
         raise UserError(f"{key.rpartition('.')[0]}.split: {name} has no split {split!r}; there are {sorted(files)}")
     if others := [each for each in files[split] if not each.endswith(tuple(FORMATS))]:

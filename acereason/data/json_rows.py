@@ -1,8 +1,8 @@
-"""JSON files as rows of which nothing is lost: a table of the texts that the files have.
+"""Conversion of JSON files to a table that keeps every value as the file spells it.
 
 A column whose values are all texts, or null, holds them as they are. Any other holds the JSON of each value as the file
-spells it, and is read when a row is asked for: so an integer keeps all its digits, 0.10 its zero and 2024-08-01 its
-form, and columns may hold anything from row to row.
+spells it, and is parsed when a row is read: so an integer keeps all its digits, 0.10 its zero and 2024-08-01 its form,
+and columns may change their type from row to row.
 """
 
 import gzip
@@ -26,8 +26,8 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _OPEN = ("{", "[", ",")
 _MARK = "\ufeff"
 _TURNS = ("role", "from")
+# why: only the end of a value is wanted: `len` in place of int and float makes no number of its digits
 _QUICKLY = json.JSONDecoder(parse_int=len, parse_float=len)
-"""Numbers are not made: only where a value ends is asked."""
 _JSON = b"json columns"
 
 
@@ -38,12 +38,12 @@ class Decoded:
     columns: frozenset[str]
 
     def __call__(self, rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        """Some rows, by column."""
+        """Parse the cells of some rows, given by column."""
         return {name: [*map(_value, cells)] if name in self.columns else cells for name, cells in rows.items()}
 
 
 def json_columns(schema: pa.Schema) -> Decoded:
-    """Which columns of a written table hold JSON."""
+    """Return the transform for the columns of a written table that hold JSON."""
     return Decoded(frozenset(json.loads((schema.metadata or {}).get(_JSON, b"[]"))))
 
 
@@ -51,9 +51,10 @@ def write_rows(files: list[Path], target: Path) -> None:
     """Write the rows of .json and .jsonl files, compressed or not, as an Arrow stream.
 
     Raises:
-        ValueError: a file is no such file; names it, the row, and what is wrong.
+        ValueError: a file can't be read; names the file, the row, and what is wrong.
     """
     columns: dict[str, bool] = {}
+    # why: two passes: the columns, and which of them need JSON, are known only after the last row
     for path in files:
         for place, row in _told(path):
             _note(place, row, columns)
@@ -79,7 +80,7 @@ class _Text:
 
 
 def _told(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(place, row) of a file, with errors that name file and row."""
+    """Yield (place, row) of a file; errors name file and row."""
     where = "at its beginning"
     try:
         for text in _texts(path):
@@ -97,7 +98,7 @@ def _told(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 class _Refused(ValueError):
-    """What a row can't have, though JSON may."""
+    """An error of a row that is valid JSON but can't be read, such as a key that is there twice."""
 
     def __init__(self, reason: str, place: str = "") -> None:
         super().__init__(reason)
@@ -137,13 +138,14 @@ def _is_unicode(text: str) -> bool:
         return True
     try:
         text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, which stays an escape in the JSON
+    # why: half of a surrogate pair can't be Arrow's text; in a column of JSON it stays an escape
+    except UnicodeEncodeError:
         return False
     return True
 
 
 def _texts(path: Path) -> Iterator[_Text]:
-    """The rows of a file: a line each, or the members of a list, or of the one list that an object holds."""
+    """Yield the rows of a file: one a line, or the members of a list, or of the only list in an object."""
     with _opened(path) as file:
         lines = _lines(file)
         first = [*islice(lines, 2)]
@@ -161,7 +163,8 @@ def _texts(path: Path) -> Iterator[_Text]:
 
 def _lines(file: Iterable[bytes]) -> Iterator[_Text]:
     for number, line in enumerate(file, 1):
-        text = _decoded(line, f"line {number}").lstrip(_MARK)  # joined files have marks in the middle
+        # why: files that were joined have byte order marks in the middle
+        text = _decoded(line, f"line {number}").lstrip(_MARK)
         if text.strip():
             yield _Text(text, f"line {number}")
 
@@ -175,14 +178,15 @@ def _decoded(data: bytes, place: str) -> str:
 
 
 def _opened(path: Path) -> BinaryIO:
-    """A file to read, decompressed where its first bytes say that it is compressed."""
+    """Open a file to read, decompressed if it is gzip."""
+    # why: by its first bytes: the name of a downloaded copy may not end in .gz
     with path.open("rb") as file:
         compressed = file.read(2) == b"\x1f\x8b"
     return gzip.open(path, "rb") if compressed else path.open("rb")  # type: ignore[return-value]
 
 
 def _of_whole(path: Path) -> Iterator[_Text]:
-    """The rows of a file that is one JSON value, which is in memory as text."""
+    """Yield the rows of a file that is one JSON value, which is held in memory as text."""
     with _opened(path) as file:
         text = _decoded(file.read(), "").lstrip(_MARK).strip()
     if text.startswith("["):
@@ -193,7 +197,8 @@ def _of_whole(path: Path) -> Iterator[_Text]:
 
 
 def _rows_inside(text: str) -> str | None:
-    """The only list of objects in an object, such as {"version": 1, "data": [...]}; not one of messages."""
+    """Return the JSON of the only list of objects in an object, such as {"version": 1, "data": [...]}; None for others,
+    and for a list of messages, which is one row's."""
     try:
         cells = _cells(text)
     except json.JSONDecodeError:
@@ -205,7 +210,7 @@ def _rows_inside(text: str) -> str | None:
 
 
 def _members(text: str) -> Iterator[_Text]:
-    """The JSON of each member of a list."""
+    """Yield the JSON of each member of a list, given as JSON."""
     position, number = _skip(text, 1), 0
     while text[position : position + 1] != "]":
         number += 1
@@ -224,14 +229,15 @@ def _members(text: str) -> Iterator[_Text]:
 
 @dataclass
 class _Raw:
-    """The JSON of a value that is neither a text nor null, as it is spelled."""
+    """The JSON of a value that is neither a text nor null, as the file spells it."""
 
     text: str
 
 
 def _cells(text: str) -> dict[str, str | _Raw | None]:
-    """The values of an object."""
+    """Return the values of an object, given as JSON, by key."""
     row: dict[str, Any] = json.loads(text, parse_int=len, parse_float=len)
+    # why: most rows hold texts alone, which the fast parser has read already
     if all(value is None or isinstance(value, str) for value in row.values()):
         return row
     cells: dict[str, str | _Raw | None] = {}
@@ -246,7 +252,7 @@ def _cells(text: str) -> dict[str, str | _Raw | None]:
 
 
 def _skip(text: str, position: int) -> int:
-    """Where the next character stands that is no space."""
+    """Return the position of the next character that is no space."""
     return _SPACE.match(text, position).end()  # type: ignore[union-attr]  # it matches anywhere
 
 

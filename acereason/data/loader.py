@@ -9,21 +9,20 @@ T = TypeVar("T")
 
 
 class Loader(Generic[T]):
-    """Hands out batches of items by index.
-
-    It is sized on purpose: Lightning prefetches one batch of a loader without length, and a rollout made ahead of the
-    update before it would be one policy stale. The position is saved with every checkpoint; the order is the caller's,
-    a function of (seed, epoch), since Lightning may call `iter` more than once an epoch.
+    """Yields this rank's share of batches of items, by index. The position is saved with every checkpoint.
 
     Args:
         batches: the indices of each global batch.
-        fetch: item of an index.
+        fetch: returns the item of an index.
     """
 
+    # why: the order is fixed by the caller: Lightning may call `iter` more than once an epoch, and must get the same
     def __init__(self, batches: list[list[int]], fetch: Callable[[int], T]) -> None:
         self.batches, self.fetch = batches, fetch
         self._next = self._resume_at = 0
 
+    # why: Lightning prefetches one batch of a loader without length, and a rollout made ahead of the update before it
+    # would be one policy stale
     def __len__(self) -> int:
         return len(self.batches)
 
@@ -34,14 +33,14 @@ class Loader(Generic[T]):
             yield [self.fetch(index) for index in self.batches[position][rank() :: world_size()]]
 
     def state_dict(self) -> dict[str, Any]:
-        """The position; Lightning saves and restores it."""
+        """Return the position; Lightning saves and restores it."""
         return {"next": self._next}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue behind the last batch handed out."""
+        """Continue after the last batch that was yielded."""
         self._next = self._resume_at = state["next"]
 
 
 def batched(order: list[int], size: int) -> list[list[int]]:
-    """The order cut into batches; the last one may be short."""
+    """Cut an order of indices into batches of `size`; the last one may be smaller."""
     return [order[start : start + size] for start in range(0, len(order), size)]

@@ -1,4 +1,4 @@
-"""From a source to problems that are ready to roll out, and why some of them can't be."""
+"""Conversion of a source's rows to problems that are ready to roll out, with the reasons of rows that can't be used."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from acereason.types import KeptTests, Problem, Tests
 def load_problems(
     source: Source, name: str, template: Template, tokenizer: PreTrainedTokenizerBase, key: str
 ) -> tuple[list[Problem], dict[str, str]]:
-    """The rows of a source that can be used, templated and tokenized; and {row: why it can't be} of the others.
+    """Return the usable problems of a source, templated and tokenized, and {row: reason} of the unusable rows.
 
     `key` names the source in errors.
     """
@@ -28,12 +28,12 @@ def load_problems(
 
 
 def read_problems(source: Source, name: str, key: str, tests: bool) -> tuple[list[Problem], dict[str, str]]:
-    """The rows of a source that can be used; and {row: why it can't be} of the others.
+    """Return the usable problems of a source, and {row: reason} of the unusable rows.
 
     Args:
-        source: where the rows are.
-        name: of the source; ids begin with it.
-        key: names it in errors.
+        source: the source of the rows.
+        name: the source's name, with which ids begin.
+        key: names the source in errors.
         tests: whether code problems must have tests.
     """
     problems, bad = [], {}
@@ -49,7 +49,8 @@ def read_problems(source: Source, name: str, key: str, tests: bool) -> tuple[lis
 
 
 def described(problem: Problem) -> dict[str, Any]:
-    """A problem as a row that `rated` reads. Its tests stay in its source: `curate` puts them beside its rating."""
+    """Return a problem as a row for the mapping `rated`, without its tests."""
+    # why: tests may be megabytes, and stay in the problem's source; `curate` puts them beside its rating
     answers = [problem.answer, *problem.alternatives]
     own = {"id": problem.id, "source": problem.source, "task": problem.task, "statement": problem.statement}
     return own | {"starter": problem.starter, "answer": answers_text(answers), "tests": None}
@@ -63,7 +64,8 @@ def _tests(source: Source, row: dict[str, Any], problem: Problem) -> Tests | Kep
 
 
 def unusable(problems: list[Problem], longest: int, rewards: RewardPool) -> dict[str, str]:
-    """{problem id: why it can't be used}: ground truth that can't serve, or a prompt of more than `longest` tokens."""
+    """Return {problem id: reason} of problems whose ground truth can't be used, or whose prompt has more than `longest`
+    tokens."""
     verdicts = zip(problems, rewards.gold_problems(problems), strict=True)
     bad = {problem.id: reason for problem, reason in verdicts if reason}
     for problem in problems:
@@ -74,7 +76,7 @@ def unusable(problems: list[Problem], longest: int, rewards: RewardPool) -> dict
 
 
 def longest_prompt(budgets: dict[str, int], context: int) -> int:
-    """Tokens that the context leaves a prompt beside the largest of the response budgets, {YAML key: tokens}."""
+    """Return the tokens that the context leaves for a prompt beside the largest budget of {YAML key: tokens}."""
     for key, budget in budgets.items():
         if budget >= context:
             raise UserError(

@@ -1,4 +1,4 @@
-"""Conversations in the forms that datasets have, and what the user and the assistant say in them."""
+"""Conversations in the forms that datasets have, and the texts of the user and the assistant in them."""
 
 import json
 import re
@@ -23,14 +23,14 @@ NO_STATEMENT = "no statement"
 
 @dataclass
 class Turn:
-    """What one side says at a time."""
+    """One message of a conversation."""
 
     role: Role
     text: str
 
 
 def turns_of(value: Any) -> list[Turn] | None:
-    """The turns of a cell that holds a conversation, or its JSON; None for any other cell.
+    """Return the turns of a cell that holds a conversation, or its JSON; None for any other cell.
 
     Raises:
         ValueError: it is a list, but can't be read as a conversation; says why.
@@ -40,26 +40,28 @@ def turns_of(value: Any) -> list[Turn] | None:
 
 
 def statement_of(value: Any, answered_elsewhere: bool) -> str:
-    """The text of a problem, or what the user says of it first.
+    """Return the text of a problem, or the first message of the user in a conversation.
 
     Args:
         value: the cell.
-        answered_elsewhere: whether the answer is in another cell: it then answers the user's last turn.
+        answered_elsewhere: whether the answer is in another cell.
 
     Raises:
         ValueError: there is no such text; says why.
     """
     turns = turns_of(value)
     asked = [text_of(value)] if turns is None else [turn.text for turn in turns if turn.role == "user"]
+    # why: an answer in another cell answers the user's last turn, not the first
     if len(asked) > 1 and answered_elsewhere:
         raise ValueError(f"a conversation in which the user speaks {len(asked)} times; a problem is one turn")
-    if not asked or asked[0].strip() in ("", "-"):  # OpenCodeReasoning writes - for one that stands elsewhere
+    # why: OpenCodeReasoning writes - for a statement that is in another dataset
+    if not asked or asked[0].strip() in ("", "-"):
         raise ValueError(NO_STATEMENT)
     return asked[0].strip()
 
 
 def response_of(value: Any) -> str:
-    """A response, or what the assistant says first; empty where there is none.
+    """Return a response, or the first message of the assistant in a conversation; an empty text if there is none.
 
     Raises:
         ValueError: the cell holds something else; says what.
@@ -71,7 +73,7 @@ def response_of(value: Any) -> str:
 
 
 def flaw(response: str) -> str | None:
-    """Why nothing can be learnt from a response: it is empty, or was cut while it was thinking."""
+    """Return why nothing can be learnt from a response: it is empty, or was cut while it was thinking; else None."""
     if not response.strip():
         return "no response"
     before, closed, after = response.rpartition("</think>")
@@ -81,7 +83,8 @@ def flaw(response: str) -> str | None:
 
 
 def with_thoughts(thoughts: str, text: str) -> str:
-    """A response with thoughts that were handed over apart from it; not twice, where it has them itself."""
+    """Put thoughts that came apart from a response before it."""
+    # why: some servers and datasets have the thoughts in both places, and they must not be there twice
     if not thoughts.strip() or "</think>" in text or text.lstrip().startswith("<think>"):
         return text
     return f"<think>\n{thoughts.strip()}\n</think>\n\n{text}" if text.strip() else f"<think>\n{thoughts.strip()}"
@@ -96,17 +99,18 @@ def _messages(value: Any) -> list[Any] | None:
 
 
 def _conversation(text: str) -> Any:
-    """The list whose JSON it is, where that is one of messages; else the text."""
+    """Return the list of messages of which the text is the JSON; else the text."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return text
+    # why: a statement may be a list of other objects, as an input of a code problem is; it stays text
     named = all(isinstance(each, dict) and any(set(names) <= each.keys() for names in _NAMES) for each in value)
     return value if named else text
 
 
 def _rows_of(value: dict[str, Any]) -> Any:
-    """The messages of a mapping of columns, as `datasets` has a sequence of mappings; else the mapping."""
+    """Return the messages of a mapping of columns, as `datasets` has a sequence of mappings; else the mapping."""
     for names in _NAMES:
         columns = [column for name in names if isinstance(column := value.get(name), list)]
         if len(columns) == len(names) and len({len(column) for column in columns}) == 1:
@@ -129,7 +133,7 @@ def _turn(message: Any, place: int) -> Turn:
 
 
 def _said(content: Any, place: int) -> tuple[str, str]:
-    """(text, thoughts) of a content: a text, or a list of parts."""
+    """Return (text, thoughts) of a message's content, which is a text or a list of parts."""
     if not isinstance(content, list):
         return text_of(content), ""
     said: dict[bool, list[str]] = {True: [], False: []}

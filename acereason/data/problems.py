@@ -1,6 +1,6 @@
-r"""Where problems come from: files and Hub datasets through `datasets`, with declared fields, or a generator.
+r"""Sources of problems: files and Hub datasets with declared fields, or a generator.
 
-Every source becomes problems: a statement, and as ground truth an answer (math) or tests (code).
+A source's rows become problems: a statement, and as ground truth an answer (math) or tests (code).
 """
 
 import re
@@ -40,8 +40,8 @@ class Source:
     curated, curated-code, rated, taco, apps, livecodebench, acereason-code, deepcoder, deepcoder-lcbv5, humaneval,
     mbpp, mbppplus), or the columns."""
     task: Task = "math"
-    """Which verifier judges, and which instruction the template gives; where the mapping has a column of tasks, that
-    tells instead."""
+    """Task, which decides the verifier and the template's instruction; if the mapping has a column of tasks, that
+    decides instead."""
     split: str = "train"
     """Split of a Hub dataset, or a part of it: train[2000:]. Files have only one, whatever its name, of which a part
     may be taken in the same way."""
@@ -79,8 +79,9 @@ class Source:
             self.programs.check(f"{key}.programs")
 
     def rows(self, key: str) -> Dataset:
-        """The raw rows. `key` names this source in errors."""
+        """Read the raw rows. `key` names this source in errors."""
         self.check(key)
+        # why: the limit comes last: the first rows of those that `where` and the window leave
         rows = self._in_window(self._chosen(self._all(key), key), key)
         rows = rows if self.limit is None else rows.select(range(min(self.limit, len(rows))))
         if not len(rows):
@@ -91,7 +92,7 @@ class Source:
         return rows
 
     def problem(self, row: dict[str, Any], index: int, name: str) -> Problem:
-        """One row as a problem, without its tests; its answer is empty where the row has none.
+        """Convert a row to a problem without its tests; the answer is empty if the row has none.
 
         Raises:
             BadRow: the row can't be a problem; says why.
@@ -110,6 +111,7 @@ class Source:
                 source=name,
                 difficulty=self._read(row, self.mapping.difficulty, number_of),
             )
+            # why: here, where the row is known: a tokenizer or a writer would fail on it much later
             for text in (problem.id, problem.statement, problem.answer, *problem.alternatives, problem.starter):
                 check_unicode(text)
             return problem
@@ -117,7 +119,7 @@ class Source:
             raise BadRow(named, first_line(error)) from error
 
     def tests(self, row: dict[str, Any]) -> Tests:
-        """The tests of a code problem's row.
+        """Read the tests of a code problem's row.
 
         Raises:
             ValueError: it has none that can be used; says why in one line.
@@ -129,10 +131,10 @@ class Source:
         return parse_tests(cells[columns[0]] if len(columns) == 1 else cells)
 
     def solution(self, row: dict[str, Any], problem: Problem) -> str:
-        """The response that SFT learns. A worked solution without a box gets one, so that the verifier finds an answer.
+        """Return the response that SFT learns.
 
         Raises:
-            BadRow: the row holds no text in its place; says what.
+            BadRow: its cell is no text; says what it is.
         """
         fields = self.mapping
         if fields.solution is None:
@@ -143,18 +145,19 @@ class Source:
         except (ValueError, RecursionError) as error:
             raise BadRow(problem.id, first_line(error)) from error
         text = (re.sub(fields.remove_pattern, "", text) if fields.remove_pattern else text).strip()
+        # why: people's solutions have no box, without which the verifier finds no answer
         needs_box = fields.worked and text and problem.answer and last_boxed(text) is None
         return f"{text}\n\\boxed{{{problem.answer}}}" if needs_box else text
 
     @property
     def mapping(self) -> Fields:
-        """The fields in use."""
+        """The names of the columns in use."""
         if self.arithmetic or self.programs:
             return ARITHMETIC if self.arithmetic else PROGRAMS
         return MAPPINGS[self.fields] if isinstance(self.fields, str) else self.fields
 
     def columns(self, there: list[str] | None = None) -> set[str]:
-        """The columns that the mapping names; of several for one thing, that of those which are `there`."""
+        """Return the columns that the mapping names; of several for the id, the first of those that are `there`."""
         fields = self.mapping
         single = (fields.statement, fields.answer, fields.solution, fields.difficulty, fields.date)
         columns = (*single, _first(fields.id, there or []), fields.starter, fields.task, fields.example, *fields.tests)
@@ -192,7 +195,7 @@ class Source:
         return f"{statement}\n\nIt must pass this test:\n{text_of(shown[0])}" if shown else statement
 
     def _answers(self, row: dict[str, Any]) -> list[str]:
-        """The acceptable answers; of a solution, what it says at its end."""
+        """Return the acceptable answers; if the column is that of solutions, the last box."""
         fields = self.mapping
         if fields.answer is None:
             return []
@@ -206,7 +209,7 @@ class Source:
         return [answer] if answer and answer != text.strip() else []
 
     def _read(self, row: dict[str, Any], column: str | None, read: Callable[[Any], T]) -> T | None:
-        """A cell, whose column is named where it can't be read; None where there is no such column."""
+        """Read a cell, and name its column in errors; None if no column is given."""
         if column is None:
             return None
         try:
@@ -227,21 +230,22 @@ class Source:
         return rows
 
     def check_where(self, rows: Dataset, key: str) -> None:
-        """Raise a UserError for a column of `where` that isn't there."""
+        """Raise a UserError for a column of `where` that the rows lack."""
         for column in self.where:
             if column not in rows.column_names:
                 raise UserError(f"{key}.where: no column {column!r}; there are {sorted(rows.column_names)}")
 
 
 def _first(names: str | list[str] | None, there: Container[str]) -> str | None:
-    """Of several columns the first that is there."""
+    """Return a column, or of several the first that is there, else the first."""
     if isinstance(names, list):
         return next((name for name in names if name in there), names[0] if names else None)
     return names
 
 
 def _cells(rows: Dataset, column: str, size: int = 1000) -> Iterator[Any]:
-    """The cells of a column, some at a time."""
+    """Yield the cells of a column."""
+    # why: without the other columns, and some at a time, so that large texts and tests are not read
     alone = rows.select_columns([column])
     for start in range(0, len(alone), size):
         yield from alone[start : start + size][column]

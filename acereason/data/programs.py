@@ -23,7 +23,7 @@ _INPUTS = 3
 
 @dataclass
 class Programs:
-    """Which made-up programming tasks to draw."""
+    """Settings of made-up programming tasks."""
 
     levels: list[int] = field(default_factory=lambda: [1])
     """Difficulty levels, 1 to 3, drawn in equal shares."""
@@ -42,7 +42,7 @@ class Programs:
             raise UserError(f"{key}.levels: {sorted(unknown)} unknown; there are {sorted(_FACTORS)}")
 
     def rows(self) -> list[dict]:
-        """Rows with `id`, `statement`, `tests`, `solution` and `level`."""
+        """Return rows with `id`, `statement`, `tests`, `solution` and `level`."""
         rows: dict[str, dict] = {}
         for level, factor, term, slip in self._draws():
             text = f"{'' if factor == 1 else factor}n{term:+}"
@@ -59,13 +59,15 @@ class Programs:
         for draw in range(100 * self.size):
             level = self.levels[draw % len(self.levels)]
             factor, term = generator.randint(*_FACTORS[level]), generator.randint(*_TERMS[level])
+            # why: drawn in any case, so that `mistakes` doesn't change which tasks are drawn
             off, chance = generator.choice([-1, 1]), generator.random()
             if term:
                 yield level, factor, term, off if chance < self.mistakes else 0
 
 
 def tests(text: str, factor: int, term: int) -> str:
-    """Inputs that depend on the task alone, and what a right program prints for them, as JSON."""
+    """Return inputs and the outputs of a right program, as JSON."""
+    # why: seeded by the task alone: a task has the same tests in every draw
     generator = random.Random(derive_seed("inputs", text))
     numbers = generator.sample(range(-99, 100), _INPUTS)
     outputs = [f"{factor * number + term}\n" for number in numbers]
@@ -73,7 +75,7 @@ def tests(text: str, factor: int, term: int) -> str:
 
 
 def solution(factor: int, term: int) -> str:
-    """A program in a fenced block.
+    """Return a program in a fenced block.
 
     Example:
         >>> print(solution(3, 14))

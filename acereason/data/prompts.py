@@ -1,4 +1,4 @@
-"""From a problem to the text that the model is given."""
+"""The template that turns a problem into a prompt, and a response into the tokens that SFT learns."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from acereason.errors import UserError
 from acereason.types import Problem
 
 _NEEDED = {"layout": "{user}", "math": "{statement}", "code": "{statement}", "starter": "{statement}"}
-"""What each text would be of no use without."""
+"""The placeholder that each text must have."""
 
 
 @dataclass
@@ -51,12 +51,12 @@ class Template:
 
     @property
     def opened(self) -> str | None:
-        """What stands in the prompt after the `<think>` that it ends with; None where it ends with none."""
+        """The blanks after the `<think>` at the prompt's end; None if the prompt doesn't end with it."""
         found = re.search(r"<think>(\s*)$", self.layout)
         return found and found[1]
 
     def check(self, tokenizer: PreTrainedTokenizerBase, key: str = "data.template") -> None:
-        """Raise a UserError where responses can't end as the template says; `key` names it."""
+        """Raise a UserError if `end` is no single token of the tokenizer; `key` names the template."""
         if self.end_id(tokenizer) is None:
             raise UserError(
                 f"{key}.end: {self.end!r} is no token of the tokenizer, which makes "
@@ -64,48 +64,50 @@ class Template:
             )
 
     def render(self, problem: Problem) -> str:
-        """The prompt's text."""
+        """Return the prompt's text."""
         return filled(self.layout, system=self.system, user=self.instruction(problem))
 
     def instruction(self, problem: Problem) -> str:
-        """The user's part of it. Placeholders are replaced, not formatted: statements are full of braces."""
+        """Return the instruction, the user's part of the prompt."""
         instruction: str = self.starter if problem.starter else getattr(self, problem.task)
         return filled(instruction, starter=problem.starter, statement=problem.statement)
 
     def encode_prompt(self, problem: Problem, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-        """[P] token ids of the prompt."""
+        """Return the token ids [P] of the prompt."""
         return _ids(self.render(problem), tokenizer)
 
     def encode_response(self, response: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-        """[R] token ids of a response to learn, the end token included.
+        """Return the token ids [R] of a response to learn, the end token included.
 
         Raises:
             ValueError: it can't be learnt; says why in one line.
         """
         end = self.end_id(tokenizer)
         ids = _ids(learnt(response, self.opened, {self.end, *tokenizer.all_special_tokens}), tokenizer)
+        # why: sampling stops at the first end token: what follows it would be learnt and never used
         if end is None or end in ids:
             raise ValueError(f"{self.end} stands within it")
         return [*ids, end]
 
     def end_id(self, tokenizer: PreTrainedTokenizerBase) -> int | None:
-        """The token that ends a response; None where `end` is no single token."""
+        """Return the token that ends a response; None if `end` is no single token."""
         ids = _ids(self.end, tokenizer)
         return ids[0] if len(ids) == 1 and tokenizer.decode(ids) == self.end else None
 
     def stop_ids(self, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-        """Tokens that end a response."""
+        """Return the tokens that end a response: the template's and the tokenizer's."""
         ids = [self.end_id(tokenizer), tokenizer.eos_token_id]
         return [token for token in dict.fromkeys(ids) if token is not None]
 
 
 def filled(text: str, **values: str) -> str:
-    """The text with each `{name}` replaced by its value; what a value says of names stays.
+    """Return the text with each `{name}` replaced by its value; placeholders within values stay.
 
     Example:
         >>> filled("{user}: {system}", user="a {system}", system="b")
         'a {system}: b'
     """
+    # why: not str.format, which fails on the braces of LaTeX; one pass, as a statement may hold a placeholder
     return re.sub("|".join(rf"\{{{name}\}}" for name in values), lambda found: values[found[0][1:-1]], text)
 
 

@@ -1,4 +1,4 @@
-"""Rows of files, of folders of files, and of datasets on the Hub."""
+"""Reading of rows from files, folders of files, and datasets on the Hub."""
 
 import re
 from glob import escape, glob
@@ -11,17 +11,17 @@ from acereason.data.tables import FORMATS, exact, part_of, table_of
 from acereason.errors import UserError, first_line
 
 _SAVED = ("dataset_dict.json", "state.json")
-"""Files of a folder that `save_to_disk` wrote."""
+"""Files that mark a folder which `save_to_disk` wrote."""
 _PATTERN = re.compile(r"[*?[]")
 
 
 def load(path: str, config: str | None, split: str, key: str) -> Dataset:
-    """The rows of a path.
+    """Read the rows of a path.
 
     Args:
         path: a file, a folder of files, a pattern, files on the Hub (hf://), or a dataset's name there.
         config: subset of a dataset on the Hub, or of a folder that is laid out as one; null: its only one.
-        split: of a dataset on the Hub; files have only train, of which a part may be taken: train[100:].
+        split: split of a dataset on the Hub; files have only train, of which a part may be taken: train[100:].
         key: names the path in errors.
     """
     if config is None and any((Path(path) / name).is_file() for name in _SAVED):
@@ -32,15 +32,16 @@ def load(path: str, config: str | None, split: str, key: str) -> Dataset:
     kind = str(_format(names[0]))
     try:
         rows = table_of([*map(Path, names)] if not names[0].startswith(HUB) else downloaded(names), kind)
-    except Exception as error:  # whatever the readers say of a file is about the user's file
+    # why: the readers raise any exception for a damaged file, which is the user's
+    except Exception as error:
         reason = first_line(error).removeprefix(f"{path}, ")
         raise UserError(f"{key}: {path} can't be read as {kind}: {reason}") from error
     return part_of(rows, split, key)
 
 
 def files_of(path: str, key: str) -> list[str]:
-    """The files that a path names, in order; none: it is a name on the Hub. A path that is there is meant as it stands,
-    and is a pattern only otherwise."""
+    """Return the files that a path names, in order; none if it is a dataset's name on the Hub."""
+    # why: a path that exists is taken as it is, since names of files may hold [, ] and ?; else it is a pattern
     here = Path(path)
     if path.startswith(HUB):
         found = [name for name in names_on_the_hub(path, key) if _format(name)]
@@ -65,29 +66,31 @@ def files_of(path: str, key: str) -> list[str]:
 
 
 def _escaped(pattern: str) -> str:
-    """A pattern whose first folders, as far as there are any of just these names, stand for themselves."""
+    """Escape a pattern's leading folders as far as they exist under just these names."""
     parts = Path(pattern).parts
     count = next(n for n in range(len(parts) - 1, -1, -1) if Path(*parts[:n]).is_dir())
     return str(Path(escape(str(Path(*parts[:count]))), *parts[count:]))
 
 
 def _format(name: str) -> str | None:
-    """What reads a file of this name; None for others."""
+    """Return the format of a file by its name; None if it is not read."""
     return next((kind for ending, kind in FORMATS.items() if name.endswith(ending)), None)
 
 
 def _in_folder(folder: str) -> list[str]:
-    """A folder's own files, else those of the folders in it; .parquet before any others, which then are about them."""
+    """Return a folder's own files of one format, else those of the folders in it."""
+    # why: .parquet first: beside it, JSON files are often about the data, and not rows
     for suffix in FORMATS:
         for pattern in ("*", "*/*"):
             found = [name for name in sorted(glob(f"{escape(folder)}/{pattern}{suffix}")) if Path(name).is_file()]
-            if found:  # without hidden ones
+            # why: glob leaves out hidden files, such as half-written ones
+            if found:
                 return found
     return []
 
 
 def _saved(folder: str, split: str, key: str) -> Dataset:
-    """What `save_to_disk` wrote: one dataset, or one for each split."""
+    """Read a folder that `save_to_disk` wrote: one dataset, or one for each split."""
     found = load_from_disk(folder)
     if isinstance(found, DatasetDict):
         name = split.partition("[")[0]

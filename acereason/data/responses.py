@@ -1,4 +1,4 @@
-"""From a response as its source has it to the text that SFT learns after the prompt."""
+"""Conversion of a source's response to the text that SFT learns after the prompt."""
 
 import re
 from collections.abc import Collection
@@ -6,15 +6,15 @@ from collections.abc import Collection
 from acereason.data.messages import flaw
 
 _ENDS = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<\uff5cend\u2581of\u2581sentence\uff5c>")
-"""End tokens of common teachers, which are plain text to another tokenizer."""
+"""End tokens of common teachers, which are ordinary text to another tokenizer."""
 
 
 def learnt(response: str, opened: str | None, ends: Collection[str]) -> str:
-    """A response without the end tokens that it brings, and with each `<think>` once, counting the prompt's.
+    """Return a response without its own end tokens, and with `<think>` once, counting the prompt's.
 
     Args:
-        response: as its source has it.
-        opened: what stands in the prompt after the `<think>` that it ends with; None where it ends with none.
+        response: the response as its source has it.
+        opened: the blanks after the `<think>` at the prompt's end; None if the prompt doesn't end with it.
         ends: the end tokens of the tokenizer.
 
     Raises:
@@ -33,14 +33,15 @@ def learnt(response: str, opened: str | None, ends: Collection[str]) -> str:
         rest = text[begun.end() :]
         return f"<think>{rest}" if opened is None else _without_gap(rest, opened)
     if opened is not None and not closed:
-        return f"{'' if opened else chr(10)}\n</think>\n\n{text}"  # empty thoughts, as Qwen3 writes them
+        # why: the prompt has opened thoughts, which are closed at once: empty, as Qwen3 writes them
+        return f"{'' if opened else chr(10)}\n</think>\n\n{text}"
     if opened is not None and "<think>" in thoughts:
         raise ValueError("text stands before its <think>")
     return text
 
 
 def _without_ends(response: str, ends: set[str]) -> str:
-    """The response without the end tokens at its end, however many."""
+    """Return the response without any end tokens at its end."""
     text = response
     while end := next((end for end in ends if text.rstrip().endswith(end)), None):
         text = text.rstrip().removesuffix(end).rstrip()
@@ -48,5 +49,5 @@ def _without_ends(response: str, ends: set[str]) -> str:
 
 
 def _without_gap(rest: str, opened: str) -> str:
-    """Thoughts without the line break that the prompt has put before them."""
+    """Return the thoughts without their leading line break if the prompt ends with one."""
     return re.sub(r"^[ \t]*(\r\n?|\n)?", "", rest) if opened else rest

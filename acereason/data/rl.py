@@ -1,4 +1,4 @@
-"""The problems of reinforcement learning: each epoch its stage's remaining problems, and the benchmarks."""
+"""The data module of reinforcement learning: the remaining problems of each epoch's stage, and the benchmarks."""
 
 from dataclasses import asdict
 from typing import Any
@@ -23,13 +23,13 @@ from acereason.types import Problem, Sampling
 class RLData(pl.LightningDataModule):
     """Serves prompts stage by stage.
 
-    Each epoch is planned when Lightning asks for its loader (`Trainer(reload_dataloaders_every_n_epochs=1)`): which
-    stage, which problems are left, in which order. What decides that is saved with every checkpoint.
+    Each epoch is planned when Lightning asks for its loader (`Trainer(reload_dataloaders_every_n_epochs=1)`): its
+    stage, the problems that are left, and their order. The plan is saved with every checkpoint.
 
     Args:
         sources: where problems come from, by name.
         stages: the curriculum, in order.
-        benchmarks: what Evaluation, `validate` and `test` measure, by name.
+        benchmarks: benchmarks that Evaluation, `validate` and `test` measure, by name.
         template: the prompt's text.
         bad_rows: what to do with rows without a statement or an answer, with one that is no text or can't be parsed, or
             with a prompt beyond the context: `error` stops, `exclude` goes on without them; both tell how many they
@@ -53,14 +53,15 @@ class RLData(pl.LightningDataModule):
         self._problems: dict[str, list[Problem]] = {}
         self._epoch_steps = 0
         self.calibration: Calibration
-        """Set by `calibrate`."""
+        """The sweep's settings, set by `calibrate`."""
         self.problems: list[Problem] = []
-        """What the current epoch draws from: the stage's problems without those that callbacks left out."""
+        """The problems of the current epoch: the stage's without those that callbacks left out."""
         self._check()
 
     @property
     def plan(self) -> Plan:
-        """What the current epoch trains on; an AttributeError before the first epoch."""
+        """The plan of the current epoch; an AttributeError before the first epoch."""
+        # why: an AttributeError, so that `getattr(data, "plan", None)` tells RL in an epoch from all else
         if self._plan is None:
             raise AttributeError("no epoch has been planned yet")
         return self._plan
@@ -74,6 +75,7 @@ class RLData(pl.LightningDataModule):
     def stage_ended(self) -> bool:
         """Whether the stage has had its last step."""
         step = self.trainer.global_step
+        # why: `stage_epoch` counts the epochs before this one, which counts too once its last step is done
         passed = step - self.plan.epoch_start >= self._epoch_steps
         return stage_over(self.stage, self.plan, step, self.plan.stage_epoch + passed)
 
@@ -88,7 +90,7 @@ class RLData(pl.LightningDataModule):
         return any(problem.task == "code" for problems in self._problems.values() for problem in problems)
 
     def setup(self, stage: str) -> None:
-        """Load, template, tokenize and check every source in use."""
+        """Load, template, tokenize and check all sources that the verb uses."""
         if stage == "fit":
             self.check_trainer()
         self.template.check(self.trainer.lightning_module.tokenizer)
@@ -105,8 +107,7 @@ class RLData(pl.LightningDataModule):
                 self._problems[name] = self._load(name)
 
     def train_dataloader(self) -> Loader[Problem]:
-        """This epoch's prompts; the last incomplete batch is left out unless it is the only one (the order changes by
-        epoch)."""
+        """Return this epoch's prompts in batches; an incomplete last batch is left out unless it is the only one."""
         self._plan_epoch(self.trainer.current_epoch, self.trainer.global_step)
         self.problems = self.trainer.lightning_module.select_problems(self.problems_of(self.plan.stage))
         if not self.problems:
@@ -118,24 +119,24 @@ class RLData(pl.LightningDataModule):
         return Loader(batches, self.problems.__getitem__)
 
     def val_dataloader(self) -> list[Loader[None]]:
-        """One batch without content: GRPOModule.evaluate takes the benchmarks' problems itself. No loader while
-        training, where the Evaluation callback evaluates."""
+        """Return a loader of one empty batch: GRPOModule.evaluate takes the benchmarks' problems itself. While training
+        there is none, as the callback Evaluation evaluates."""
         return [] if self.trainer.state.fn == "fit" else [Loader([[0] * world_size()], lambda _: None)]
 
     test_dataloader = val_dataloader
 
     def predict_dataloader(self) -> Loader[float]:
-        """`calibrate`: each temperature is a batch."""
+        """Return the temperatures of `calibrate`, each as a batch."""
         temperatures = self.calibration.temperatures
         return Loader([[i] * world_size() for i in range(len(temperatures))], temperatures.__getitem__)
 
     def calibration_problems(self) -> list[Problem]:
-        """The sample of a stage's problems that `calibrate` rolls out."""
+        """Return the sample of a stage's problems that `calibrate` rolls out."""
         name = self.calibration.stage
         return shuffled(self.problems_of(name), self.seed, "calibrate", name)[: self.calibration.problems]
 
     def problems_of(self, name: str) -> list[Problem]:
-        """All problems of a stage, before any callback leaves some out."""
+        """Return all problems of a stage, before any callback leaves some out."""
         stage = self.stages[name]
         problems = [problem for source in stage.sources for problem in self._problems[source]]
         if stage.difficulty is None:
@@ -154,11 +155,11 @@ class RLData(pl.LightningDataModule):
         return rated
 
     def benchmark_problems(self, name: str) -> list[Problem]:
-        """The problems of a benchmark."""
+        """Return the loaded problems of a benchmark."""
         return self._problems[self.benchmarks[name].source]
 
     def count_problems(self, name: str) -> int:
-        """Problems of an epoch of the named stage, before any callback leaves some out."""
+        """Return the number of problems of an epoch of the named stage, before any callback leaves some out."""
         problems = self.problems_of(name)
         counts = {source: sum(problem.source == source for problem in problems) for source in self.stages[name].shares}
         return sum(max(1, round(share * counts[source])) for source, share in self.stages[name].shares.items())
@@ -168,11 +169,11 @@ class RLData(pl.LightningDataModule):
         self._problems |= problems
 
     def state_dict(self) -> dict[str, Any]:
-        """The plan."""
+        """Return the plan of the current epoch."""
         return {"plan": asdict(self._plan) if self._plan else None}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the plan."""
+        """Restore the plan, under the stages as they are configured now."""
         self._plan = restored(state_dict["plan"], self.stages) if state_dict["plan"] else None
 
     def _plan_epoch(self, epoch: int, step: int) -> None:
@@ -182,7 +183,7 @@ class RLData(pl.LightningDataModule):
             self._plan = next_plan(self.stages, self._plan, epoch, step) or self._plan
 
     def _drawn(self) -> list[int]:
-        """Indices into `problems` in this epoch's order, each source at its share."""
+        """Return indices into `problems` in this epoch's order, each source at its share."""
         order = shuffled(range(len(self.problems)), self.seed, "order", self.plan.stage, self.plan.epoch)
         by_source = {name: [i for i in order if self.problems[i].source == name] for name in self.stage.shares}
         kept = {i for name, share in self.stage.shares.items() for i in _share(by_source[name], share)}
@@ -190,6 +191,7 @@ class RLData(pl.LightningDataModule):
 
     def _batches(self, order: list[int]) -> list[list[int]]:
         size, plan = self.stage.prompts_per_step, self.plan
+        # why: the order changes by epoch, so that each problem of an incomplete batch has its turn in others
         batches = [batch for batch in batched(order, size) if len(batch) == size] or [order]
         if self.stage.steps is None:
             return batches
@@ -206,21 +208,21 @@ class RLData(pl.LightningDataModule):
         return [problem for problem in problems if problem.id not in bad]
 
     def budgets(self, source: str, sampling: Sampling) -> dict[str, int]:
-        """{YAML key: response budget} of the stages and benchmarks that use a source."""
+        """Return {YAML key: response budget} of the stages and benchmarks that use a source."""
         stages = {f"data.stages.{key}": entry for key, entry in self.stages.items() if source in entry.sources}
         benchmarks = {f"data.benchmarks.{k}": entry for k, entry in self.benchmarks.items() if entry.source == source}
         used = stages | benchmarks
         return {key: entry.max_response_length or sampling.max_response_length for key, entry in used.items()}
 
     def longest(self, sampling: Sampling) -> int:
-        """Tokens of the longest prompt and response that the loaded problems may come to."""
+        """Return the tokens that the longest prompt and response of the loaded problems may have together."""
         return max(
             max(len(problem.prompt_ids) for problem in problems) + max(self.budgets(name, sampling).values())
             for name, problems in self._problems.items()
         )
 
     def check_trainer(self) -> None:
-        """Raise a UserError where the trainer would not do what the stages say."""
+        """Raise a UserError if the trainer lacks a setting or a callback that the stages need."""
         if not self.stages:
             raise UserError("data.stages: fit needs at least one stage")
         if self.trainer.reload_dataloaders_every_n_epochs != 1:

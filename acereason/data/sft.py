@@ -1,4 +1,4 @@
-"""The (prompt, response) rows of supervised fine-tuning."""
+"""The data module of supervised fine-tuning: rows of a prompt and a response."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ from acereason.seeds import shuffled
 
 
 class SFTData(pl.LightningDataModule):
-    """Tokenized prompts and responses; the loss is on the response alone.
+    """Serves tokenized prompts and responses; the loss is on the response alone.
 
     A response is learnt without the end tokens that it brings, and with `<think>` once, counting the prompt's. Where
     the prompt opens thoughts and a response has none, they are closed at once.
@@ -65,28 +65,27 @@ class SFTData(pl.LightningDataModule):
         self.batch_size, self.max_length = batch_size, max_length
         self.template, self.bad_rows, self.seed, self.workers = template, bad_rows, seed, workers
         self._prepared: dict[tuple[str, str], Path] | Exception | None = None
-        """The folders of tokens by (kind, name), or why there are none; None where another process made them."""
+        """The folders of tokens by (kind, name), or the error of making them; None if another process made them."""
         self._heldout: dict[str, Dataset] = {}
         self._rows: Dataset
         self._lengths: np.ndarray
 
     def prepare_data(self) -> None:
-        """Tokenize what the run needs; in one process of each machine, for which Lightning lets the others wait.
-
-        What a user's mistake raises waits for `setup`, where all ranks raise it: they would wait for one that has left.
-        """
+        """Tokenize the sources of the run, in one process of each machine; Lightning makes the others wait."""
+        # why: an error waits for `setup`, where all ranks raise it: here they would wait for one that has left
         try:
             self._prepared = self._tokenize(self.trainer.state.fn == "fit")
         except (UserError, OSError) as error:
             self._prepared = error
 
     def setup(self, stage: str) -> None:
-        """Open what has been tokenized on this machine, and leave out the rows that can't be learnt."""
+        """Open the tokens that were made on this machine, without the rows that can't be learnt."""
         prepared = gather([self._prepared])
         for error in prepared:
             if isinstance(error, Exception):
                 raise error
-        mine = prepared[: rank() + 1]  # the last that has any is this machine's first rank
+        # why: ranks are numbered machine by machine, and the first of each has the folders: the last before this one
+        mine = prepared[: rank() + 1]
         folders = [each for each in mine if isinstance(each, dict)][-1]
         rows = {
             (kind, name): self.usable(folders[kind, name], f"data.{kind}.{name}")
@@ -117,13 +116,13 @@ class SFTData(pl.LightningDataModule):
                 raise UserError(f"data.{name}: must be at least 1, not {getattr(self, name)}")
 
     def train_dataloader(self) -> Loader[dict[str, Any]]:
-        """This epoch's rows in an order that depends on (seed, epoch)."""
+        """Return this epoch's rows, in an order that depends on (seed, epoch)."""
         order = shuffled(range(len(self._rows)), self.seed, "order", self.trainer.current_epoch)
         batches = [dealt(batch, self._lengths, world_size()) for batch in batched(order, self.batch_size)]
         return Loader(batches, self._rows.__getitem__)
 
     def val_dataloader(self) -> list[Loader[dict[str, Any]]]:
-        """One loader for each held-out source."""
+        """Return a loader for each held-out source."""
         return [
             Loader(batched(list(range(len(rows))), self.batch_size), rows.__getitem__)
             for rows in self._heldout.values()
@@ -132,16 +131,17 @@ class SFTData(pl.LightningDataModule):
     test_dataloader = val_dataloader
 
     def tokenized(self, name: str, source: Source) -> Tokenized:
-        """What makes tokens of a source's rows."""
+        """Return the object that tokenizes a source's rows."""
         return Tokenized(source, name, self.template, self.trainer.lightning_module.tokenizer)
 
     def usable(self, folder: Path, key: str) -> Dataset:
-        """The tokenized rows of a folder that can be learnt. `key` names their source in errors."""
+        """Return the tokenized rows of a folder that can be learnt. `key` names their source in errors."""
         rows = open_tokens(folder)
         reasons, lengths = rows.data.column("bad"), lengths_of(rows)
         good = pc.is_null(reasons).to_numpy() & (lengths <= self.max_length)
         bad = {}
-        for place in np.flatnonzero(~good).tolist():  # by place: several responses to a prompt share its id
+        # why: by place, not by id, which several responses to a prompt share
+        for place in np.flatnonzero(~good).tolist():
             long = f"{lengths[place]} tokens, data.max_length is {self.max_length}"
             bad[f"row {place}, {rows[place]['id']}"] = reasons[place].as_py() or long
         refuse_bad_rows(bad, len(rows), key, self.bad_rows)
@@ -149,19 +149,19 @@ class SFTData(pl.LightningDataModule):
         return rows.select(np.flatnonzero(good)) if bad else rows
 
     def _used(self, training: bool) -> Iterator[tuple[str, str, Source]]:
-        """(kind, name, source) of what is read."""
+        """Yield (kind, name, source) of the sources in use."""
         for kind, sources in {"sources": self.sources if training else {}, "heldout": self.heldout}.items():
             for name, source in sources.items():
                 yield kind, name, source
 
 
 def lengths_of(rows: Dataset) -> np.ndarray:
-    """[N] tokens of each row, prompt and response."""
+    """Return the number of tokens of each row [N], prompt and response."""
     return rows.with_format("numpy", columns=["length"])["length"][:]
 
 
 def dealt(batch: list[int], lengths: Sequence[int] | np.ndarray, ranks: int) -> list[int]:
-    """The batch in an order of which every `ranks`-th row makes shares of about as many tokens: by length, to and fro.
+    """Order a batch so that shares of every `ranks`-th row have about as many tokens: by length, to and fro.
 
     Example:
         >>> dealt([0, 1, 2, 3], lengths=[5, 9, 6, 8], ranks=2)

@@ -1,4 +1,4 @@
-"""Files as one table on disk, whatever their format; a format that is no Arrow is made Arrow once, and kept."""
+"""Reading of files as one Arrow table on disk; files of another format are converted once, and the result is kept."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from acereason.errors import UserError, first_line
 from acereason.files import atomic_path
 
 _MADE = 1
-"""Raised whenever a file is made another table, so that old ones are not used."""
+"""Version of the conversion, raised whenever it makes another table of a file, so that old tables are not used."""
 _BATCH = 1_000
 FORMATS = {
     ".parquet": "parquet",
@@ -27,15 +27,16 @@ FORMATS = {
     ".json": "json",
     ".json.gz": "json",
 }
-"""Endings of files, in the order in which a folder is searched for them, and what reads them."""
+"""Formats by the ending of a file's name, in the order in which a folder is searched for them."""
 
 
 def table_of(files: list[Path], kind: str) -> Dataset:
-    """The rows of files of one kind (json, parquet, arrow), in order.
+    """Read the rows of files of one kind (json, parquet, arrow), in order.
 
     Raises:
         ValueError, OSError or pyarrow's errors: they can't be read; says why.
     """
+    # why: Arrow streams are mapped into memory as they are; Arrow's file format `datasets` can't map
     if kind == "arrow" and not any(map(_is_ipc_file, files)):
         return exact(concatenate_datasets([Dataset.from_file(str(path)) for path in files]))
     if kind != "json":
@@ -48,7 +49,7 @@ def table_of(files: list[Path], kind: str) -> Dataset:
 
 
 def part_of(rows: Dataset, split: str, key: str) -> Dataset:
-    """The rows of `train[100:]` and the like; files are of no split."""
+    """Return the part of the rows that a split such as `train[100:]` names; its name is ignored, as files have none."""
     name, bracket, span = split.partition("[")
     if not bracket:
         return rows
@@ -65,6 +66,7 @@ def write_typed(files: list[Path], target: Path) -> None:
     Raises:
         ValueError: a column has another type in another file.
     """
+    # why: from all files before the first is written: a stream has one schema
     schema = _common({path: _schema(path) for path in files})
     with pa.OSFile(str(target), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
         for batch in (batch for path in files for batch in _batches(path)):
@@ -78,7 +80,7 @@ def write_typed(files: list[Path], target: Path) -> None:
 
 
 def exact(rows: Dataset) -> Dataset:
-    """The rows with numbers of less than double precision as they were written: 0.1, not 0.10000000149011612."""
+    """Return the rows with numbers of single and half precision as they were written: 0.1, not 0.10000000149011612."""
     narrow = {field.name: kind for field in rows.features.arrow_schema if (kind := _narrow(field.type))}
     return rows.with_transform(_Widened(narrow)) if narrow else rows
 
@@ -101,14 +103,14 @@ def _narrow(kind: pa.DataType) -> type[np.floating] | None:
 
 
 def _wide(value: Any, kind: type[np.floating]) -> Any:
-    """Through its shortest text."""
+    # why: by way of its shortest text, which is the decimal that was written
     if isinstance(value, list):
         return [_wide(each, kind) for each in value]
     return None if value is None else float(str(kind(value)))
 
 
 def _is_ipc_file(path: Path) -> bool:
-    """Whether it is Arrow's file format, not the stream that `datasets` maps into memory."""
+    """Return whether a file has Arrow's file format, not its stream format, which `datasets` maps into memory."""
     with path.open("rb") as file:
         return file.read(6) == b"ARROW1"
 
@@ -133,7 +135,7 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
 
 
 def _common(schemas: dict[Path, pa.Schema]) -> pa.Schema:
-    """One schema for all files: a column that a file lacks, or has no value in, is null there."""
+    """Return one schema for all files; a column that a file lacks, or has no value in, is null there."""
     found: dict[str, tuple[pa.DataType, Path]] = {}
     for path, schema in schemas.items():
         for field in schema:
@@ -147,7 +149,7 @@ def _common(schemas: dict[Path, pa.Schema]) -> pa.Schema:
 
 
 def _joined(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
-    """The type that holds the values of both unchanged; None: there is none."""
+    """Return the type that holds the values of both types unchanged; None if there is none."""
     if one == other or pa.types.is_null(other):
         return one
     if pa.types.is_null(one):
@@ -159,7 +161,7 @@ def _joined(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
 
 
 def _simple(kind: pa.DataType) -> pa.DataType:
-    """The type that a column is kept as: every form of text is one, and of lists, and of integers with a sign."""
+    """Return the type that a column is kept as: one for all forms of text, of lists, and of signed integers."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
@@ -170,9 +172,10 @@ def _simple(kind: pa.DataType) -> pa.DataType:
 
 
 def _made(files: list[Path], kind: str, write: Callable[[list[Path], Path], None]) -> Path:
-    """The Arrow file of these files, beside what `datasets` keeps; of processes that want it, one makes it."""
+    """Return the Arrow file of these files, in the cache of `datasets`; make it if it isn't there."""
     path = Path(config.HF_DATASETS_CACHE) / "acereason" / _key(files, kind) / "rows.arrow"
     path.parent.mkdir(parents=True, exist_ok=True)
+    # why: all ranks of a machine want the file at once, and one of them makes it
     with FileLock(f"{path}.lock"):
         if not path.exists():
             with atomic_path(path) as temporary:
@@ -181,6 +184,7 @@ def _made(files: list[Path], kind: str, write: Callable[[list[Path], Path], None
 
 
 def _key(files: list[Path], kind: str) -> str:
-    """Of what is there: names, sizes and times of change."""
+    """Return a digest of the files' names, sizes, inodes and times of change, and of their kind."""
+    # why: not of their contents, which would take minutes to read at every start
     told = [(str(path.resolve()), (stat := path.stat()).st_size, stat.st_mtime_ns, stat.st_ino) for path in files]
     return hashlib.sha256(repr((_MADE, kind, told)).encode(errors="surrogatepass")).hexdigest()[:32]

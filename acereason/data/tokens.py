@@ -1,4 +1,4 @@
-"""The tokenized rows of a source, on disk: made once by one process of a machine, mapped into memory by all of them."""
+"""The tokenized rows of a source on disk: one process of a machine makes them once, and all map them into memory."""
 
 import hashlib
 import json
@@ -27,33 +27,35 @@ SCHEMA = pa.schema(
         "bad": pa.string(),
     }
 )
-"""Columns; `bad` is why a row can't be learnt, null where it can."""
+"""Columns; `bad` is the reason why a row can't be learnt, else null."""
+# why: a kill costs each worker at most one file
 PART = 2_000
-"""Rows of a file: what a kill costs at most, for each worker."""
+"""Rows of a file."""
 _BATCH = 200
 _MADE = 1
-"""Raised whenever a row becomes other tokens within a version of this project, so that old files are not used."""
+"""Version of the tokens, raised whenever a row gets others within a version of this project: old files are not used."""
 _UNUSED = {"token_ids": [], "prompt_length": 0, "length": 0}
 
 
 @dataclass
 class Tokenized:
-    """What makes a source's rows tokens. It goes to other processes, so it holds no trainer.
+    """Tokenizes a source's rows and keeps them on disk.
 
     Args:
-        source: where the rows are from.
-        name: of the source; ids begin with it.
+        source: the source of the rows.
+        name: the source's name, with which ids begin.
         template: the prompt's text.
-        tokenizer: the model's.
+        tokenizer: the model's tokenizer.
     """
 
+    # why: no trainer among them: the object is pickled for other processes
     source: Source
     name: str
     template: Template
     tokenizer: PreTrainedTokenizerBase
 
     def make(self, key: str, workers: int) -> Path:
-        """The folder with all rows, made where it is not there yet; files that a killed call has left are taken over.
+        """Return the folder with all rows; make the files that are missing, and keep those that a killed call has left.
 
         Args:
             key: names the source in errors.
@@ -73,7 +75,7 @@ class Tokenized:
         return folder
 
     def row(self, row: dict[str, Any], index: int) -> dict[str, Any]:
-        """One row's tokens, or why there are none."""
+        """Return one row's tokens, or the reason why there are none."""
         try:
             problem = self.source.problem(row, index, self.name)
             response = self.source.solution(row, problem)
@@ -88,12 +90,13 @@ class Tokenized:
         return {"id": problem.id, "token_ids": prompt_ids + response_ids, **lengths, "bad": None}
 
     def _write(self, rows: Dataset, missing: list[tuple[range, Path]], key: str, workers: int) -> None:
-        workers = min(workers, len(missing))  # a small source is not worth a process's start
+        # why: a file is one worker's, and a small source is not worth the start of more
+        workers = min(workers, len(missing))
         for _ in in_order(_write_part, (self, rows), progress(missing, f"tokenizing {key}"), workers):
             pass
 
     def _digest(self, rows: Dataset) -> str:
-        """Of all that decides the tokens."""
+        """Return a digest of all that decides the tokens."""
         tokenizer = [self.tokenizer.backend_tokenizer.to_str(), self.tokenizer.all_special_tokens]
         source = [rows._fingerprint, len(rows), asdict(self.source.mapping), self.source.task, self.name]
         told = [__version__, _MADE, PART, source, asdict(self.template), tokenizer]
@@ -101,7 +104,7 @@ class Tokenized:
 
 
 def open_tokens(folder: Path) -> Dataset:
-    """The rows of a folder in order, mapped into memory."""
+    """Open the rows of a folder in order, mapped into memory."""
     return concatenate_datasets([Dataset.from_file(str(path)) for path in sorted(folder.glob("*.arrow"))])
 
 

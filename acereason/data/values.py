@@ -1,7 +1,7 @@
-"""What a cell of a row says, as the text that its file has, or why it says nothing that can be used.
+"""Conversion of a row's cells to texts, answers, ids, numbers and days, or a reason why a cell can't be used.
 
-A cell is what Python's JSON reader, or Arrow, makes of it. Nothing is made a text by `str`: a list, a mapping, a date
-or bytes in the place of a text is a mistake in the data, not a text.
+A cell is a value of Python's JSON reader, or of Arrow. No cell is made a text by `str`: a list, a mapping, a date or
+bytes in the place of a text is a mistake in the data, not a text.
 """
 
 import json
@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 LONGEST_INTEGER = 4300
-"""Digits of the longest integer that Python reads; longer ones are kept as text."""
+"""Digits of the longest integer that Python reads by default; longer ones are kept as text."""
 _EXACT = 2.0**53
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,300})(?:\.\d{1,300})?(?:[eE][+-]?\d{1,3})?")
 _FIRST_NUMBER = re.compile(r"(?<!\w)-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
@@ -24,7 +24,7 @@ _KINDS = {
 
 
 class Spelled(float):
-    """A number of a JSON file that is no short integer: its value, and how the file spells it.
+    """A number of a JSON file that is no short integer: its value, and its spelling in the file.
 
     Example:
         >>> Spelled("0.10"), Spelled("0.10").text
@@ -34,7 +34,7 @@ class Spelled(float):
     text: str
 
     def __new__(cls, text: str) -> "Spelled":
-        """Of its text."""
+        """Make a number from its text."""
         made = super().__new__(cls, text)
         made.text = text
         return made
@@ -44,12 +44,12 @@ class Spelled(float):
 
 
 def whole(text: str) -> int | Spelled:
-    """A JSON integer of any size; what Python would not write the same way keeps its spelling."""
+    """Read a JSON integer of any size; one that Python would not write the same way keeps its spelling."""
     return Spelled(text) if len(text) > LONGEST_INTEGER or text == "-0" else int(text)
 
 
 def text_of(value: Any) -> str:
-    """A cell as text: a text, or a number or truth value as its file spells it; a missing value is empty.
+    """Return a cell as text: a text, or a number or truth value as its file spells it; a missing value is empty.
 
     Raises:
         ValueError: it is something else; says what.
@@ -68,9 +68,9 @@ def text_of(value: Any) -> str:
 
 
 def answers_of(value: Any) -> list[str]:
-    r"""The acceptable answers of a cell, without blanks around them; none where it has none.
+    r"""Return the acceptable answers of a cell, without blanks around them; [] if it has none.
 
-    Several stand in a list, or in the JSON text of a list of texts, which can't be mathematics: `["\\frac12", "0.5"]`.
+    Several are in a list, or in the JSON text of a list of texts, which can't be mathematics: `["\\frac12", "0.5"]`.
 
     Raises:
         ValueError: one of them can't be an answer; says why.
@@ -85,13 +85,13 @@ def answers_of(value: Any) -> list[str]:
 
 
 def answers_text(answers: list[str]) -> str:
-    """One text from which `answers_of` gives the same answers."""
+    """Return one text from which `answers_of` reads the same answers."""
     single = answers[0] if len(answers) == 1 else ""
     return single if len(answers) < 2 and _listed(single) == single else json.dumps(answers, ensure_ascii=False)
 
 
 def identity_of(value: Any) -> str:
-    """A cell as the id of its row.
+    """Return a cell as the id of its row.
 
     Raises:
         ValueError: it is neither a text nor an integer.
@@ -104,7 +104,7 @@ def identity_of(value: Any) -> str:
 
 
 def number_of(value: Any) -> float | None:
-    """The first number of a cell ("Level 5" is 5); None where it has none."""
+    """Return the first number of a cell ("Level 5" is 5); None if it has none."""
     if isinstance(value, bool) or missing(value):
         return None
     if isinstance(value, int | float | Decimal):
@@ -114,14 +114,15 @@ def number_of(value: Any) -> float | None:
 
 
 def day_of(value: Any) -> str | None:
-    """The day of a cell, YYYY-MM-DD; None where it has none.
+    """Return the day of a cell, YYYY-MM-DD; None if the cell is empty.
 
     Raises:
         ValueError: it is no day.
     """
     if missing(value) or value == "":
         return None
-    if isinstance(value, date):  # a datetime is one too
+    # why: a datetime is a date too, whose text begins with the day
+    if isinstance(value, date):
         return value.isoformat()[:10]
     if isinstance(value, str) and _DAY.match(value):
         return date.fromisoformat(value[:10]).isoformat()
@@ -129,12 +130,13 @@ def day_of(value: Any) -> str | None:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two cells mean the same: 5, 5.0 and "5" do, true and "true", null and a missing value."""
+    """Return whether two cells mean the same: 5, 5.0 and "5" do, true and "true", null and a missing value."""
     return _meaning(one) == _meaning(other)
 
 
 def missing(value: Any) -> bool:
-    """Whether a cell is empty: null, or NaN, as which pandas writes null."""
+    """Return whether a cell is empty: null, or NaN."""
+    # why: pandas writes null as NaN
     return value is None or isinstance(value, float | Decimal) and math.isnan(value)
 
 
@@ -147,7 +149,7 @@ def check_unicode(text: str) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A cell as Python's own JSON reader gives it.
+    """Return a cell as Python's own JSON reader gives it.
 
     Raises:
         ValueError: it has an integer that Python does not read.
@@ -162,14 +164,15 @@ def plain(value: Any) -> Any:
 
 
 def _plain_number(value: int | float | Decimal) -> str:
-    """A number of a typed column, which has no spelling: whole floats lose their point (AMC stores 142.0)."""
+    """Return the text of a number in a typed column, which has no spelling."""
+    # why: whole floats lose their point: AMC stores the answer 142 as 142.0
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < _EXACT else repr(value)
     return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
 def _listed(text: str) -> Any:
-    """The list whose JSON it is, where that is one of texts; else the text itself."""
+    """Return the list of texts of which the text is the JSON; else the text itself."""
     if not text.lstrip().startswith("["):
         return text
     try:

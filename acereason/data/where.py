@@ -1,4 +1,4 @@
-"""Which values a source asks of a column."""
+"""Conditions of a source on the values of a column."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from acereason.data.values import number_of, same
 from acereason.errors import UserError
 
 Asked = str | int | float | bool | None
-"""What a column may be asked to hold."""
+"""A value that a column may be asked to hold."""
 
 
 @dataclass
@@ -16,9 +16,9 @@ class Range:
     """Numbers between two bounds, both included."""
 
     least: float | None = None
-    """The smallest; null: none."""
+    """The lower bound; null: none."""
     most: float | None = None
-    """The largest; null: none."""
+    """The upper bound; null: none."""
 
     def check(self, key: str) -> None:
         """Raise a UserError for a range that holds nothing, or everything; `key` names it."""
@@ -28,12 +28,12 @@ class Range:
             raise UserError(f"{key}: least {self.least:g} is above most {self.most:g}")
 
     def holds(self, cell: Any) -> bool:
-        """Whether the first number of a cell is in it; no number is not."""
+        """Return whether the first number of a cell is in the range; a cell without a number is not."""
         number = number_of(cell)
         low, high = (-math.inf if self.least is None else self.least), (math.inf if self.most is None else self.most)
         return number is not None and low <= number <= high
 
 
 def holds(cell: Any, asked: list[Asked] | Range) -> bool:
-    """Whether a cell means the same as one of the values, or is in the range."""
+    """Return whether a cell means the same as one of the values, or is in the range."""
     return asked.holds(cell) if isinstance(asked, Range) else any(same(cell, value) for value in asked)

@@ -1,4 +1,4 @@
-"""Rows of a span of time."""
+"""Restriction of a source to the rows of a span of time."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -10,7 +10,7 @@ from acereason.errors import UserError
 
 @dataclass
 class Window:
-    """Rows of a span of time, such as those that no training data can hold."""
+    """A span of time from which rows are taken, such as one after all training data."""
 
     column: str
     """Column of dates: ISO 8601 text, or timestamps."""
@@ -30,10 +30,11 @@ class Window:
             raise UserError(f"{key}: since {self.since} is not before until {self.until}")
 
     def holds(self, value: Any) -> bool:
-        """Whether a row's date lies in it; none does not.
+        """Return whether a row's date is in the window; a missing date is not.
 
         Raises:
-            ValueError: it is no date.
+            ValueError: the value is no date.
         """
         day = day_of(value)
+        # why: texts of the form YYYY-MM-DD have the order of their days
         return day is not None and self.since <= day < self.until
