@@ -1,1 +1,1 @@
-"""The Qwen2 backbone and its log-prob head."""
+"""The Qwen2 backbone, its log-prob head, packed attention, and the files of its weights."""

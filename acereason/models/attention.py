@@ -1,8 +1,8 @@
-"""Attention over packed documents without a mask: leakage is impossible by construction, for a document's keys are all
-that its queries are given.
+"""Attention over packed documents without a mask: the queries of a document are given its own keys only, so that no
+document can attend to another.
 
-On a CPU, and in float32, document by document: faster there than one masked pass over the pack, and linear in the
-number of documents. On a GPU in bfloat16 all documents in one call, by FlashAttention's kernels. `attend_for` chooses.
+On a CPU, and in float32, documents are computed one by one: faster there than one masked pass over the pack, and linear
+in their number. On a GPU in bfloat16 all documents go in one call of FlashAttention's kernels. `attend_for` chooses.
 """
 
 import importlib
@@ -28,14 +28,15 @@ d]. Each takes what it needs of the documents: their D lengths, [D + 1] int32 wh
 MISSING = (
     "model.backbone.attention: flash_attention_2 needs the package flash-attn, which {}; see the README, or set auto"
 )
-"""What is said where it is asked for, and why it can't be had."""
+"""Message when flash-attn is asked for and missing, with the reason to fill in."""
 
 FLASH_DTYPES = (torch.bfloat16, torch.float16)
-"""What FlashAttention computes in."""
+"""Dtypes that FlashAttention computes in."""
 
+# why: torch's choice may be MATH, whose memory is heads x N^2 x 4 bytes, 120 GB for 32K tokens and 28 heads, or
+# CUDNN_ATTENTION, which builds, and keeps, a plan for each place and length of a document
 IN_FLOAT32, IN_HALF = [SDPBackend.EFFICIENT_ATTENTION], [SDPBackend.FLASH_ATTENTION]
-"""Kernels of one document on a GPU, whose memory is linear in its length: that of MATH is heads x N^2 x 4 bytes, 120 GB
-for 32K tokens and 28 heads; and CUDNN_ATTENTION builds, and keeps, a plan for each place and length of a document."""
+"""Kernels of one document on a GPU, whose memory is linear in its length."""
 
 
 def packed_attention(
@@ -52,8 +53,8 @@ def packed_attention(
     attend: Attend | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Causal attention within each document, as transformers calls it; null `attend`: one after the other, which needs
-    the documents' lengths or where they start, the others the latter and the longest.
+    """Compute causal attention within each document, with the signature that transformers calls. Without `attend` it is
+    document by document, which needs `document_lengths` or `cu_seqlens`; all others need `cu_seqlens` and `longest`.
 
     Returns:
         [1, N, heads, d] and None (no attention weights).
@@ -66,7 +67,8 @@ def packed_attention(
 AttentionInterface.register("documents", packed_attention)
 
 
-@torch.compiler.disable  # why: a compiled one is compiled anew for each number of documents, until dynamo gives up
+# why: not compiled: dynamo would compile it anew for each number of documents, until it gives up
+@torch.compiler.disable
 def by_documents(
     query: Tensor,
     key: Tensor,
@@ -77,7 +79,7 @@ def by_documents(
     cu_seqlens: Tensor | None = None,
     **_: Any,
 ) -> Tensor:
-    """A call of scaled_dot_product_attention for each document, by the kernel that torch takes for this device."""
+    """Call scaled_dot_product_attention for each document, with the kernel that torch chooses for the device."""
     grouped = query.shape[1] != key.shape[1]
     if lengths is None:
         assert cu_seqlens is not None
@@ -91,9 +93,10 @@ def by_documents(
 
 @torch.compiler.disable
 def by_documents_on_gpu(query: Tensor, key: Tensor, value: Tensor, **documents: Any) -> Tensor:
-    """The same by a kernel whose memory is linear in a document's length."""
+    """Attend document by document with a kernel whose memory is linear in a document's length."""
     kernels = IN_HALF if query.dtype in FLASH_DTYPES else IN_FLOAT32
-    if kernels is IN_FLOAT32:  # which knows no heads that share a key
+    # why: the kernel for float32 has no grouped heads, so that shared keys and values are repeated
+    if kernels is IN_FLOAT32:
         key, value = (tensor.repeat_interleave(query.shape[1] // tensor.shape[1], dim=1) for tensor in (key, value))
     with sdpa_kernel(kernels):
         return by_documents(query, key, value, **documents)
@@ -102,17 +105,17 @@ def by_documents_on_gpu(query: Tensor, key: Tensor, value: Tensor, **documents: 
 def varlen(
     query: Tensor, key: Tensor, value: Tensor, *, scaling: float, cu_seqlens: Tensor, longest: int, **_: Any
 ) -> Tensor:
-    """All documents in one call of torch's own FlashAttention."""
+    """Attend in all documents by one call of torch's own FlashAttention."""
     q, k, v = (_rows(tensor) for tensor in (query, key, value))
     causal: dict[str, Any] = {"scale": scaling, "window_size": (-1, 0)}
     attended = varlen_attn(q, k, v, cu_seqlens, cu_seqlens, longest, longest, **causal, **_GROUPED)
-    assert isinstance(attended, Tensor)  # a pair where more is asked for
+    assert isinstance(attended, Tensor)  # it is a pair only if more is asked for
     return attended[None]
 
 
+# why: torch 2.11 accepts heads that share a key without a word; 2.13 needs the argument
 _TOLD = "enable_gqa" in inspect.signature(varlen_attn).parameters
 _GROUPED: dict[str, Any] = {"enable_gqa": True} if _TOLD else {}
-"""torch 2.11 takes heads that share a key as they come; 2.13 wants to be told."""
 
 
 def flash_attention(
@@ -126,7 +129,7 @@ def flash_attention(
     longest: int,
     **_: Any,
 ) -> Tensor:
-    """The same by the package flash-attn, whose function `kernel` is."""
+    """Attend in all documents by one call of `kernel`, the function of the package flash-attn."""
     rows = (_rows(tensor) for tensor in (query, key, value))
     return kernel(*rows, cu_seqlens, cu_seqlens, longest, longest, softmax_scale=scaling, causal=True)[None]
 
@@ -138,29 +141,30 @@ def _rows(tensor: Tensor) -> Tensor:
 
 @cache
 def flash_attn() -> tuple[Callable[..., Tensor] | None, str]:
-    """FlashAttention's function for packed documents, or None and why: it ..."""
+    """Return flash-attn's function for packed documents and an empty text, or None and the reason why it is missing."""
     try:
         return importlib.import_module("flash_attn").flash_attn_varlen_func, ""
     except ModuleNotFoundError as error:
         if error.name == "flash_attn":
             return None, "is not installed"
         return None, f"can't be loaded: {first_line(error)}"
-    except (ImportError, AttributeError, OSError) as error:  # built for another torch; FlashAttention 4's folder alone
+    # why: a build for another torch fails to load; FlashAttention 4 alone leaves a package without the function
+    except (ImportError, AttributeError, OSError) as error:
         return None, f"can't be loaded: {first_line(error)}"
 
 
 @cache
 def attend_for(wanted: str, device: torch.device, dtype: torch.dtype, head: int) -> Attend:
-    """What computes attention in this run, said in the log once.
+    """Return the function that computes attention in this run, and log the choice once.
 
     Args:
         wanted: `model.backbone.attention`.
-        device: of the model.
-        dtype: that it computes in.
+        device: the model's device.
+        dtype: the dtype of computation.
         head: size of a head.
 
     Raises:
-        UserError: what is wanted can't be done there.
+        UserError: the wanted attention can't be computed on the device in the dtype.
     """
     capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else (0, 0)
     attend, told = choose(wanted, device.type, dtype, head, capability)
@@ -171,7 +175,7 @@ def attend_for(wanted: str, device: torch.device, dtype: torch.dtype, head: int)
 def choose(
     wanted: str, device: str, dtype: torch.dtype, head: int, capability: tuple[int, int] = (8, 0)
 ) -> tuple[Attend, str]:
-    """What computes attention on such a device, and that in words. `capability` is the GPU's."""
+    """Return the function that computes attention on such a device, and its name. `capability` is the GPU's."""
     where = f"on {device} in {str(dtype).removeprefix('torch.')}"
     if device == "cuda":
         _check_gpu(dtype, head, capability)

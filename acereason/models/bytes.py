@@ -1,4 +1,4 @@
-"""A tokenizer of single bytes: what a toy model needs, made on the spot."""
+"""A tokenizer of single bytes for toy models, which is built without any file."""
 
 from tokenizers import AddedToken, pre_tokenizers
 from transformers import Qwen2Tokenizer
@@ -8,9 +8,9 @@ BYTES = "bytes"
 
 
 def byte_tokenizer() -> Qwen2Tokenizer:
-    r"""Qwen2's own tokenizer without merges: one token a byte, Qwen's three control tokens, and `\boxed{` as one token.
+    r"""Build Qwen2's tokenizer without merges: tokens of single bytes, three control tokens, and `\boxed{`.
 
-    260 entries. It is saved, loaded and served as any Qwen2 tokenizer is.
+    It has 260 entries, and is saved, loaded and served as any Qwen2 tokenizer is.
     """
     vocab = {symbol: index for index, symbol in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
     tokenizer = Qwen2Tokenizer(vocab=vocab, merges=[], eos_token="<|endoftext|>", pad_token="<|endoftext|>")

@@ -1,7 +1,7 @@
-"""Files of weights, a tensor at a time: no reader and no writer holds a model.
+"""Reading and writing of .safetensors files, one tensor at a time, so that no process holds a whole model.
 
-A reader maps a .safetensors file and copies the rows that it wants; a writer knows every shape beforehand, and writes
-each tensor's bytes as it comes.
+A reader maps a file and copies the rows that it needs; a writer knows all shapes beforehand, and writes each tensor's
+bytes as it comes.
 """
 
 import json
@@ -16,15 +16,16 @@ from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 from transformers.utils.hub import cached_file, get_checkpoint_shard_files
 
 _NAMES = {torch.float32: "F32", torch.bfloat16: "BF16"}
-"""What the format calls a dtype."""
+"""Names of dtypes in the format."""
+# why: as safetensors' own writer, which begins the first tensor at a multiple of 8 bytes
 _ALIGNMENT = 8
 _FILE_BYTES = 5 * 10**9
-"""Of a file at most, as elsewhere on the Hub."""
+"""Bytes of a file at most, as elsewhere on the Hub."""
 
 
 def weight_files(pretrained: str) -> list[Path]:
-    """The .safetensors files of a folder or of a Hub name, fetched where they are not at hand; none where it has
-    weights of another format."""
+    """Return the .safetensors files of a folder or of a Hub name, downloaded if needed; [] if its weights have another
+    format."""
     if file := cached_file(pretrained, SAFE_WEIGHTS_NAME, _raise_exceptions_for_missing_entries=False):
         return [Path(file)]
     index = cached_file(pretrained, SAFE_WEIGHTS_INDEX_NAME, _raise_exceptions_for_missing_entries=False)
@@ -32,7 +33,7 @@ def weight_files(pretrained: str) -> list[Path]:
 
 
 def holders(files: list[Path]) -> dict[str, Path]:
-    """{name: file that holds it} of every tensor."""
+    """Return {tensor's name: file that holds it} of all tensors."""
     found: dict[str, Path] = {}
     for file in files:
         with safe_open(file, framework="pt") as tensors:
@@ -41,12 +42,13 @@ def holders(files: list[Path]) -> dict[str, Path]:
 
 
 def copy_rows(file: Path, name: str, shape: list[int], rows: slice, target: Tensor) -> None:
-    """Copy some rows of a tensor of that name and shape out of a file, into the target's dtype.
+    """Copy rows of a tensor of this name and shape from a file to `target`, in the target's dtype.
 
     Raises:
-        ValueError: the file's has another shape.
+        ValueError: the file's tensor has another shape.
     """
-    with safe_open(file, framework="pt") as tensors:  # for each tensor: what was mapped of the file is given back
+    # why: opened for each tensor, so that the file's pages that it mapped are given back
+    with safe_open(file, framework="pt") as tensors:
         there = tensors.get_slice(name)
         if there.get_shape() != shape:
             raise ValueError(f"{name} is {there.get_shape()}, not {shape}")
@@ -56,14 +58,15 @@ def copy_rows(file: Path, name: str, shape: list[int], rows: slice, target: Tens
 def write_weights(
     folder: Path, weights: Iterator[tuple[str, Tensor]], shapes: dict[str, torch.Size], dtype: torch.dtype
 ) -> None:
-    """Write a Hugging Face folder's weights as they come.
+    """Write the weights of a Hugging Face folder as they come.
 
     Args:
-        folder: is there.
-        weights: in the order of `shapes`, in `dtype`.
-        shapes: {name: shape} of all of them.
-        dtype: of all of them.
+        folder: an existing folder.
+        weights: (name, tensor) pairs in the order of `shapes`, in `dtype`.
+        shapes: {name: shape} of all weights.
+        dtype: dtype of all weights.
     """
+    # why: tensors without memory, of which the Hub's function tells how weights are split into files
     empty = {name: torch.empty(shape, dtype=dtype, device="meta") for name, shape in shapes.items()}
     split = split_torch_state_dict_into_shards(empty, max_shard_size=_FILE_BYTES)
     for file, names in split.filename_to_tensors.items():
@@ -86,7 +89,7 @@ def _write_file(
 
 
 def _header(shapes: dict[str, torch.Size], dtype: torch.dtype) -> bytes:
-    """What a .safetensors file begins with: a JSON text that says where each tensor is, and its length before it."""
+    """Return the head of a .safetensors file: the length of a JSON text, and the text with each tensor's place."""
     told: dict[str, object] = {"__metadata__": {"format": "pt"}}
     start = 0
     for name, shape in shapes.items():

@@ -1,4 +1,4 @@
-"""A model of which each rank holds some rows: filled on every rank at once, a tensor at a time."""
+"""Filling of a sharded model, on every rank at once and one tensor at a time; each rank holds some rows of each."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,26 +16,28 @@ from acereason.models.files import copy_rows
 
 
 def materialize(model: Qwen2ForCausalLM, device: torch.device) -> None:
-    """Give a model on the meta device memory for what this rank holds of it."""
+    """Give a model on the meta device memory for the rows that this rank holds."""
     model.to_empty(device=device)
-    if model.config.tie_word_embeddings:  # which that has parted
+    # why: `to_empty` has given tied weights a tensor each
+    if model.config.tie_word_embeddings:
         model.lm_head.weight = model.model.embed_tokens.weight
-    model.model.rotary_emb = Qwen2RotaryEmbedding(model.config).to(device)  # no weights, so no file has it
+    # why: its frequencies are no weights, so that no file has them
+    model.model.rotary_emb = Qwen2RotaryEmbedding(model.config).to(device)
 
 
 @torch.no_grad()
 def read(model: Qwen2ForCausalLM, files: dict[str, Path]) -> None:
-    """Each rank takes its rows of {name: file that holds it}."""
+    """Copy this rank's rows of all weights from {name: file that holds it}."""
     for name, parameter in model.named_parameters():
         copy_rows(files[name], name, list(parameter.shape), rows(parameter), local(parameter))
 
 
 @torch.no_grad()
 def fill(model: Qwen2ForCausalLM, make: Callable[[], Qwen2ForCausalLM]) -> None:
-    """The first rank makes the model whole, and gives it away tensor by tensor. Every rank must call it.
+    """Make the whole model on the first rank, and broadcast it tensor by tensor. Every rank must call it.
 
     Raises:
-        UserError: on every rank, where making it raised one.
+        UserError: on every rank, if making the model raised one.
     """
     whole = _made(make)
     weights = dict(whole.named_parameters()) if whole else {}
@@ -44,8 +46,9 @@ def fill(model: Qwen2ForCausalLM, make: Callable[[], Qwen2ForCausalLM]) -> None:
         source = weights.pop(name).detach().to(mine.device) if whole else mine.new_empty(parameter.shape)
         broadcast(source, 0)
         mine.copy_(source[rows(parameter)])
+        # why: freed at once: the whole model shrinks as the shards are filled
         if whole:
-            whole.get_parameter(name).data = torch.empty(0)  # as the shards grow, the whole shrinks
+            whole.get_parameter(name).data = torch.empty(0)
 
 
 def _made(make: Callable[[], Qwen2ForCausalLM]) -> Qwen2ForCausalLM | None:
@@ -55,13 +58,14 @@ def _made(make: Callable[[], Qwen2ForCausalLM]) -> Qwen2ForCausalLM | None:
             made = make()
         except UserError as error:
             refused = str(error)
+    # why: gathered, so that all ranks raise: the others would wait for the broadcast of a rank that has left
     if reason := "".join(gather([refused])):
         raise UserError(reason)
     return made
 
 
 def rows(parameter: Tensor) -> slice:
-    """Which rows this rank holds: all, or by FSDP2 as many as every other, but for the last ranks.
+    """Return the rows that this rank holds: all, or FSDP2's share, which is equal but for the last ranks.
 
     Example:
         >>> rows(torch.zeros(3, 2))
