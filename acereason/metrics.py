@@ -32,7 +32,7 @@ def _row(rollout: Rollout) -> _Row:
 
 
 def rollout_metrics(groups: list[Group]) -> dict[str, float]:
-    """Return metrics of the step's rewards and responses, over all ranks. There must be a rollout, and advantages.
+    """Return metrics of the step's rewards and responses, over all ranks, for groups with their advantages assigned.
 
     reward/mean and reward/std: of the rewards as the overlong policy left them, which are those that the gradient saw;
     a masked response counts with its verdict, an error not at all. reward/correct: share of all rollouts that the

@@ -1,4 +1,4 @@
-"""Random draws as functions of what they are for, so that neither resume nor the number of ranks changes them."""
+"""Random draws as functions of their purpose, so that neither resuming nor the number of ranks changes them."""
 
 import hashlib
 import random

@@ -48,14 +48,14 @@ class Trainer(pl.Trainer):
     @property
     @override
     def log_dir(self) -> str | None:
-        """The run's folder, whatever the loggers. Every rank must ask for it: it is rank 0's."""
+        """The run's folder, whatever the loggers. Every rank must ask for it: rank 0 broadcasts it."""
         if self.run is None:
             return super().log_dir
         return self.strategy.broadcast(str(self.run.folder))
 
     def connect(self) -> None:
-        """Leave signals to `acereason.signals`, let ranks meet and tell each other of them, refuse checkpoints in a
-        line, and write those of shards from where they are."""
+        """Replace parts of Lightning's Trainer: its handling of signals, the checks of checkpoints, the port at which
+        ranks meet, and the saving of shards."""
         self._signal_connector, self._checkpoint_connector = Deaf(self), Fitting(self)
         Rendezvous.replace(self.strategy)
         Shards.replace(self.strategy)

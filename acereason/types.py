@@ -58,7 +58,7 @@ class Problem:
     id: str
     """Stable over runs: seeds, the easy filter and results refer to it."""
     task: Task
-    """Which verifier judges the responses."""
+    """Task, which decides the verifier."""
     statement: str
     """The problem's text as its source gives it, before any template."""
     answer: str
@@ -79,7 +79,7 @@ class Problem:
 
 @dataclass
 class Response:
-    """What the engine generated for one prompt.
+    """A response that the engine generated to one prompt.
 
     `token_ids` and `sampler_logprobs` have the same length; the stop token, where there is one, is the last of them.
     """
@@ -134,7 +134,7 @@ class Group:
 
     @property
     def correct(self) -> int:
-        """Correct rollouts."""
+        """Number of correct rollouts."""
         return sum(rollout.verdict.status == "correct" for rollout in self.rollouts)
 
     @property
@@ -150,7 +150,7 @@ class Group:
 
 @dataclass
 class Sampling:
-    """How responses are drawn."""
+    """Settings of drawing responses."""
 
     temperature: float = 1.0
     """Logits are divided by it. 0 is greedy."""
@@ -182,11 +182,11 @@ class Sequence:
     prompt_length: int
     """P: these tokens are context only."""
     weight: float
-    """What each response token's log-prob is multiplied by in the objective."""
+    """Factor of each response token's log-prob in the objective."""
     sampler_logprobs: list[float] | None = None
     """[R] the engine's log-probs, to compare with the trainer's."""
 
     @property
     def response_length(self) -> int:
-        """R"""
+        """Number of response tokens, R."""
         return len(self.token_ids) - self.prompt_length

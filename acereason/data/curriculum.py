@@ -25,7 +25,7 @@ CALLBACKS_OF = {
 
 @dataclass
 class Stage:
-    """One stage of the curriculum. A null setting leaves the model's own."""
+    """One stage of the curriculum. A null setting takes the model's own."""
 
     sources: list[str] | dict[str, float]
     """Names under data.sources whose problems this stage trains on; or each with the share of its problems, above 0 and
@@ -50,8 +50,8 @@ class Stage:
     easy_filter: bool = False
     """From its second epoch on, leave out problems whose every rollout was correct the epoch before (3.2.3)."""
     keep_filtered: bool = False
-    """Leave out, too, what the filter and screen of the stage before have left out by its end: for a stage that is one
-    with it but for some settings."""
+    """Leave out the problems, too, that the filter and screen of the stage before have left out by its end: for a stage
+    that continues it with some settings changed."""
     screen: float | None = None
     """Before its first step, roll out every problem once with the policy that starts it, and leave out those with at
     least this share of correct rollouts; 1.0: those that every rollout solves (3.2.3, math stages 3 and 4)."""

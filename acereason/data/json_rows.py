@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from acereason.data.values import Spelled, whole
 
+# why: characters too, since a row may hold megabytes of tests
 _ROWS, _CHARACTERS = 1_000, 2**24
 """Rows, and characters, that are in memory at a time."""
 _MOST_COLUMNS = 1_000

@@ -27,6 +27,7 @@ class Loader(Generic[T]):
         return len(self.batches)
 
     def __iter__(self) -> Iterator[list[T]]:
+        # why: only the first pass after a resume begins in the middle
         start, self._resume_at = self._resume_at, 0
         for position in range(start, len(self.batches)):
             self._next = position + 1

@@ -40,7 +40,7 @@ class Source:
     curated, curated-code, rated, taco, apps, livecodebench, acereason-code, deepcoder, deepcoder-lcbv5, humaneval,
     mbpp, mbppplus), or the columns."""
     task: Task = "math"
-    """Task, which decides the verifier and the template's instruction; if the mapping has a column of tasks, that
+    """Task of the rows, which decides the verifier and the template's instruction; a column of tasks in the mapping
     decides instead."""
     split: str = "train"
     """Split of a Hub dataset, or a part of it: train[2000:]. Files have only one, whatever its name, of which a part
@@ -97,6 +97,7 @@ class Source:
         Raises:
             BadRow: the row can't be a problem; says why.
         """
+        # why: until its id has been read, an error names the row by its number
         named = f"{name}/{index}"
         try:
             named = f"{name}/{self._identity(row, index)}"
@@ -206,6 +207,7 @@ class Source:
             return self._read(row, fields.answer, answers_of) or []
         text = self._read(row, fields.answer, response_of) or ""
         answer = ground_truth(text).strip()
+        # why: without a box or a final sentence the whole solution comes back, which is no answer
         return [answer] if answer and answer != text.strip() else []
 
     def _read(self, row: dict[str, Any], column: str | None, read: Callable[[Any], T]) -> T | None:

@@ -169,5 +169,6 @@ def dealt(batch: list[int], lengths: Sequence[int] | np.ndarray, ranks: int) -> 
     """
     if ranks == 1:
         return batch
+    # why: every second round is reversed: the rank with the longest row of one gets the shortest of the next
     rounds = batched(sorted(batch, key=lambda row: -lengths[row]), ranks)
     return [row for number, some in enumerate(rounds) for row in (some if number % 2 == 0 else some[::-1])]

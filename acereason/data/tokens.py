@@ -99,6 +99,7 @@ class Tokenized:
         """Return a digest of all that decides the tokens."""
         tokenizer = [self.tokenizer.backend_tokenizer.to_str(), self.tokenizer.all_special_tokens]
         source = [rows._fingerprint, len(rows), asdict(self.source.mapping), self.source.task, self.name]
+        # why: the version too, since the code that reads rows and fills templates may change with it
         told = [__version__, _MADE, PART, source, asdict(self.template), tokenizer]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
 

@@ -13,6 +13,7 @@ from typing import Any
 
 LONGEST_INTEGER = 4300
 """Digits of the longest integer that Python reads by default; longer ones are kept as text."""
+# why: from here on a float stands for several integers, and `int` would make up digits
 _EXACT = 2.0**53
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,300})(?:\.\d{1,300})?(?:[eE][+-]?\d{1,3})?")
 _FIRST_NUMBER = re.compile(r"(?<!\w)-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")

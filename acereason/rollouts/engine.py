@@ -100,7 +100,7 @@ class RolloutEngine(ABC):
         """Free the device's memory until `update_weights`, for the trainer's update."""
 
     def close(self) -> None:  # noqa: B027  an engine without processes of its own has nothing to do
-        """Free what the engine holds."""
+        """Free the engine's memory and end its processes."""
 
 
 def unjudged(response: Response) -> Rollout:

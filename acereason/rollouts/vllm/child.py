@@ -78,7 +78,7 @@ class ChildCore(Core):
             while (completion := self._answer("generating")) is not None:
                 yield completion
         except GeneratorExit:
-            # why: the caller doesn't want the rest; answers on their way are drained, lest the next call reads them
+            # why: the caller doesn't want the rest; answers on their way would be taken for those of the next call
             self._send_raw(BROKEN_OFF, "generating")
             while completion is not None:
                 completion = self._answer("generating")

@@ -71,4 +71,4 @@ class Core(Protocol):
         """Free the accelerator's memory: weights and cache are gone until `load`, which wakes it."""
 
     def close(self) -> None:
-        """Free everything."""
+        """Free all memory, and end the process if it is one of its own."""
