@@ -44,6 +44,7 @@ LAYERS = [
         "acereason.locks",
         "acereason.mistakes",
         "acereason.names",
+        "acereason.ports",
         "acereason.processes",
         "acereason.ratings",
         "acereason.texts",
