@@ -55,7 +55,8 @@ class _Files:
         key = (version, row["task"])
         waiting = self._waiting.setdefault(key, [])
         waiting.append(row)
-        if len(waiting) == min(_GROUP, self._rows):
+        room = self._rows - self._written.get(key, 0) % self._rows
+        if len(waiting) == min(_GROUP, room):
             self._flush(key)
 
     def close(self) -> None:
@@ -70,7 +71,7 @@ class _Files:
         if not rows:
             return
         written = self._written.get(key, 0)
-        if written % self._rows < len(rows) and written >= self._rows or key not in self._open:
+        if written % self._rows == 0:
             self._next_file(key, written // self._rows)
         self._open[key].write_table(pa.Table.from_pylist(rows, SCHEMA))
         self._written[key] = written + len(rows)

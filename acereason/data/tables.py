@@ -79,34 +79,40 @@ def write_typed(files: list[Path], target: Path) -> None:
             writer.write_batch(pa.record_batch(columns, schema=schema))
 
 
+_NARROW: dict[pa.DataType, type[np.floating]] = {pa.float16(): np.float16, pa.float32(): np.float32}
+
+
 def exact(rows: Dataset) -> Dataset:
     """Return the rows with numbers of single and half precision as they were written: 0.1, not 0.10000000149011612."""
-    narrow = {field.name: kind for field in rows.features.arrow_schema if (kind := _narrow(field.type))}
+    narrow = {field.name: field.type for field in rows.features.arrow_schema if _has_narrow(field.type)}
     return rows.with_transform(_Widened(narrow)) if narrow else rows
 
 
 @dataclass
 class _Widened:
-    columns: dict[str, type[np.floating]]
+    columns: dict[str, pa.DataType]
 
     def __call__(self, rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        return {
-            name: _wide(cells, self.columns[name]) if name in self.columns else cells for name, cells in rows.items()
-        }
+        return {name: self._column(name, cells) for name, cells in rows.items()}
+
+    def _column(self, name: str, cells: list[Any]) -> list[Any]:
+        kind = self.columns.get(name)
+        return cells if kind is None else [_wide(cell, kind) for cell in cells]
 
 
-def _narrow(kind: pa.DataType) -> type[np.floating] | None:
-    while pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        kind = kind.value_type
-    narrow: dict[pa.DataType, type[np.floating]] = {pa.float16(): np.float16, pa.float32(): np.float32}
-    return narrow.get(kind)
+def _has_narrow(kind: pa.DataType) -> bool:
+    return kind in _NARROW or any(_has_narrow(kind.field(index).type) for index in range(kind.num_fields))
 
 
-def _wide(value: Any, kind: type[np.floating]) -> Any:
-    # why: by way of its shortest text, which is the decimal that was written
-    if isinstance(value, list):
-        return [_wide(each, kind) for each in value]
-    return None if value is None else float(str(kind(value)))
+def _wide(value: Any, kind: pa.DataType) -> Any:
+    if value is None or not _has_narrow(kind):
+        return value
+    if kind in _NARROW:
+        # why: by way of its shortest text, which is the decimal that was written
+        return float(str(_NARROW[kind](value)))
+    if pa.types.is_struct(kind):
+        return {name: _wide(each, kind.field(name).type) for name, each in value.items()}
+    return [_wide(each, kind.field(0).type) for each in value]
 
 
 def _is_ipc_file(path: Path) -> bool:

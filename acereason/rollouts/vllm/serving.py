@@ -94,20 +94,25 @@ class _Server:
         answers: SimpleQueue = SimpleQueue()
         sender = Thread(target=self._send_all, args=(answers,))
         sender.start()
-        with closing(self.core.generate(requests, sampling)) as completions:
-            for completion in completions:
-                answers.put(completion)
-                # why: a message meanwhile can only be BROKEN_OFF: the trainer doesn't want the rest
-                if self.pipe.poll():
-                    self.pipe.recv()
-                    break
-        answers.put(None)
-        sender.join()
+        try:
+            with closing(self.core.generate(requests, sampling)) as completions:
+                for completion in completions:
+                    answers.put(completion)
+                    # why: a message meanwhile can only be BROKEN_OFF: the trainer doesn't want the rest
+                    if self.pipe.poll():
+                        self.pipe.recv()
+                        break
+        finally:
+            # why also after a failure: its reason goes through the same pipe, and a thread would keep the process
+            answers.put(None)
+            sender.join()
         self.answer(None)
 
     def _send_all(self, answers: SimpleQueue) -> None:
-        for answer in iter(answers.get, None):
-            self.answer(answer)
+        # why: the trainer has closed its end, which the main thread sees too
+        with suppress(BrokenPipeError):
+            for answer in iter(answers.get, None):
+                self.answer(answer)
 
     def load(self) -> None:
         """Load new weights from the buffers."""

@@ -4,6 +4,8 @@ import pyarrow.parquet as pq
 import pytest
 from curating import curated, rows_of, write_rows, write_shards
 
+from acereason.curation.write import _Files
+
 PROMPTS, RESPONSES = 120, 4
 VERSIONS = {
     "v1": {"math": {"prompts": 20, "responses": 1}, "code": {"prompts": 10, "responses": 1}},
@@ -74,6 +76,19 @@ def test_files_hold_what_a_version_adds_and_are_not_longer_than_asked(output):
     assert (sizes["v2/math-00000.parquet"], "v2/math-00001.parquet" in sizes) == (30, False)
     assert max(sizes.values()) == 30
     assert sum(sizes.values()) == 2 * PROMPTS * RESPONSES
+
+
+@pytest.mark.parametrize(
+    ("most", "sizes"), [(1500, [1500, 1500, 1200]), (1000, [1000] * 4 + [200]), (2100, [2100, 2100])]
+)
+def test_files_of_more_than_a_row_group_are_not_longer_than_asked(tmp_path, most, sizes):
+    files = _Files(tmp_path, ["v1"], most)
+    for number in range(4200):
+        files.add(0, {"task": "math", "id": str(number)})
+    files.close()
+    written = [pq.read_table(path) for path in sorted(tmp_path.glob("v1/*"))]
+    assert [table.num_rows for table in written] == sizes
+    assert [name for table in written for name in table["id"].to_pylist()] == [str(number) for number in range(4200)]
 
 
 def test_another_seed_draws_others(output, tmp_path):

@@ -11,6 +11,7 @@ from datasets import Dataset, DatasetDict
 
 from acereason.data.loading import read_problems
 from acereason.data.problems import Source
+from acereason.data.tables import exact
 from acereason.errors import UserError
 
 
@@ -76,6 +77,16 @@ def shards(folder, *columns):
         table = pa.table({"problem": ["p"] * len(column), "answer": column})
         pq.write_table(table, folder / f"{number}.parquet")
     return folder
+
+
+def test_numbers_of_single_precision_are_as_written_wherever_they_are():
+    kind = pa.struct(
+        [("value", pa.float32()), ("parts", pa.list_(pa.struct([("x", pa.float16())]))), ("n", pa.int64())]
+    )
+    cells = [{"value": 0.1, "parts": [{"x": 0.2}, None], "n": 3}, None]
+    rows = exact(Dataset(pa.table({"reply": pa.array(cells, kind), "other": [0.3, 0.4]})))
+    assert rows[0] == {"reply": cells[0], "other": 0.3}
+    assert rows[1] == {"reply": None, "other": 0.4}
 
 
 class TestTypes:
