@@ -1,13 +1,19 @@
 """Batch arithmetic of a curriculum: prompts, responses, tokens and updates of each stage's steps."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from acereason.data.curriculum import values_of
 from acereason.data.rl import RLData
+from acereason.types import Sampling
 
-if TYPE_CHECKING:
-    from acereason.modules.grpo import GRPOModule
+
+class Settings(Protocol):
+    """The settings of a GRPO module on which the arithmetic depends."""
+
+    sampling: Sampling
+    group_size: int
+    micro_batch_tokens: int
 
 
 @dataclass
@@ -58,7 +64,7 @@ class Arithmetic:
         )
 
 
-def arithmetic(module: "GRPOModule", data: RLData, name: str, ranks: int) -> Arithmetic:
+def arithmetic(module: Settings, data: RLData, name: str, ranks: int) -> Arithmetic:
     """Return the named stage's batch arithmetic."""
     stage, problems = data.stages[name], data.count_problems(name)
     # why: an epoch drops its incomplete last step, but a data set smaller than one step still makes one
@@ -76,7 +82,7 @@ def arithmetic(module: "GRPOModule", data: RLData, name: str, ranks: int) -> Ari
     )
 
 
-def explain(module: "GRPOModule", data: RLData, ranks: int) -> str:
+def explain(module: Settings, data: RLData, ranks: int) -> str:
     """Describe the curriculum in one line for each stage."""
     lines = [f"{name}: {arithmetic(module, data, name, ranks)}" for name in data.stages]
     return "\n".join(["one step of each stage:", *lines])
