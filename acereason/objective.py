@@ -49,7 +49,7 @@ def assign_advantages(groups: list[Group], ddof: int = 1) -> None:
 
 
 def loss_tokens(group: Group) -> int:
-    """Sum of |o_i| over the responses of a group that enter the loss."""
+    """Return the sum of |o_i| over the responses of a group that enter the loss."""
     return sum(len(rollout.response.token_ids) for rollout in group.rollouts if rollout.in_loss)
 
 

@@ -92,7 +92,14 @@ def hops() -> int:
     PolicyLoss.forward = staticmethod(seen)  # type: ignore[method-assign]
     try:
         with tempfile.TemporaryDirectory() as folder:
-            run.main(["fit", "--config=conf/debug.yaml", "--trainer.max_steps=1", f"--trainer.logger.init_args.save_dir={folder}"])
+            run.main(
+                [
+                    "fit",
+                    "--config=conf/debug.yaml",
+                    "--trainer.max_steps=1",
+                    f"--trainer.logger.init_args.save_dir={folder}",
+                ]
+            )
     finally:
         PolicyLoss.forward = forward  # type: ignore[method-assign]
     (path, *_) = stacks

@@ -34,7 +34,7 @@ _DAMAGED = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, Strict
 
 @dataclass
 class Backbone:
-    """Which Qwen2 model, beyond the name of its weights, and how it computes."""
+    """Settings of the Qwen2 model beyond the name of its weights: its shape, and how it computes."""
 
     config: dict[str, Any] | None = None
     """Values of transformers' Qwen2Config for a model with random weights; only without `pretrained`."""
@@ -52,24 +52,24 @@ class Backbone:
     compile: bool = False
     """Compile each layer by torch.compile at the first step, for any length; needs a C++ compiler on a CPU."""
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
-    """Of matrix products under FSDP; parameters, gradients and the optimizer stay float32."""
+    """Dtype of matrix products under FSDP; parameters, gradients and the optimizer stay float32."""
 
 
 class Qwen(Qwen2ForCausalLM):
-    """Qwen2 that answers with log-probs of a packed micro batch instead of logits."""
+    """A Qwen2 that returns log-probs of a packed micro batch instead of logits."""
 
     attention = "auto"
     """See Backbone."""
 
     def token_logprobs(self, batch: MicroBatch, temperature: float, logits_mib: int) -> tuple[Tensor, Tensor]:
-        """log pi(target) and entropy for each of the batch's M loss tokens, both [M] float32, at temperature T, without
-        a gradient."""
+        """Return log pi(target) and entropy of each of the batch's M loss tokens, both [M] float32, at temperature T,
+        without a gradient."""
         return chunked_logprobs(self._predicting(batch), self.lm_head.weight, batch.targets, temperature, logits_mib)
 
     def policy_loss(
         self, batch: MicroBatch, temperature: float, logits_mib: int, importance_cap: float | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The loss of Eq. 1 over the batch's tokens with their weights, and what `token_logprobs` gives. The loss alone
+        """Return the loss of Eq. 1 over the batch's tokens, weighted, and what `token_logprobs` returns. The loss alone
         has a gradient."""
         return PolicyLoss.apply(
             self._predicting(batch),
@@ -131,8 +131,8 @@ def _own_config(values: dict[str, Any]) -> Qwen2Config:
 def load_tokenizer(
     pretrained: str | None, backbone: Backbone, config: Qwen2Config | None = None, key: str = "model.backbone.tokenizer"
 ) -> PreTrainedTokenizerBase:
-    """The tokenizer named by the backbone, else the one beside the weights; checked against the model's configuration,
-    where it is given. `key` is what names it, for errors."""
+    """Return the tokenizer named by the backbone, else the one beside the weights, checked against the model's
+    configuration where it is given. `key` is what names it, for errors."""
     name = backbone.tokenizer or pretrained
     if name is None:
         raise UserError(
@@ -153,7 +153,7 @@ def load_tokenizer(
 def build_model(
     config: Qwen2Config, pretrained: str | None, backbone: Backbone, seed: int, mesh: DeviceMesh | None = None
 ) -> Qwen:
-    """The model in float32: the named weights, or random ones that depend on the seed alone.
+    """Return the model in float32, with the named weights, or random ones that depend on the seed alone.
 
     Without a mesh it is whole, on the CPU. On a mesh each rank has its shards alone, on the mesh's device, and no rank
     ever holds more than them and a tensor, but for the first one where it has to make the weights. Every rank of the
@@ -206,7 +206,7 @@ def shapes_by(config: Qwen2Config) -> dict[str, list[int]]:
 
 
 def shard(model: Qwen, mesh: DeviceMesh, compute_dtype: str) -> Qwen:
-    """FSDP2 over the mesh: each layer on its own, then the rest; gradients are reduced in float32."""
+    """Shard the model by FSDP2: each layer on its own, then the rest; gradients are reduced in float32."""
     # why no casting of inputs: it would round a micro batch's weights and log-probs, which are float32; what a
     # layer is given has the compute dtype from the embedding on
     policy = MixedPrecisionPolicy(getattr(torch, compute_dtype), torch.float32, cast_forward_inputs=False)

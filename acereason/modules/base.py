@@ -44,7 +44,7 @@ class Schedule:
     """Learning-rate factor as a pure function of the step: linear warm-up, then constant or cosine."""
 
     warmup_steps: int = 0
-    """Updates over which the factor rises linearly to 1."""
+    """Number of updates over which the factor rises linearly to 1."""
     decay_steps: int | None = None
     """Updates, warm-up included, after which the cosine is at `final`; null: where the run ends, so that its last
     update has `final`."""
@@ -58,7 +58,7 @@ class Schedule:
         return self.final is not None and self.decay_steps is None
 
     def over(self, updates: float) -> "Schedule":
-        """With an open end put in, for a run of so many updates.
+        """Return the schedule with its open end put in, for a run of `updates` updates.
 
         Raises:
             UserError: the run has no end that could be put in.
@@ -72,7 +72,7 @@ class Schedule:
         return replace(self, decay_steps=int(updates) - 1)
 
     def factor(self, step: int) -> float:
-        """Factor for the update after `step` updates."""
+        """Return the factor for the update after `step` updates."""
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps
         if self.decay_steps is None:
@@ -122,13 +122,13 @@ class QwenModule(pl.LightningModule):
         self._schedule = schedule
         self.micro_batch_tokens, self.logits_mib, self.seed = micro_batch_tokens, logits_mib, seed
         self.learning_rate = 0.0
-        """Before the schedule's factor; the optimizer's, until a stage sets its own."""
+        """Learning rate before the schedule's factor: the optimizer's, until a stage sets its own."""
         self.seconds: dict[str, float] = {}
-        """Wall seconds of each section of the current step."""
+        """Wall seconds of each section of the current step, by name."""
 
     @cached_property
     def config(self) -> Qwen2Config:
-        """The model's configuration, overrides applied."""
+        """The model's configuration with the backbone's overrides applied."""
         return load_config(self.pretrained, self.backbone)
 
     @cached_property
@@ -138,7 +138,7 @@ class QwenModule(pl.LightningModule):
 
     @cached_property
     def generation(self) -> GenerationConfig:
-        """What the model that training begins with says of generation."""
+        """The generation settings of the model that training begins with."""
         return generation_of(self.pretrained if self.backbone.tokenizer is None else None)  # it speaks of token ids
 
     @property
@@ -166,7 +166,7 @@ class QwenModule(pl.LightningModule):
             raise UserError("model.backbone.compute_dtype: bfloat16 needs FSDP2, see conf/hardware/1gpu.yaml")
 
     def attention_on(self, device: torch.device) -> Attend:
-        """What computes attention there; a UserError where `backbone.attention` can't be had."""
+        """Choose what computes attention on a device; a UserError where `backbone.attention` can't run there."""
         dtype = getattr(torch, self.backbone.compute_dtype)
         return attend_for(self.backbone.attention, device, dtype, head_size(self.config))
 
@@ -192,18 +192,18 @@ class QwenModule(pl.LightningModule):
             group.update(settings)
 
     def planned_updates(self) -> float:
-        """Updates of the whole run, unless a callback ends it sooner; infinite where nothing else does."""
+        """Return the updates of the whole run if no callback ends it sooner; infinite where nothing else ends it."""
         return self.trainer.estimated_stepping_batches
 
     def optimizer_of(self, parameters: Iterable[torch.nn.Parameter]) -> Optimizer:
-        """The optimizer of these parameters; a UserError where it refuses a value, such as a negative rate."""
+        """Return the optimizer of these parameters; a UserError where it refuses a value, such as a negative rate."""
         try:
             return self.build_optimizer(parameters)
         except ValueError as error:
             raise UserError(f"model.optimizer: {first_line(error)}") from error
 
     def optimizer_settings(self) -> set[str]:
-        """Names of the settings that the optimizer has."""
+        """Return the names of the settings that the optimizer has."""
         return set(self.optimizer_of([torch.nn.Parameter(torch.zeros(1))]).param_groups[0]) - {"params"}
 
     def accumulate(
@@ -228,7 +228,7 @@ class QwenModule(pl.LightningModule):
             measures.add(batch, logprobs, entropy, loss)
 
     def apply(self, measures: Measures, denominator: float = 1.0) -> dict[str, float]:
-        """One optimizer step on the accumulated gradient over `denominator`, the same number on every rank.
+        """Take one optimizer step on the accumulated gradient over `denominator`, the same number on every rank.
 
         Returns:
             the metrics of `Measures`, over all ranks, with policy/grad_norm and policy/lr.
@@ -244,7 +244,7 @@ class QwenModule(pl.LightningModule):
         """Raise where the weights must not change by a step with these metrics."""
 
     def measure(self, sequences: list[Sequence], temperature: float) -> dict[str, float]:
-        """The metrics of `Measures` without an update."""
+        """Return the metrics of `Measures` without an update."""
         measures = Measures(self.device)
         self.observe(sequences, measures, temperature)
         return measures.metrics()
@@ -278,11 +278,11 @@ class QwenModule(pl.LightningModule):
             callback.on_metrics(self.trainer, self, metrics, step)
 
     def _offer(self, metrics: dict[str, float]) -> None:
-        """Let Lightning's own callbacks monitor them: EarlyStopping, ModelCheckpoint."""
+        """Show the metrics to Lightning's own callbacks that monitor some: EarlyStopping, ModelCheckpoint."""
         self.trainer.callback_metrics.update({name: torch.tensor(value) for name, value in metrics.items()})
 
     def rollout_callbacks(self) -> list[RolloutCallback]:
-        """The callbacks that know our hooks, in the YAML's order."""
+        """Return the callbacks that have our hooks, in the YAML's order."""
         return [callback for callback in self.trainer.callbacks if isinstance(callback, RolloutCallback)]
 
     def export(self, folder: Path) -> None:
@@ -310,7 +310,7 @@ class QwenModule(pl.LightningModule):
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
     def _micro_batches(self, sequences: list[Sequence]) -> Iterator[MicroBatch]:
-        """Packed micro batches, as many as the rank that needs the most: each is a collective under FSDP."""
+        """Yield packed micro batches, on every rank as many as on the rank that needs the most."""
         with self.section("pack"):
             needed = int(largest(len(pack([len(s.token_ids) for s in sequences], self.micro_batch_tokens))))
             parts = split_evenly(sequences, self.micro_batch_tokens, max(needed, 1))

@@ -25,7 +25,7 @@ from acereason.types import Group, Problem, Sequence
 
 
 class GRPOModule(RolloutModule):
-    """Learns from rewards: G rollouts a prompt by the current policy, one update on all of them.
+    """Learns from rewards by GRPO: G rollouts of each prompt by the current policy, and one update on all of them.
 
     Args:
         group_size: G, rollouts of a prompt; a stage may set its own.
@@ -60,7 +60,7 @@ class GRPOModule(RolloutModule):
         self.importance_cap, self.num_waves = importance_cap, num_waves
 
     def training_step(self, problems: list[Problem], batch_idx: int) -> dict[str, float]:
-        """One step of the algorithm on this rank's share of the prompts."""
+        """Take one step of the algorithm on this rank's share of the prompts."""
         self.seconds = {}
         measures, groups = Measures(self.device), []
         for wave in self.waves(self.ordered(problems)):
@@ -75,14 +75,15 @@ class GRPOModule(RolloutModule):
         return self.log_step(metrics, groups)
 
     def waves(self, problems: list[Problem]) -> Iterator[list[Group]]:
-        """The step's judged groups: all at once, or in `num_waves` parts, each as soon as it is complete."""
+        """Yield the step's judged groups: all at once, or in `num_waves` parts, each as soon as it is complete."""
         seed = derive_seed(self.seed, "rollout", self.trainer.global_step)
         for wave in self.rollout_in_waves(problems, self.sampling, self.group_size, seed, self.num_waves):
+            # why now: an engine that shares this device frees its memory for the update
             self.engine.sleep()
             yield wave
 
     def apply(self, measures: Measures, denominator: float = 1.0) -> dict[str, float]:
-        """One optimizer step on rollouts of the policy that takes it."""
+        """Take one optimizer step, on rollouts of the policy that takes it."""
         if self.strict_on_policy and self._rolled_out_at != self.trainer.global_step:
             raise RuntimeError(
                 f"an update at step {self.trainer.global_step} on rollouts of step {self._rolled_out_at}: strictly "
@@ -91,24 +92,24 @@ class GRPOModule(RolloutModule):
         return super().apply(measures, denominator)
 
     def tell_callbacks(self, groups: list[Group]) -> None:
-        """The callbacks' turn, in their order in the YAML: overlong, easy filter, samples, or a user's own."""
+        """Call the callbacks in the YAML's order: overlong, easy filter, samples, or a user's own."""
         for callback in self.rollout_callbacks():
             callback.on_rollouts(self.trainer, self, groups)
 
     def select_problems(self, problems: list[Problem]) -> list[Problem]:
-        """What the callbacks leave of a stage's problems for the epoch that is being planned."""
+        """Return the problems that the callbacks leave in a stage for the epoch that is being planned."""
         for callback in self.rollout_callbacks():
             problems = callback.select_problems(self.trainer, self, problems)
         return problems
 
     def ordered(self, problems: list[Problem]) -> list[Problem]:
-        """The problems in the order in which the callbacks want them generated."""
+        """Return the problems in the order in which the callbacks want them generated."""
         for callback in self.rollout_callbacks():
             problems = callback.order_problems(self.trainer, self, problems)
         return problems
 
     def sequences(self, groups: list[Group]) -> list[Sequence]:
-        """The rollouts that enter the loss, with their tokens' weights by Eq. 1 but for the step's denominator."""
+        """Return the rollouts in the loss, with their tokens' weights by Eq. 1 before the step's denominator."""
         return [
             as_sequence(group, rollout, token_weight(rollout.advantage, tokens, self.normalize))
             for group, tokens in zip(groups, map(loss_tokens, groups), strict=True)
@@ -117,7 +118,7 @@ class GRPOModule(RolloutModule):
         ]
 
     def denominator(self, groups: list[Group]) -> float:
-        """Of the objective, over all ranks; 1 where nothing is in the loss."""
+        """Return the denominator of the loss, over all ranks; 1 where no token is in the loss."""
         own = denominators(groups)[self.normalize]
         return max(total(torch.tensor(own, device=self.device)).item(), 1)
 
@@ -133,7 +134,7 @@ class GRPOModule(RolloutModule):
         return metrics
 
     def on_train_start(self) -> None:
-        """Say what the curriculum amounts to; do nothing where it is already over."""
+        """Print each stage's batch arithmetic; end at once where the curriculum is already finished."""
         super().on_train_start()
         self._stop_when_finished()
         rank_zero_info(explain(self, self.trainer.datamodule, self.trainer.world_size))
@@ -141,13 +142,13 @@ class GRPOModule(RolloutModule):
             rank_zero_info(f"sandbox: {self.rewards.isolation()}")
 
     def planned_updates(self) -> float:
-        """Those of all stages at most: filters and stop rules may make them fewer."""
+        """Return the updates of all stages at most: filters and stop rules may make them fewer."""
         data, ranks = self.trainer.datamodule, self.trainer.world_size
         steps = sum(arithmetic(self, data, name, ranks).steps for name in data.stages)
         return steps if self.trainer.max_steps < 0 else min(steps, self.trainer.max_steps)
 
     def on_train_batch_start(self, batch: list[Problem], batch_idx: int) -> int | None:
-        """-1, by which Lightning ends an epoch, once a stop rule has ended the stage."""
+        """Return -1, by which Lightning ends an epoch, once a stop rule has ended the stage."""
         return -1 if self.trainer.datamodule.plan.stopped else None
 
     def on_train_epoch_end(self) -> None:

@@ -15,7 +15,7 @@ class SFTModule(QwenModule):
     """Learns the responses of a data set, all response tokens of a batch weighing the same."""
 
     def training_step(self, rows: list[dict[str, Any]], batch_idx: int) -> dict[str, float]:
-        """One update on a batch of rows with `token_ids` and `prompt_length`."""
+        """Take one update on a batch of rows with `token_ids` and `prompt_length`."""
         self.seconds = {}
         with self.section("train"):
             measures = Measures(self.device)
@@ -34,19 +34,19 @@ class SFTModule(QwenModule):
         return metrics
 
     def packing(self, rows: list[dict[str, Any]]) -> float:
-        """Tokens of prompts and responses over what the micro batches of all ranks may hold: 1 is full. A row that is
-        longer than a micro batch makes it more."""
+        """Return the share of the micro batches' room, over all ranks, that prompts and responses fill; above 1 where a
+        row is longer than a micro batch."""
         lengths = [len(row["token_ids"]) for row in rows]
         micro_batches = largest(len(pack(lengths, self.micro_batch_tokens))) * self.trainer.world_size
         return total(torch.tensor(sum(lengths), device=self.device)).item() / (micro_batches * self.micro_batch_tokens)
 
     def sequences(self, rows: list[dict[str, Any]]) -> list[Sequence]:
-        """Rows as sequences whose response tokens weigh the same."""
+        """Return the rows as sequences whose response tokens all have weight 1."""
         return [Sequence(row["token_ids"], row["prompt_length"], weight=1.0) for row in rows]
 
     @torch.no_grad()
     def validation_step(self, rows: list[dict[str, Any]], batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Loss on held-out rows."""
+        """Log the loss on held-out rows."""
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         for batch in self._micro_batches(self.sequences(rows)):
             logprobs, _ = self.model.token_logprobs(batch, 1.0, self.logits_mib)
@@ -63,5 +63,5 @@ class SFTModule(QwenModule):
 
 
 def response_tokens(rows: list[dict[str, Any]]) -> int:
-    """Tokens that enter the loss."""
+    """Return the number of tokens that enter the loss."""
     return sum(len(row["token_ids"]) - row["prompt_length"] for row in rows)
