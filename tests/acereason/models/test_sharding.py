@@ -1,4 +1,4 @@
-"""A model that each rank builds its rows of is the model that is built whole, bit for bit."""
+"""A model that each rank builds its rows of is the model that is built whole, its weights bit for bit."""
 
 import json
 import math
@@ -45,12 +45,18 @@ def expected(model) -> dict[str, list]:
     return found | {"tied": model.lm_head.weight is model.model.embed_tokens.weight, "trains": True}
 
 
+def same(ranks: list, expected: dict[str, list]) -> None:
+    for found in ranks:
+        assert not isinstance(found, Exception), found
+        # gathered weights lie elsewhere in memory, by which some processors' BLAS rounds otherwise
+        assert found.pop("logprobs") == pytest.approx(expected["logprobs"], rel=1e-5)
+        assert found == {name: value for name, value in expected.items() if name != "logprobs"}
+
+
 def built(pretrained: str | None, backbone: Backbone) -> None:
     config = load_config(pretrained, backbone)
     theirs = expected(build_model(config, pretrained, backbone, seed=4))
-    for mine in on_ranks(RANKS, lambda mesh: whole_of(build_model(config, pretrained, backbone, 4, mesh))):
-        assert not isinstance(mine, Exception), mine
-        assert mine == theirs
+    same(on_ranks(RANKS, lambda mesh: whole_of(build_model(config, pretrained, backbone, 4, mesh))), theirs)
 
 
 @pytest.mark.parametrize("config", [CONFIG, UNTIED], ids=["tied", "untied"])
@@ -137,9 +143,7 @@ def test_ranks_take_and_write_an_export_together(tmp_path):
         export(model, TOKENIZER, tmp_path / "second", is_writer=mesh.get_rank() == 0)
         return whole_of(model)
 
-    for mine in on_ranks(RANKS, work):
-        assert not isinstance(mine, Exception), mine
-        assert mine == expected(policy)
+    same(on_ranks(RANKS, work), expected(policy))
     first, second = (load_file(tmp_path / name / "model.safetensors") for name in ("first", "second"))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
