@@ -118,7 +118,7 @@ def day_of(value: Any) -> str | None:
     """Return the day of a cell, YYYY-MM-DD; None if the cell is empty.
 
     Raises:
-        ValueError: it is no day.
+        ValueError: it is no date.
     """
     if missing(value) or value == "":
         return None
@@ -127,7 +127,7 @@ def day_of(value: Any) -> str | None:
         return value.isoformat()[:10]
     if isinstance(value, str) and _DAY.match(value):
         return date.fromisoformat(value[:10]).isoformat()
-    raise ValueError(f"{value!r:.40} is no day like 2024-08-01")
+    raise ValueError(f"{value!r:.40} is not a date such as 2024-08-01")
 
 
 def same(one: Any, other: Any) -> bool:

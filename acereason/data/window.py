@@ -25,7 +25,7 @@ class Window:
             try:
                 date.fromisoformat(getattr(self, name))
             except ValueError as error:
-                raise UserError(f"{key}.{name}: {getattr(self, name)!r} is no day like 2025-02-01") from error
+                raise UserError(f"{key}.{name}: {getattr(self, name)!r} is not a date such as 2025-02-01") from error
         if self.since >= self.until:
             raise UserError(f"{key}: since {self.since} is not before until {self.until}")
 

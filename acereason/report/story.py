@@ -11,7 +11,7 @@ def sentence(run: Run) -> str:
     size = num_parameters(run.folder)
     model = f"A Qwen2 of {amount(size)} parameters" if size else "A Qwen2"
     pretrained = run.model.get("pretrained")
-    start = f", begun from {pretrained}," if pretrained else ", begun with random weights,"
+    start = f", trained from {pretrained}," if pretrained else ", trained from random weights,"
     state = "had" if run.finished else "has so far had"
     way = f"reinforcement learning{_stages(run)}" if run.is_rl else "supervised fine-tuning"
     head = f"{model}{start} {state} {number(run.steps)} steps of {way} in {duration(seconds(run))}"

@@ -181,7 +181,7 @@ def judgeable(request: Request) -> bool:
 
 
 def refuse_other(path: Path, identity: dict[str, Any]) -> None:
-    """Raise a UserError, which names the differences, where the folder of a config.json was begun otherwise."""
+    """Raise a UserError that names the differences where a folder was started with other settings."""
     if not path.exists():
         return
     # why: through JSON and back, since the file has lists where the identity has tuples
@@ -190,5 +190,5 @@ def refuse_other(path: Path, identity: dict[str, Any]) -> None:
     if changed:
         differences = "; ".join(f"{name} was {before.get(name)!r}, now {now.get(name)!r}" for name in changed)
         raise UserError(
-            f"output: {path.parent} was begun otherwise: {differences}; set it back, or name another folder"
+            f"output: {path.parent} was started with other settings: {differences}; set it back, or name another folder"
         )

@@ -106,7 +106,7 @@ class Sandbox:
         check_isolation(self.run, isolation)
         log.info("sandbox: %s", isolation.describe())
         for layer, why in isolation.missing.items():
-            log.warning("SANDBOX WITHOUT LAYER %s: not assured is that %s. %s", layer.upper(), LAYERS[layer], why)
+            log.warning("SANDBOX WITHOUT LAYER %s: it is not assured that %s. %s", layer.upper(), LAYERS[layer], why)
         return isolation
 
 

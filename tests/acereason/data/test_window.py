@@ -39,7 +39,7 @@ def test_a_row_without_a_date_is_in_no_window_and_words_are_none(tmp_path):
     path.write_text("".join(json.dumps(row) + "\n" for row in table))
     assert Source(str(path), window=V5).rows("k")["problem"] == ["2"]
     path.write_text(path.read_text() + '{"problem": "3", "answer": "1", "date": "Aug 1, 2024"}')
-    with pytest.raises(UserError, match=r"k\.window\.column: .*'date': 'Aug 1, 2024' is no day like 2024-08-01"):
+    with pytest.raises(UserError, match=r"k\.window\.column: .*'date': 'Aug 1, 2024' is not a date such as 2024-08-01"):
         Source(str(path), window=V5).rows("k")
 
 
@@ -47,7 +47,7 @@ def test_a_row_without_a_date_is_in_no_window_and_words_are_none(tmp_path):
     ("window", "message"),
     [
         (Window("day", "2024-08-01", "2025-02-01"), r"k\.window\.column: .* has no column 'day'"),
-        (Window("date", "2024-08", "2025-02-01"), r"k\.window\.since: '2024-08' is no day"),
+        (Window("date", "2024-08", "2025-02-01"), r"k\.window\.since: '2024-08' is not a date"),
         (Window("date", "2025-02-01", "2024-08-01"), "is not before"),
         (Window("date", "2030-02-01", "2031-08-01"), "no row of .* is from 2030-02-01 to 2031-08-01"),
     ],

@@ -248,7 +248,7 @@ def test_a_folder_that_was_begun_otherwise(preflight, place):
     (place / "runs/p/config.json").write_text(json.dumps({"seed": 7}))
     status, printed = preflight("predict")
     assert status == 1
-    assert "runs/p was begun otherwise" in printed
+    assert "runs/p was started with other settings" in printed
 
 
 def test_what_is_odd_but_runs_is_a_warning(preflight):

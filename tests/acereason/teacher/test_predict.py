@@ -253,7 +253,7 @@ def test_a_changed_config_is_refused_in_one_line(serve, tmp_path, capsys):
         with pytest.raises(SystemExit):
             run.main(arguments(tmp_path / "out", **served(server) | changed))
         (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
-        assert f"{tmp_path}/out was begun otherwise: " in line
+        assert f"{tmp_path}/out was started with other settings: " in line
         assert told in line
     assert sum(server.asked.values()) == 48
 
