@@ -1,5 +1,8 @@
 """vLLM for real, on a CPU: in this process and in one of its own."""
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from types import SimpleNamespace
 
@@ -300,22 +303,24 @@ def test_the_transfer_backend_has_what_vllm_0_26_builds_none_without():
         BucketTransfer.trainer_send_weights(iter([]), {})
 
 
-def test_the_trainers_threads_are_left_to_it(monkeypatch):
-    """By the function that vLLM's worker for GPUs calls; that for CPUs leaves them alone."""
-    from vllm.utils.torch_utils import set_torch_threads_for_runtime
+def test_the_trainers_threads_are_left_to_it():
+    """By the function that vLLM's worker for GPUs calls; that for CPUs leaves them alone.
 
-    from acereason.rollouts.vllm import core
-
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    try:
-        with core._as_it_was():
-            set_torch_threads_for_runtime()
-            assert torch.get_num_threads() == 1
-        assert torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(before)
+    In a process of its own, since torch's number of threads can't be set after an engine on a CPU.
+    """
+    code = (
+        "import torch\n"
+        "from vllm.utils.torch_utils import set_torch_threads_for_runtime\n"
+        "from acereason.rollouts.vllm import core\n"
+        "torch.set_num_threads(3)\n"
+        "with core._as_it_was():\n"
+        "    set_torch_threads_for_runtime()\n"
+        "    print(torch.get_num_threads())\n"
+        "print(torch.get_num_threads())"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OMP_NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-2:] == ["1", "3"]
 
 
 @pytest.mark.parametrize(
