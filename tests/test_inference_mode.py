@@ -1,6 +1,7 @@
 """Lightning's loops choose inference_mode on GPUs, under which FSDP2's parameters can't be streamed."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -45,6 +46,7 @@ def debug(verb: str, folder, *more: str) -> list[str]:
 def test_on_a_mesh_of_one(tmp_path, chosen, verb, asked):
     run.main(debug(verb, tmp_path, *ONE, *asked, *(SWEEP if verb == "calibrate" else [])))
     assert chosen == [(False, False)]
+    assert "MASTER_PORT" not in os.environ  # a later run's ranks would meet there
 
 
 def test_an_evaluation_on_a_mesh_of_one(tmp_path, chosen):

@@ -36,7 +36,8 @@ def test_a_hundred_signals(signalling, name):
 
 @pytest.mark.slow
 def test_while_it_is_imported(tmp_path):
-    command = [sys.executable, "run.py", "recipe", "--config=conf/quickstart.yaml", f"--folder={tmp_path}/out"]
+    """Lightning takes seconds to load, on any machine more than the signal waits for."""
+    command = [sys.executable, "run.py", "fit", "--config=conf/debug.yaml", f"--trainer.logger.save_dir={tmp_path}/out"]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ONE_THREAD) as process:
             time.sleep(1.5)
