@@ -58,7 +58,6 @@ class Rendezvous(LightningEnvironment):
     """Lets the ranks that Lightning starts meet at a port that the system gives to no other connection."""
 
     _main_port: int
-    _chosen = False
 
     @classmethod
     def replace(cls, strategy: Any) -> None:
@@ -73,16 +72,8 @@ class Rendezvous(LightningEnvironment):
         # why: Lightning chooses a port that the system may give to any connection, seconds before rank 0 listens there:
         # on a busy machine it may be taken by then
         if self._main_port == -1 and "MASTER_PORT" not in os.environ:
-            self._main_port, self._chosen = ports.lasting(), True
+            self._main_port = ports.lasting()
         return super().main_port
-
-    @override
-    def teardown(self) -> None:
-        super().teardown()
-        # why: Lightning leaves it in the environment, and the ranks of a later run would try to meet there too, where
-        # this process may still listen
-        if self._chosen:
-            os.environ.pop("MASTER_PORT", None)
 
 
 # why: Lightning takes all shards to the machine's memory first, 12 bytes a parameter; torch's writer one at a time

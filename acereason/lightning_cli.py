@@ -1,5 +1,7 @@
 """The verbs of Lightning's Trainer, by its command line."""
 
+import os
+
 import lightning.pytorch as pl
 import torch.distributed
 from jsonargparse import Namespace, set_parsing_settings
@@ -25,6 +27,9 @@ from acereason.rollouts.vllm import VLLMEngine  # noqa: F401
 from acereason.starting import Begin, start_evaluation, start_fit, start_look
 from acereason.trainer import Trainer
 from acereason.unsupported import check_engine_devices, check_trainer
+
+_OF_RANKS = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
+"""Variables by which Lightning tells ranks that it starts of each other."""
 
 
 class LightningParser(Parser, LightningArgumentParser):
@@ -117,9 +122,16 @@ class AceReasonCLI(LightningCLI):
 
 def run_trainer(args: list[str]) -> None:
     """Run a command line of Lightning's to its end."""
+    before = {name: os.environ.get(name) for name in _OF_RANKS}
     try:
         lightning_cli(args)
     finally:
+        # why: Lightning leaves them set: a run that this process starts later would take itself for a rank of this one,
+        # and wait for the others at this one's port
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
 
