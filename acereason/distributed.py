@@ -12,6 +12,9 @@ from acereason.listener import Shared
 
 T = TypeVar("T")
 
+LAUNCHED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
+"""Environment variables by which a launcher tells a process which rank it is; its children inherit them."""
+
 # why: rank 0's server of the store must outlive its process group, for ranks that end later
 _stores: list[Any] = []
 """A reference to the ranks' store."""

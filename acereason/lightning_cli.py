@@ -12,6 +12,7 @@ from typing_extensions import override
 from acereason.data.evaluation import EvaluationData  # noqa: F401
 from acereason.data.rl import RLData  # noqa: F401  imported so that the YAML may use short class names
 from acereason.data.sft import SFTData  # noqa: F401
+from acereason.distributed import LAUNCHED
 from acereason.errors import UserError, plain
 from acereason.modules.base import QwenModule
 from acereason.modules.evaluation import EvaluationModule
@@ -27,9 +28,6 @@ from acereason.rollouts.vllm import VLLMEngine  # noqa: F401
 from acereason.starting import Begin, start_evaluation, start_fit, start_look
 from acereason.trainer import Trainer
 from acereason.unsupported import check_engine_devices, check_trainer
-
-_OF_RANKS = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
-"""Variables by which Lightning tells ranks that it starts of each other."""
 
 
 class LightningParser(Parser, LightningArgumentParser):
@@ -122,12 +120,12 @@ class AceReasonCLI(LightningCLI):
 
 def run_trainer(args: list[str]) -> None:
     """Run a command line of Lightning's to its end."""
-    before = {name: os.environ.get(name) for name in _OF_RANKS}
+    before = {name: os.environ.get(name) for name in LAUNCHED}
     try:
         lightning_cli(args)
     finally:
-        # why: Lightning leaves them set: a run that this process starts later would take itself for a rank of this one,
-        # and wait for the others at this one's port
+        # why: Lightning, and a colocated vLLM's start, leave them set: a run that this process starts later would take
+        # itself for a rank of this one, and wait for the others at this one's port
         for name, value in before.items():
             os.environ.pop(name, None)
             if value is not None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from torch import Tensor
 
+from acereason.distributed import LAUNCHED
 from acereason.errors import UserError, first_line
 from acereason.rollouts.vllm.buffers import Handle, opened, take
 from acereason.rollouts.vllm.loading import local_core
@@ -26,7 +27,6 @@ from acereason.types import Sampling
 WHOLE, BROKEN_OFF = "whole", "broken off"
 """Messages that end a weight update; the second one also ends a generation."""
 _PR_SET_PDEATHSIG = 1
-_LAUNCHERS = {"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT"}
 
 
 class _BrokenOff(Exception):
@@ -39,7 +39,7 @@ def serve(pipe: Connection, parent: int, environment: dict[str, str], settings: 
     ignore()
     _die_with(parent)
     # why: this process is none of the trainer's ranks, and vLLM must not take it for one
-    for name in _LAUNCHERS:
+    for name in LAUNCHED:
         os.environ.pop(name, None)
     os.environ.update(environment)
     try:
