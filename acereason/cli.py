@@ -12,7 +12,7 @@ from acereason.literals import kept, read_literals
 from acereason.mistakes import as_user_errors
 from acereason.parsing import Parser
 from acereason.signals import Interrupted
-from acereason.verbs import VERBS, check_verb, function_of, help_of_all, named, needs_trainer
+from acereason.verbs import VERBS, asks_for_help, check_verb, function_of, help_of_all, named, needs_trainer
 
 
 def run_verb(args: list[str]) -> None:
@@ -28,7 +28,7 @@ def run_verb(args: list[str]) -> None:
 
 
 def _run_verb(args: list[str]) -> None:
-    if args[:1] in (["-h"], ["--help"]):
+    if asks_for_help(args):
         print(help_of_all())
         return
     check_verb(args)

@@ -80,6 +80,11 @@ def help_of_all() -> str:
     return captured.get().rstrip()
 
 
+def asks_for_help(args: list[str]) -> bool:
+    """Whether a command line asks for the help of all verbs."""
+    return args[:1] in (["-h"], ["--help"])
+
+
 def check_verb(args: list[str]) -> None:
     """Refuse a command line whose first word is no verb."""
     if args and (args[0] in VERBS or args[0].startswith("-")):
@@ -91,8 +96,10 @@ def check_verb(args: list[str]) -> None:
 
 def needs_trainer(args: list[str]) -> bool:
     """Whether a command line is for Lightning's Trainer."""
-    other = args[:1] in ([], ["-h"], ["--help"]) or not args[0].startswith("-") and args[0] not in VERBS
-    return not other and _path(args) == ""
+    if not args or asks_for_help(args):
+        return False
+    # why: Lightning's parser takes options before the verb
+    return not _path(args) if args[0] in VERBS else args[0].startswith("-")
 
 
 def function_of(args: list[str]) -> Callable[..., None]:
@@ -109,8 +116,8 @@ def load(path: str) -> Callable[..., None]:
 
 def _path(args: list[str]) -> str:
     """`module:name` of the function behind a command line. `preflight` depends on what the config is for."""
-    if args[:1] != ["preflight"]:
-        return VERBS[args[0]].function if args and args[0] in VERBS else ""
+    if args[0] != "preflight":
+        return VERBS[args[0]].function
     keys = top_keys(args[1:])
     if "steps" in keys:
         raise UserError("preflight: a recipe's steps are checked one by one; give it a step's own files and flags")
