@@ -54,15 +54,20 @@ def rooms() -> list[Row]:
     ]
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Yield the modules of ours that a file imports."""
+def imports(path: Path) -> set[str]:
+    """Return the modules of ours that a file imports."""
+    return {name for name in imported(path) if name.split(".")[0] in PACKAGES}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Yield the modules that a file imports, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text())):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.module:
             # why: `from acereason import signals` names a module, `from acereason.errors import UserError` does not
             below = [f"{node.module}.{alias.name}" for alias in node.names]
-            names = [name for name in below if _is_module(name)] or [node.module]
-        yield from (name for name in names if name.split(".")[0] in PACKAGES)
+            names = [name if _is_module(name) else node.module for name in below]
+        yield from names
 
 
 def lines() -> list[Row]:

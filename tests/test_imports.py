@@ -1,11 +1,12 @@
 """Arrows go down only, and heavy or optional parts stay at the edge."""
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from benchmarks.house import imported, imports
 
 LAYERS = [
     ["run", "callbacks"],
@@ -54,12 +55,6 @@ LAYERS = [
 FILES = [Path("run.py"), *Path("acereason").rglob("*.py"), *Path("callbacks").rglob("*.py")]
 
 
-def imports(path: Path) -> set[str]:
-    nodes = list(ast.walk(ast.parse(path.read_text())))
-    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    return names | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
-
-
 def layer(module: str) -> int | None:
     for index, prefixes in enumerate(LAYERS):
         if any(module == prefix or module.startswith(f"{prefix}.") for prefix in prefixes):
@@ -85,7 +80,7 @@ def test_callbacks_do_not_know_each_other(path):
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_optional_packages_stay_at_the_edge(path):
     allowed = {"vllm": "acereason/rollouts/vllm/", "ray": "acereason/rewards/remote.py"}
-    for name in imports(path):
+    for name in imported(path):
         assert str(path).startswith(allowed.get(name.split(".")[0], ""))
 
 
