@@ -11,7 +11,7 @@ import traceback
 
 def _described(error: Exception) -> tuple[int, str]:
     """Exit status, and what a person is told."""
-    from acereason.mistakes import mistake
+    from acereason.verbs.mistakes import mistake
 
     line = mistake(error)
     return (1, "".join(traceback.format_exception(error))) if line is None else (2, f"error: {line}\n")
@@ -20,17 +20,17 @@ def _described(error: Exception) -> tuple[int, str]:
 def main(args: list[str] | None = None) -> None:
     """Run one verb. A user's mistake ends in one line and exit status 2, a signal in one line and 128 + signal."""
     # imported here, not above: verifier processes import this file again, and need none of it
-    from acereason import marks, signals, slurm
-    from acereason.errors import UserError
-    from acereason.texts import forgiving_streams
+    from acereason.common.errors import UserError
+    from acereason.common.texts import forgiving_streams
+    from acereason.processes import marks, signals, slurm
 
     forgiving_streams()
     command = [*sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1], *(sys.argv[1:] if args is None else args)]
     mark = marks.asked_for()
     try:
         with signals.listening(command, alone=args is None, describe=_described):
-            from acereason.cli import run_verb
-            from acereason.verbs import needs_trainer
+            from acereason.verbs.cli import run_verb
+            from acereason.verbs.table import needs_trainer
 
             words = sys.argv[1:] if args is None else args
             if needs_trainer(words):

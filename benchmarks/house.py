@@ -64,7 +64,7 @@ def imported(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.module:
-            # why: `from acereason import signals` names a module, `from acereason.errors import UserError` does not
+            # why: `from acereason.processes import signals` names a module, `from signals import SIGNALS` does not
             below = [f"{node.module}.{alias.name}" for alias in node.names]
             names = [name if _is_module(name) else node.module for name in below]
         yield from names

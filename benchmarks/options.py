@@ -17,9 +17,9 @@ from statistics import median
 
 import torch
 
-from acereason.batching import MicroBatch, collate
+from acereason.algorithm.batching import MicroBatch, collate
+from acereason.common.types import Sequence
 from acereason.models.qwen import Backbone, Qwen, build_model, load_config
-from acereason.types import Sequence
 from benchmarks.race import peak_after_reset, peak_bytes
 from benchmarks.report import Row, print_rows
 

@@ -9,9 +9,9 @@ from typing import Any
 import lightning.pytorch as pl
 
 import callbacks  # noqa: F401  named by their class below
-from acereason.lightning_cli import lightning_cli
 from acereason.modules.base import QwenModule
-from acereason.starting import Begin
+from acereason.verbs.lightning_cli import lightning_cli
+from acereason.verbs.starting import Begin
 from benchmarks import grpo_step, sft_step
 from benchmarks.race import Turns
 

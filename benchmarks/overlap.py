@@ -17,8 +17,8 @@ from statistics import median
 import lightning.pytorch as pl
 
 import run
-from acereason.hooks import RolloutCallback
-from acereason.types import Group
+from acereason.common.types import Group
+from acereason.modules.hooks import RolloutCallback
 from benchmarks.policies import quickstart_policy
 from benchmarks.report import Row, print_rows
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from acereason.batching import collate
+from acereason.algorithm.batching import collate
+from acereason.common.types import Sequence
 from acereason.models.bytes import byte_tokenizer
 from acereason.models.qwen import Backbone, Qwen, build_model, export, load_config
-from acereason.types import Sequence
 
 SIZES = {
     "0.8M": {

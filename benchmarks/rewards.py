@@ -18,11 +18,11 @@ from math_verify import LatexExtractionConfig, parse
 from math_verify import verify as math_verify_equal
 from sympy.core.cache import clear_cache
 
+from acereason.common.types import Problem
 from acereason.rewards.answers.normalize import normalize
 from acereason.rewards.answers.symbolic import read_answer
 from acereason.rewards.math import verify
 from acereason.rewards.pool import RewardPool, RewardSettings
-from acereason.types import Problem
 from benchmarks.report import Row, print_rows
 
 Pair = tuple[str, str]

@@ -21,10 +21,10 @@ import lightning.pytorch as pl
 import torch
 
 import run
+from acereason.common.seeds import derive_seed
+from acereason.common.types import Group, Problem, Sampling
 from acereason.models.qwen import export, stream_weights
 from acereason.rollouts.hf import HFEngine
-from acereason.seeds import derive_seed
-from acereason.types import Group, Problem, Sampling
 from benchmarks.policies import quickstart_policy
 from benchmarks.race import median_ratio
 from benchmarks.report import Row, print_rows

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from acereason.common.types import Tests
 from acereason.rewards.code import CodeSettings, verify
-from acereason.types import Tests
 from benchmarks.report import Row, print_rows
 
 TRIVIAL, ENDLESS = "print(int(input()) * 2)", "while True: pass"

@@ -16,7 +16,7 @@ from statistics import fmean
 
 from matplotlib.figure import Figure
 
-from acereason.curves import read_curves
+from acereason.runs.curves import read_curves
 
 TARGET, BAND, STEPS = 0.3, 0.03, 80
 STARTS = {"from below": 1.03, "from above": 1.27}

@@ -14,9 +14,9 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
-from acereason.checkpoints import CHECKPOINTS, newest_checkpoint, step_of
-from acereason.hooks import run_folder
-from acereason.signals import Interrupted, leave_in_time
+from acereason.modules.hooks import run_folder
+from acereason.processes.signals import Interrupted, leave_in_time
+from acereason.runs.checkpoints import CHECKPOINTS, newest_checkpoint, step_of
 
 
 class Checkpoints(Checkpoint):

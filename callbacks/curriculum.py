@@ -8,8 +8,8 @@ from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
-from acereason.hooks import RolloutCallback, run_folder
-from acereason.types import Problem
+from acereason.common.types import Problem
+from acereason.modules.hooks import RolloutCallback, run_folder
 
 
 class Curriculum(RolloutCallback):

@@ -5,9 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from typing_extensions import override
 
-from acereason.curves import Curve, read_curves
-from acereason.files import save_figure
-from acereason.hooks import run_folder
+from acereason.common.files import save_figure
+from acereason.modules.hooks import run_folder
+from acereason.runs.curves import Curve, read_curves
 
 _PANELS = {
     "reward": {"reward/mean": "training reward"},

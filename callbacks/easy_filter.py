@@ -10,12 +10,12 @@ from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
+from acereason.common.files import write_atomically
+from acereason.common.seeds import derive_seed
+from acereason.common.types import Group, Problem
 from acereason.data.curriculum import Stage
-from acereason.distributed import gather
-from acereason.files import write_atomically
-from acereason.hooks import RolloutCallback, run_folder
-from acereason.seeds import derive_seed
-from acereason.types import Group, Problem
+from acereason.modules.hooks import RolloutCallback, run_folder
+from acereason.processes.distributed import gather
 
 
 @dataclass

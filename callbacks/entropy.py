@@ -1,7 +1,7 @@
 """This callback watches the paper's rule of thumb: the temperature-adjusted entropy stays near 0.3."""
 
-from acereason.health.entropy import EntropyBand
-from acereason.watching import Watching
+from acereason.runs.health.entropy import EntropyBand
+from acereason.runs.watching import Watching
 
 
 class EntropyMonitor(Watching):

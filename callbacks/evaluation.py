@@ -7,7 +7,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
-from acereason.signals import Interrupted
+from acereason.processes.signals import Interrupted
 
 
 class Evaluation(pl.Callback):

@@ -6,7 +6,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_info
 from typing_extensions import override
 
-from acereason.hooks import run_folder
+from acereason.modules.hooks import run_folder
 
 
 class Export(pl.Callback):

@@ -6,11 +6,11 @@ from typing import Any
 import lightning.pytorch as pl
 from typing_extensions import override
 
-from acereason.distributed import gather
-from acereason.files import append_rows, keep_rows_before
-from acereason.hooks import RolloutCallback, run_folder
-from acereason.scoring.summary import kind_of, path_of
-from acereason.types import Group
+from acereason.common.files import append_rows, keep_rows_before
+from acereason.common.types import Group
+from acereason.modules.hooks import RolloutCallback, run_folder
+from acereason.processes.distributed import gather
+from acereason.verbs.scoring.summary import kind_of, path_of
 
 _STATEMENT = 160
 """Characters of a problem's statement by which a reader recognizes it."""

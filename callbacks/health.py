@@ -1,12 +1,12 @@
 """This callback watches the run by rules that say in plain words what is wrong, and what to try."""
 
-from acereason.health.rules import Limits
-from acereason.watching import Watching
+from acereason.runs.health.rules import Limits
+from acereason.runs.watching import Watching
 
 
 class Health(Watching):
-    """Warns when the run looks ill by the rules of `acereason/health/rules.py`, once per rule and stage, and writes the
-    warnings to `health.jsonl` in the run's folder.
+    """Warns when the run looks ill by the rules of `acereason/runs/health/rules.py`, once per rule and stage, and
+    writes the warnings to `health.jsonl` in the run's folder.
 
     Args:
         every_n_steps: steps between two looks.

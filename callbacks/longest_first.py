@@ -6,9 +6,9 @@ from typing import Any
 import lightning.pytorch as pl
 from typing_extensions import override
 
-from acereason.distributed import gather
-from acereason.hooks import RolloutCallback
-from acereason.types import Group, Problem
+from acereason.common.types import Group, Problem
+from acereason.modules.hooks import RolloutCallback
+from acereason.processes.distributed import gather
 
 
 class LongestFirst(RolloutCallback):

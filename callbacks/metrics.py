@@ -3,9 +3,9 @@
 import lightning.pytorch as pl
 from typing_extensions import override
 
-from acereason.curves import METRICS
-from acereason.files import append_rows, keep_rows_before
-from acereason.hooks import RolloutCallback, run_folder
+from acereason.common.files import append_rows, keep_rows_before
+from acereason.modules.hooks import RolloutCallback, run_folder
+from acereason.runs.curves import METRICS
 
 
 class Metrics(RolloutCallback):

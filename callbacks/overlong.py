@@ -3,9 +3,9 @@
 import lightning.pytorch as pl
 from typing_extensions import override
 
+from acereason.common.types import Group, Rollout
 from acereason.data.curriculum import OverlongPolicy
-from acereason.hooks import RolloutCallback
-from acereason.types import Group, Rollout
+from acereason.modules.hooks import RolloutCallback
 
 
 class Overlong(RolloutCallback):

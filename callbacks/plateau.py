@@ -7,7 +7,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from typing_extensions import override
 
 from acereason.evaluation.accuracy import Accuracy
-from acereason.hooks import RolloutCallback, run_folder
+from acereason.modules.hooks import RolloutCallback, run_folder
 
 
 class Plateau(RolloutCallback):

@@ -4,10 +4,10 @@ import lightning.pytorch as pl
 from lightning.pytorch.loggers import TensorBoardLogger
 from typing_extensions import override
 
-from acereason.files import append_rows, keep_rows_before
-from acereason.hooks import RolloutCallback, run_folder
-from acereason.texts import without_halves
-from acereason.types import Group
+from acereason.common.files import append_rows, keep_rows_before
+from acereason.common.texts import without_halves
+from acereason.common.types import Group
+from acereason.modules.hooks import RolloutCallback, run_folder
 
 
 class Samples(RolloutCallback):

@@ -7,9 +7,9 @@ import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_info
 from typing_extensions import override
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
 from acereason.evaluation.accuracy import Accuracy
-from acereason.hooks import RolloutCallback
+from acereason.modules.hooks import RolloutCallback
 
 
 class SFTPlateau(RolloutCallback):

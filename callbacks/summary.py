@@ -8,9 +8,9 @@ import lightning.pytorch as pl
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
+from acereason.common.files import write_json
 from acereason.evaluation.accuracy import Accuracy
-from acereason.files import write_json
-from acereason.hooks import RolloutCallback, run_folder
+from acereason.modules.hooks import RolloutCallback, run_folder
 
 
 class Summary(RolloutCallback):

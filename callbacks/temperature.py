@@ -7,8 +7,8 @@ import lightning.pytorch as pl
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
-from acereason.hooks import RolloutCallback
-from acereason.types import Problem
+from acereason.common.types import Problem
+from acereason.modules.hooks import RolloutCallback
 
 
 class TemperatureController(RolloutCallback):

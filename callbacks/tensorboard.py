@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from torch.utils.tensorboard import SummaryWriter
 from typing_extensions import override
 
+from acereason.common.types import Group
 from acereason.data.curriculum import Stage
-from acereason.distributed import gather
-from acereason.hooks import RolloutCallback
-from acereason.types import Group
+from acereason.modules.hooks import RolloutCallback
+from acereason.processes.distributed import gather
 
 LAYOUT = {
     "is it healthy?": {

@@ -6,7 +6,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
 
 
 class WeightSync(pl.Callback):

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from acereason.cli import run_verb
-from acereason.errors import UserError
-from acereason.files import write_atomically
-from acereason.lightning_cli import AceReasonCLI
-from acereason.runs import MARK
+from acereason.common.errors import UserError
+from acereason.common.files import write_atomically
+from acereason.runs.folder import MARK
+from acereason.verbs.cli import run_verb
+from acereason.verbs.lightning_cli import AceReasonCLI
 
 PAGE = Path(__file__).with_name("run-folders.md")
 HEADING = "## Loggers"

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
+from acereason.common.errors import UserError
+from acereason.common.files import write_atomically
+from acereason.common.seeds import derive_seed
 from acereason.data.arithmetic import split_of
-from acereason.errors import UserError
-from acereason.files import write_atomically
-from acereason.seeds import derive_seed
 
 _SAME = (
     "vocab_size",

@@ -16,11 +16,11 @@ import docstring_parser
 from lightning.pytorch.cli import OptimizerCallable
 
 import callbacks
-from acereason import lightning_cli as cli
-from acereason.files import write_atomically
+from acereason.common.files import write_atomically
 from acereason.rollouts.engine import RolloutEngine
-from acereason.trainer import Trainer
-from acereason.verbs import VERBS, load
+from acereason.verbs import lightning_cli as cli
+from acereason.verbs.table import VERBS, load
+from acereason.verbs.trainer import Trainer
 
 PAGE = Path(__file__).with_suffix(".md")
 _LONGEST = 60

@@ -15,14 +15,14 @@ from acereason.curation.sources import resolve
 from acereason.curation.verb import curate, curation_of
 from acereason.data.where import Range
 from acereason.evaluation.results import EVALPLUS, PAPER
-from acereason.lightning_cli import lightning_cli
 from acereason.modules.evaluation import EvaluationModule
 from acereason.modules.grpo import GRPOModule
 from acereason.modules.sft import SFTModule
-from acereason.parsing import Parser
-from acereason.recipe import recipe
 from acereason.rollouts.vllm import VLLMEngine
 from acereason.teacher.verb import predict
+from acereason.verbs.lightning_cli import lightning_cli
+from acereason.verbs.parsing import Parser
+from acereason.verbs.recipe import recipe
 
 RL_ONLY = Path("conf/hardware/separate.yaml")
 HARDWARE = sorted(Path("conf/hardware").glob("*.yaml"))

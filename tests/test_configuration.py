@@ -1,9 +1,9 @@
 """What docs/configuration.md says becomes of files and flags."""
 
 import pytest
-from loading import cli, plain
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
+from tests.support.command_line import cli, plain
 
 BASE = """
 seed_everything: 0

@@ -6,13 +6,13 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from documented import Command, blocks, check, commands, importable, pages, write_files
 
 import callbacks  # noqa: F401  the YAML names them
 import run
-from acereason.errors import UserError
+from acereason.common.errors import UserError
+from acereason.common.types import Problem
 from acereason.rewards.judging import RewardSettings
-from acereason.types import Problem
+from tests.support.documents import Command, blocks, check, commands, importable, pages, write_files
 
 GSM8K, EXTENDING = Path("docs/gsm8k.md").absolute(), Path("docs/extending.md").absolute()
 FOUND = [command for page in pages() for command in commands(page)]

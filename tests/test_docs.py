@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from claiming import Claim, fault, parsed, spans
-from loading import plain
 
-from acereason.objective import group_advantages
+from acereason.algorithm.objective import group_advantages
+from tests.support.claims import Claim, fault, parsed, spans
+from tests.support.command_line import plain
 
 DOCUMENTS = [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
 RECIPE = Path("docs/recipe.md")

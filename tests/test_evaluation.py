@@ -4,21 +4,21 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
-from curating import curated, rows_of
-from evaluating import CODE, ROWS, arguments, config, evaluate, finish, killed_at, replay
-from fakes import STOP_IDS, TOKENIZER, tiny_qwen
-from test_two_ranks import ONE, TWO
 
 import run
-from acereason import distributed
+from acereason.common.seeds import derive_seed
+from acereason.common.types import Problem, Sampling
 from acereason.data.loading import read_problems
 from acereason.data.problems import Source
 from acereason.data.where import Range
 from acereason.evaluation.samples import Journal, read_samples
 from acereason.models.qwen import export, stream_weights
+from acereason.processes import distributed
 from acereason.rollouts.hf import HFEngine
-from acereason.seeds import derive_seed
-from acereason.types import Problem, Sampling
+from tests.support.curations import curated, rows_of
+from tests.support.evaluations import CODE, ROWS, arguments, config, evaluate, finish, killed_at, replay
+from tests.support.fakes import STOP_IDS, TOKENIZER, tiny_qwen
+from tests.test_two_ranks import ONE, TWO
 
 
 def refused(capsys, *args: str) -> str:
@@ -109,7 +109,10 @@ def test_missing_responses_are_named(tmp_path, capsys):
 
 
 def test_resumed_from_any_part_of_the_journal_nothing_is_drawn_twice(tmp_path, monkeypatch):
-    path, whole = config(tmp_path, engine={"class_path": "tests.counting.CountingEngine"}), tmp_path / "whole"
+    path, whole = (
+        config(tmp_path, engine={"class_path": "tests.support.counting_engine.CountingEngine"}),
+        tmp_path / "whole",
+    )
     asked = tmp_path / "asked"
     monkeypatch.setenv("ASKED", str(asked))
     evaluate(path, whole)
@@ -130,7 +133,10 @@ def test_resumed_from_any_part_of_the_journal_nothing_is_drawn_twice(tmp_path, m
 
 @pytest.mark.slow
 def test_more_samples_and_problems_go_on_with_what_is_there(tmp_path, monkeypatch):
-    path, asked = config(tmp_path, engine={"class_path": "tests.counting.CountingEngine"}), tmp_path / "asked"
+    path, asked = (
+        config(tmp_path, engine={"class_path": "tests.support.counting_engine.CountingEngine"}),
+        tmp_path / "asked",
+    )
     monkeypatch.setenv("ASKED", str(asked))
     few = evaluate(path, tmp_path / "out", "--data.only=[sums]", "--data.limit=2", "--data.n=1")
     assert (few["sums"]["n"], list(few["sums"]["problems"])) == (1, ["sums/p0", "sums/p1"])
@@ -189,7 +195,9 @@ def test_two_rows_with_one_id_are_refused(tmp_path, capsys):
 def test_killed_ten_times_and_resumed(tmp_path, monkeypatch):
     """The results of a run that was never killed; nothing kept is drawn again."""
     kills = 10
-    path = config(tmp_path, engine={"class_path": "tests.counting.CountingEngine", "init_args": {"max_rows": 2}})
+    path = config(
+        tmp_path, engine={"class_path": "tests.support.counting_engine.CountingEngine", "init_args": {"max_rows": 2}}
+    )
     monkeypatch.setenv("ASKED", str(tmp_path / "whole-asked"))
     finish(path, tmp_path / "whole")
     monkeypatch.setenv("ASKED", str(tmp_path / "asked"))
@@ -209,7 +217,7 @@ def test_killed_ten_times_and_resumed(tmp_path, monkeypatch):
 
 def test_the_responses_to_one_problem_are_dealt_to_all_ranks(tmp_path, monkeypatch, capsys):
     """As rank 1 of 2, which then lacks those of rank 0."""
-    path = config(tmp_path, engine={"class_path": "tests.counting.CountingEngine"})
+    path = config(tmp_path, engine={"class_path": "tests.support.counting_engine.CountingEngine"})
     monkeypatch.setenv("ASKED", str(tmp_path / "asked"))
     monkeypatch.setattr(distributed, "rank", lambda: 1)
     monkeypatch.setattr(distributed, "world_size", lambda: 2)

@@ -9,48 +9,18 @@ import pytest
 from benchmarks.house import imported, imports
 
 LAYERS = [
-    ["run", "callbacks"],
-    ["acereason.cli"],
-    ["acereason.lightning_cli"],
-    ["acereason.starting", "acereason.verbs"],
-    ["acereason.trainer"],
-    ["acereason.connectors"],
-    ["acereason.preflight"],
-    ["acereason.modules", "acereason.hooks", "acereason.watching"],
-    ["acereason.curation", "acereason.teacher", "acereason.resuming", "acereason.loggers", "acereason.fitting"],
-    ["acereason.data", "acereason.rollouts", "acereason.evaluation", "acereason.metrics", "acereason.scoring"],
-    ["acereason.rewards", "acereason.models", "acereason.calibration"],
-    ["acereason.report", "acereason.places", "acereason.runs"],
-    [
-        "acereason.batching",
-        "acereason.checkpoints",
-        "acereason.objective",
-        "acereason.recipe",
-        "acereason.saved",
-        "acereason.curves",
-        "acereason.health",
-    ],
-    ["acereason.parsing"],
-    ["acereason.configs", "acereason.unsupported"],
-    ["acereason.distributed", "acereason.marks", "acereason.parallel", "acereason.slurm", "acereason.deaf"],
-    ["acereason.signals", "acereason.forkserver"],
-    ["acereason.listener"],
-    ["acereason.failure"],
-    [
-        "acereason.drivers",
-        "acereason.literals",
-        "acereason.files",
-        "acereason.seeds",
-        "acereason.errors",
-        "acereason.locks",
-        "acereason.mistakes",
-        "acereason.names",
-        "acereason.ports",
-        "acereason.processes",
-        "acereason.ratings",
-        "acereason.texts",
-        "acereason.types",
-    ],
+    ["run"],
+    ["acereason.verbs", "callbacks"],
+    ["acereason.runs"],
+    ["acereason.modules"],
+    ["acereason.curation", "acereason.teacher"],
+    ["acereason.evaluation", "acereason.models"],
+    ["acereason.rollouts"],
+    ["acereason.data"],
+    ["acereason.algorithm", "acereason.rewards"],
+    ["acereason.sandbox"],
+    ["acereason.processes"],
+    ["acereason.common"],
 ]
 FILES = [Path("run.py"), *Path("acereason").rglob("*.py"), *Path("callbacks").rglob("*.py")]
 
@@ -86,7 +56,7 @@ def test_optional_packages_stay_at_the_edge(path):
 
 @pytest.mark.slow
 def test_vllm_is_not_imported_before_an_engine_starts():
-    code = "import acereason.lightning_cli, callbacks, sys; print('vllm' in sys.modules)"
+    code = "import acereason.verbs.lightning_cli, callbacks, sys; print('vllm' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
 
 

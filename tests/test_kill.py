@@ -5,10 +5,10 @@ import random
 from pathlib import Path
 
 import pytest
-from comparing import metrics, same_weights
-from killing import finish, killed_after, killed_at
 
-from acereason.curves import read_metrics
+from acereason.runs.curves import read_metrics
+from tests.support.comparison import metrics, same_weights
+from tests.support.killed_runs import finish, killed_after, killed_at
 
 pytestmark = pytest.mark.slow
 

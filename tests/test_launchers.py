@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from comparing import metrics, same_weights
-from killing import ONE_THREAD
+
+from tests.support.comparison import metrics, same_weights
+from tests.support.killed_runs import ONE_THREAD
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +60,7 @@ def test_launchers_agree(tmp_path, engine):
 
 def failing(folder: Path, rank: int, sleep: float, launch: list[str]) -> tuple[int, list[str], float]:
     """Status, lines and seconds of a run one of whose ranks fails."""
-    fails = ["--trainer.callbacks+=tests.failing.FailOnRank", f"--trainer.callbacks.rank={rank}"]
+    fails = ["--trainer.callbacks+=tests.support.failing_rank.FailOnRank", f"--trainer.callbacks.rank={rank}"]
     command = [*launch, *fit(folder, "run", "HFEngine"), *fails, f"--trainer.callbacks.sleep={sleep}"]
     start = time.monotonic()
     done = subprocess.run(

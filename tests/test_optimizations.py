@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from comparing import SGD, equal
 
 import run
+from tests.support.comparison import SGD, equal
 
 pytestmark = pytest.mark.slow
 

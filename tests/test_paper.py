@@ -6,9 +6,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from claiming import Claim, fault, looked_up, parsed, spans
 
 from acereason.evaluation import published
+from tests.support.claims import Claim, fault, looked_up, parsed, spans
 
 PAGE = Path("docs/paper.md")
 TABLES = {

@@ -6,10 +6,10 @@ import shutil
 import pytest
 import torch
 import yaml
-from comparing import metrics, same_weights
 
 import run
-from acereason.curves import read_curves
+from acereason.runs.curves import read_curves
+from tests.support.comparison import metrics, same_weights
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import run
-from acereason.errors import UserError
+from acereason.common.errors import UserError
 from acereason.rewards.math import verify_quickly
 from docs.real_model import SIZES, as_qwen, make_model, make_sums, step
 

@@ -1,11 +1,11 @@
 """A training run whose verifiers fail, through run.py."""
 
-import bad_verifiers
 import pytest
 
 from acereason.rewards import math
 from acereason.rewards import pool as pool_module
 from acereason.rewards.pool import RewardErrors
+from tests.support import bad_verifiers
 
 
 @pytest.mark.parametrize(

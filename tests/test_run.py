@@ -5,11 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from comparing import metrics, same_weights
 
 import run
-from acereason.curves import read_curves, read_events
-from acereason.verbs import VERBS
+from acereason.runs.curves import read_curves, read_events
+from acereason.verbs.table import VERBS
+from tests.support.comparison import metrics, same_weights
 
 NAMES = {
     *("reward/mean", "reward/std", "reward/correct", "reward/error_rate", "reward/zero_variance"),

@@ -7,12 +7,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from killing import ONE_THREAD, arguments
 
 import callbacks  # noqa: F401  the configs name them
 import run
-from acereason.locks import Lock
+from acereason.common.locks import Lock
 from docs.loggers import CALLS, CASES, PAGE, outcomes, render, row
+from tests.support.killed_runs import ONE_THREAD, arguments
 
 
 @pytest.mark.nightly

@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from comparing import metrics, same_weights
 from datasets import Dataset
-from fakes import CONFIG
-from killing import ONE_THREAD
+
+from tests.support.comparison import metrics, same_weights
+from tests.support.fakes import CONFIG
+from tests.support.killed_runs import ONE_THREAD
 
 pytestmark = pytest.mark.slow
 HELD, ROWS, CUT = 2_000, 4_100, 100

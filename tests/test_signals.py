@@ -8,9 +8,10 @@ import sys
 import time
 
 import pytest
-from killing import ONE_THREAD
-from signalling import SHARES, Signalling, two_ranks
-from test_launchers import SLURM, TORCHRUN
+
+from tests.support.killed_runs import ONE_THREAD
+from tests.support.signalled_runs import SHARES, Signalling, two_ranks
+from tests.test_launchers import SLURM, TORCHRUN
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def two_ranks_signalled(
     """(status, what it said) of each command, whose rank 1 gets a signal in its second rollout."""
     plan = {"phase": "rollout", "count": 2, "delay": 0.0, "signal": number, "rank": 1, "target": "self"}
     environment = ONE_THREAD | {"SIGNALLED": json.dumps(plan | {"trace": str(tmp_path / "trace")})}
-    arguments = ["tests/signalled.py", *two_ranks(tmp_path / "run"), "--ckpt_path=auto"]
+    arguments = ["tests/scripts/signalled.py", *two_ranks(tmp_path / "run"), "--ckpt_path=auto"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     started = [
         subprocess.Popen([*command, *arguments], env=environment | own, **pipes)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from comparing import metrics, same_weights
-from fakes import TOKENIZER, tiny_qwen
-from killing import ONE_THREAD
 
 import run
 from acereason.models.qwen import export
+from tests.support.comparison import metrics, same_weights
+from tests.support.fakes import TOKENIZER, tiny_qwen
+from tests.support.killed_runs import ONE_THREAD
 
 PLATEAU = {"class_path": "SFTPlateau", "init_args": {"monitor": "eval/held/loss", "mode": "min"}}
 CALLBACKS = [
@@ -126,7 +126,12 @@ def test_only_rows_that_are_asked_for(fit, taught):
 def test_killed_at_a_checkpoint_it_ends_after_the_same_epoch(fit, command, tmp_path, step):
     """In the middle of an epoch, and at its end, where the plateau has been judged and nothing of it is saved."""
     whole = fit(name="whole")
-    dying = [sys.executable, "tests/dying.py", f"*/checkpoints/.step-00000{step}.ckpt", *command("killed")]
+    dying = [
+        sys.executable,
+        "tests/scripts/kill_at_rename.py",
+        f"*/checkpoints/.step-00000{step}.ckpt",
+        *command("killed"),
+    ]
     assert subprocess.run(dying, capture_output=True, env=ONE_THREAD, timeout=300).returncode == -signal.SIGKILL
     fit("--ckpt_path=last", name="killed")
     assert metrics(tmp_path / "killed") == metrics(whole)

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from comparing import SGD, equal, fit
+
+from tests.support.comparison import SGD, equal, fit
 
 pytestmark = pytest.mark.slow
 VLLM = ["--model.engine=VLLMEngine", "--model.engine.cache_gib=0.25"]
@@ -30,7 +31,7 @@ def test_two_ranks_equal_one(tmp_path, overrides):
 
 def test_masked_responses_on_one_rank_only(tmp_path):
     listed = [{"class_path": name} for name in ("Curriculum", "WeightSync", "EasyFilter", "Export")]
-    listed += [{"class_path": name} for name in ("Overlong", "tests.masking.MaskEverySecond")]
+    listed += [{"class_path": name} for name in ("Overlong", "tests.support.masking.MaskEverySecond")]
     listed += [{"class_path": "Evaluation", "init_args": {"every_n_steps": 2}}, {"class_path": "Plateau"}]
     masked = [*SGD, f"--trainer.callbacks={json.dumps(listed)}", "--data.stages.rest.start_from=last"]
     one, two = fit(tmp_path, "one", *masked), fit(tmp_path, "two", *masked, *TWO)

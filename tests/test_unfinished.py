@@ -5,12 +5,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from comparing import metrics
 
 import run
 from callbacks.easy_filter import EasyFilter
+from tests.support.comparison import metrics
 
-ENGINE = ["--model.engine=tests.counting.CountingEngine", "--model.engine.max_rows=4"]
+ENGINE = ["--model.engine=tests.support.counting_engine.CountingEngine", "--model.engine.max_rows=4"]
 SCREEN = ["--data.stages.short.screen=0.5", "--trainer.max_steps=1", *ENGINE]
 
 

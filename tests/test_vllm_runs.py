@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from comparing import metrics, same_weights
-from fresh import fresh_vllm
-from killing import ONE_THREAD, arguments, finish, killed_at
-from test_kill import same_run
-from test_two_ranks import SGD
 
-from acereason.types import Problem
+from acereason.common.types import Problem
+from tests.support.comparison import metrics, same_weights
+from tests.support.independent_vllm import fresh_vllm
+from tests.support.killed_runs import ONE_THREAD, arguments, finish, killed_at
+from tests.test_kill import same_run
+from tests.test_two_ranks import SGD
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]
 
@@ -27,7 +27,7 @@ def listed(tmp_path: Path, name: str, before: str, **settings) -> str:
     """An overlay with one more callback, before another."""
     callbacks = yaml.safe_load(Path("conf/debug.yaml").read_text())["trainer"]["callbacks"]
     place = [entry["class_path"] for entry in callbacks].index(before)
-    callbacks.insert(place, {"class_path": f"tests.vllm_callbacks.{name}", "init_args": settings})
+    callbacks.insert(place, {"class_path": f"tests.support.vllm_callbacks.{name}", "init_args": settings})
     overlay = tmp_path / f"{name}.yaml"
     overlay.write_text(json.dumps({"trainer": {"callbacks": callbacks}}))
     return f"--config={overlay}"

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from acereason.common.errors import UserError
+from acereason.common.types import Task
 from acereason.curation.digests import draws, share_of
 from acereason.curation.responses import write_table
 from acereason.curation.stages import Report
 from acereason.curation.tables import Dropped, Prompts, write_dropped
-from acereason.errors import UserError
-from acereason.types import Task
 
 
 @dataclass

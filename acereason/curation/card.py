@@ -13,8 +13,8 @@ import pyarrow as pa
 import yaml
 from matplotlib.figure import Figure
 
+from acereason.common.files import write_atomically
 from acereason.curation.tables import Prompts
-from acereason.files import write_atomically
 
 _TITLES = {"math": "Math", "code": "Code"}
 _DOES = {

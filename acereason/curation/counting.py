@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
 
 
 def token_counts(

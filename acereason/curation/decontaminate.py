@@ -15,6 +15,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from acereason.common.errors import UserError
+from acereason.common.files import atomic_file
+from acereason.common.texts import to_json
+from acereason.common.types import Task
 from acereason.curation.ngrams import Hit, Index
 from acereason.curation.read import Opened, prompts_of
 from acereason.curation.sources import CuratedSource
@@ -22,11 +26,7 @@ from acereason.curation.stages import Report
 from acereason.curation.tables import Dropped, Prompts, write_dropped, write_examples
 from acereason.curation.text import words
 from acereason.data.bad_rows import told_rows
-from acereason.errors import UserError
-from acereason.files import atomic_file
-from acereason.parallel import in_order
-from acereason.texts import to_json
-from acereason.types import Task
+from acereason.processes.parallel import in_order
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _COMMONEST = 20

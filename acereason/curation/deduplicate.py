@@ -18,7 +18,7 @@ from acereason.curation.digests import mixed
 from acereason.curation.stages import Report
 from acereason.curation.tables import Dropped, Prompts, write_dropped, write_examples
 from acereason.curation.text import split
-from acereason.parallel import in_order
+from acereason.processes.parallel import in_order
 
 _SHINGLE = 3
 _BANDS, _ROWS = 16, 4

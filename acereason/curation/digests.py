@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xxhash
 
-from acereason.seeds import derive_seed
+from acereason.common.seeds import derive_seed
 
 _MULTIPLIER = np.uint64(0xBF58476D1CE4E5B9)
 

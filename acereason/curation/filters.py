@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
+from acereason.common.errors import UserError
+from acereason.common.types import Task
 from acereason.curation.grounds import has_ground_truth, problem_of
 from acereason.curation.rules import RULES
 from acereason.curation.stages import Report
 from acereason.curation.tables import Dropped, Prompts, write_dropped, write_examples
-from acereason.errors import UserError
 from acereason.rewards.pool import RewardPool
-from acereason.types import Task
 
 _MISSING: dict[Task, str] = {"math": "no answer", "code": "no tests that can be read"}
 

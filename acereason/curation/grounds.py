@@ -1,8 +1,8 @@
 """This module makes problems, as verifiers take them, of the prompts in the table."""
 
+from acereason.common.types import Problem, Tests
 from acereason.data.values import answers_of
 from acereason.rewards.tests import parse_tests
-from acereason.types import Problem, Tests
 
 
 def problem_of(row: dict[str, str]) -> Problem:

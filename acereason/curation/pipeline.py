@@ -6,6 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from acereason.common.errors import UserError
+from acereason.common.files import check_writable, write_json
+from acereason.common.locks import locked
+from acereason.common.names import check_names
+from acereason.common.types import Task
 from acereason.curation.balance import Balance, balance
 from acereason.curation.card import write_card
 from acereason.curation.decontaminate import Decontamination, decontaminate
@@ -22,12 +27,7 @@ from acereason.curation.tables import Prompts, kept_after
 from acereason.curation.verify import Verification, verify
 from acereason.curation.versions import Versions, check_versions, version
 from acereason.curation.write import write
-from acereason.errors import UserError
-from acereason.files import check_writable, write_json
-from acereason.locks import locked
-from acereason.names import check_names
 from acereason.rewards.pool import RewardPool, RewardSettings
-from acereason.types import Task
 
 _NOT_IN_THE_RESULT = ("output", "workers")
 

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from acereason.common.ratings import COLUMNS, Rating, ratings_of
 from acereason.curation.grounds import has_ground_truth, problem_of
 from acereason.curation.tables import Prompts
-from acereason.ratings import COLUMNS, Rating, ratings_of
 
 LOST = "lost.parquet"
 """Responses of kept prompts that are cut or empty: number, status, tokens."""

@@ -12,14 +12,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from datasets import Dataset
 
+from acereason.common.errors import UserError
 from acereason.curation.sources import CuratedSource, batches
 from acereason.curation.stages import Report
 from acereason.curation.tables import ROW_GROUP
 from acereason.data.bad_rows import BadRow, told_rows
 from acereason.data.messages import NO_STATEMENT
 from acereason.data.values import answers_text, day_of, plain
-from acereason.errors import UserError
-from acereason.parallel import in_order
+from acereason.processes.parallel import in_order
 from acereason.rewards.math import ground_truth
 
 CHUNK = 20_000

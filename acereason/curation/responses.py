@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from acereason.common.errors import UserError
 from acereason.curation.counting import token_counts
 from acereason.curation.origins import ALONE, Origins, worked
 from acereason.curation.ratings import LOST
@@ -22,8 +23,7 @@ from acereason.curation.sources import batches
 from acereason.curation.stages import Report
 from acereason.curation.tables import DROPPED, Dropped, Prompts, write_dropped
 from acereason.data.messages import flaw
-from acereason.errors import UserError
-from acereason.parallel import in_order
+from acereason.processes.parallel import in_order
 
 TABLE = "responses.parquet"
 SCHEMA = pa.schema(

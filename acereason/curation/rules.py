@@ -7,8 +7,8 @@ hits that are right.
 import re
 from collections.abc import Callable, Sequence
 
+from acereason.common.types import Task
 from acereason.curation.text import without_drawings
-from acereason.types import Task
 
 Rule = Callable[[str, str], str | None]
 

@@ -9,12 +9,12 @@ from typing import Any
 import xxhash
 from datasets import Dataset
 
+from acereason.common.errors import UserError
 from acereason.curation.digests import digest
 from acereason.data.fields import Fields
 from acereason.data.problems import Source
 from acereason.data.reading import HUB, files_of
 from acereason.data.where import holds
-from acereason.errors import UserError
 
 
 @dataclass

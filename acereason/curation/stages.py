@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from acereason.common.errors import UserError
+from acereason.common.files import atomic_folder, read_json, write_json
 from acereason.curation.digests import digest
-from acereason.errors import UserError
-from acereason.files import atomic_folder, read_json, write_json
 
 _REPORT = "stage.json"
 _KEYS = {"read": "sources", "filter": "filters", "version": "versions"}

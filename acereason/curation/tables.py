@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from acereason.common.files import atomic_file
+from acereason.common.texts import to_json
 from acereason.curation.digests import draws
-from acereason.files import atomic_file
-from acereason.texts import to_json
 
 DROPPED = "dropped.parquet"
 ROW_GROUP = 1_000

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from acereason.common.types import Task
 from acereason.curation.balance import Balance
 from acereason.curation.decontaminate import Decontamination
 from acereason.curation.deduplicate import Deduplication
@@ -13,7 +14,6 @@ from acereason.curation.sources import CuratedSource
 from acereason.curation.verify import Verification
 from acereason.curation.versions import Size
 from acereason.rewards.pool import RewardSettings
-from acereason.types import Task
 
 _EVERYTHING: dict[str, dict[Task, Size]] = {"all": {"math": Size(), "code": Size()}}
 

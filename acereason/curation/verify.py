@@ -10,6 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from acereason.common.errors import UserError
+from acereason.common.ratings import Rating
+from acereason.common.types import Problem
 from acereason.curation.agreement import disagreeing
 from acereason.curation.grounds import has_ground_truth, problem_of
 from acereason.curation.origins import ALONE, Origins
@@ -17,11 +20,8 @@ from acereason.curation.ratings import rate, write_ratings
 from acereason.curation.responses import write_alone, write_table
 from acereason.curation.stages import Report
 from acereason.curation.tables import Dropped, Prompts, count_reasons, write_dropped
-from acereason.errors import UserError
-from acereason.parallel import progress
-from acereason.ratings import Rating
+from acereason.processes.parallel import progress
 from acereason.rewards.pool import RewardPool
-from acereason.types import Problem
 
 PART = 10_000
 """Number of responses that are judged between two files on disk, which is the work that a kill costs at most."""

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from acereason.common.errors import UserError
+from acereason.common.types import Task
 from acereason.curation.digests import draws, mixed, share_of
 from acereason.curation.responses import ranks, write_table
 from acereason.curation.stages import Report
 from acereason.curation.tables import Prompts
-from acereason.errors import UserError
-from acereason.types import Task
 
 
 @dataclass

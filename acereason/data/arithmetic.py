@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from acereason.errors import UserError
-from acereason.seeds import derive_seed
+from acereason.common.errors import UserError
+from acereason.common.seeds import derive_seed
 
 _DIGITS = {1: (1, 1), 2: (2, 1), 3: (2, 2), 4: (3, 2)}
 

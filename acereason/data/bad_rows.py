@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from acereason.distributed import rank
-from acereason.errors import UserError
-from acereason.types import Problem
+from acereason.common.errors import UserError
+from acereason.common.types import Problem
+from acereason.processes.distributed import rank
 
 BadRows = Literal["error", "exclude"]
 """Whether bad rows stop the run or are left out."""

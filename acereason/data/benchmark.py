@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from acereason.common.types import Sampling
 from acereason.data.problems import Source
-from acereason.types import Sampling
 
 
 @dataclass(kw_only=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
 
 OverlongPolicy = Literal["mask", "penalize", "soft"]
 T = TypeVar("T")

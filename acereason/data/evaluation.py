@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import lightning.pytorch as pl
 
+from acereason.common.errors import UserError
+from acereason.common.names import check_names
+from acereason.common.types import Problem, Sampling
 from acereason.data.bad_rows import BadRows, refuse_bad_rows, refuse_twins
 from acereason.data.benchmark import Measured
 from acereason.data.loader import Loader
 from acereason.data.loading import load_problems, longest_prompt, unusable
 from acereason.data.prompts import Template
-from acereason.distributed import world_size
-from acereason.errors import UserError
-from acereason.names import check_names
-from acereason.types import Problem, Sampling
+from acereason.processes.distributed import world_size
 
 
 class EvaluationData(pl.LightningDataModule):

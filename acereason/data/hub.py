@@ -10,9 +10,9 @@ from datasets.packaged_modules.arrow.arrow import Arrow
 from datasets.packaged_modules.json.json import Json
 from datasets.packaged_modules.parquet.parquet import Parquet
 
+from acereason.common.errors import UserError, first_line
+from acereason.common.files import read_json, write_json
 from acereason.data.tables import FORMATS, exact, part_of, table_of
-from acereason.errors import UserError, first_line
-from acereason.files import read_json, write_json
 
 HUB = "hf://"
 """Prefix of paths of files on the Hub."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
-from acereason.distributed import rank, world_size
+from acereason.processes.distributed import rank, world_size
 
 T = TypeVar("T")
 

@@ -4,14 +4,14 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from acereason.common.errors import UserError, first_line
+from acereason.common.types import KeptTests, Problem, Tests
 from acereason.data.bad_rows import BadRow
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
 from acereason.data.values import answers_text
-from acereason.errors import UserError, first_line
 from acereason.rewards.kept import kept
 from acereason.rewards.pool import RewardPool
-from acereason.types import KeptTests, Problem, Tests
 
 
 def load_problems(

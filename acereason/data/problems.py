@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from datasets import Dataset
 
+from acereason.common.errors import UserError, first_line
+from acereason.common.types import Problem, Task, Tests
 from acereason.data.arithmetic import Arithmetic
 from acereason.data.bad_rows import BadRow
 from acereason.data.fields import ARITHMETIC, MAPPINGS, PROGRAMS, Fields
@@ -19,10 +21,8 @@ from acereason.data.reading import load
 from acereason.data.values import answers_of, check_unicode, identity_of, number_of, plain, text_of
 from acereason.data.where import Asked, Range, holds
 from acereason.data.window import Window
-from acereason.errors import UserError, first_line
 from acereason.rewards.math import ground_truth, last_boxed
 from acereason.rewards.tests import parse_tests
-from acereason.types import Problem, Task, Tests
 
 T = TypeVar("T")
 

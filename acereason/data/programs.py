@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from acereason.common.errors import UserError
+from acereason.common.seeds import derive_seed
 from acereason.data.arithmetic import split_of
-from acereason.errors import UserError
-from acereason.seeds import derive_seed
 
 _FACTORS = {1: (1, 1), 2: (2, 9), 3: (11, 99)}
 _TERMS = {1: (1, 99), 2: (1, 99), 3: (-99, 99)}

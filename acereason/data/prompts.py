@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
+from acereason.common.errors import UserError
+from acereason.common.types import Problem
 from acereason.data.responses import learnt
-from acereason.errors import UserError
-from acereason.types import Problem
 
 _NEEDED = {"layout": "{user}", "math": "{statement}", "code": "{statement}", "starter": "{statement}"}
 """The placeholder that each text must have."""

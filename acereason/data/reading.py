@@ -6,9 +6,9 @@ from pathlib import Path
 
 from datasets import Dataset, DatasetDict, load_from_disk
 
+from acereason.common.errors import UserError, first_line
 from acereason.data.hub import HUB, downloaded, load_hub, names_on_the_hub
 from acereason.data.tables import FORMATS, exact, part_of, table_of
-from acereason.errors import UserError, first_line
 
 _SAVED = ("dataset_dict.json", "state.json")
 """Files that mark a folder which `save_to_disk` wrote."""

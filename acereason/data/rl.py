@@ -5,7 +5,11 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from acereason.calibration import Calibration
+from acereason.algorithm.calibration import Calibration
+from acereason.common.errors import UserError
+from acereason.common.names import check_names
+from acereason.common.seeds import shuffled
+from acereason.common.types import Problem, Sampling
 from acereason.data.bad_rows import BadRows, refuse_bad_rows, refuse_twins
 from acereason.data.benchmark import Benchmark
 from acereason.data.curriculum import Plan, Stage, first_plan, next_plan, restored, stage_over
@@ -13,11 +17,7 @@ from acereason.data.loader import Loader, batched
 from acereason.data.loading import load_problems, longest_prompt, unusable
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
-from acereason.distributed import world_size
-from acereason.errors import UserError
-from acereason.names import check_names
-from acereason.seeds import shuffled
-from acereason.types import Problem, Sampling
+from acereason.processes.distributed import world_size
 
 
 class RLData(pl.LightningDataModule):

@@ -9,15 +9,15 @@ import numpy as np
 import pyarrow.compute as pc
 from datasets import Dataset, concatenate_datasets
 
+from acereason.common.errors import UserError
+from acereason.common.names import check_names
+from acereason.common.seeds import shuffled
 from acereason.data.bad_rows import BadRows, refuse_bad_rows
 from acereason.data.loader import Loader, batched
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
 from acereason.data.tokens import Tokenized, open_tokens
-from acereason.distributed import gather, rank, world_size
-from acereason.errors import UserError
-from acereason.names import check_names
-from acereason.seeds import shuffled
+from acereason.processes.distributed import gather, rank, world_size
 
 
 class SFTData(pl.LightningDataModule):

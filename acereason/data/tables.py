@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 from datasets import Dataset, ReadInstruction, concatenate_datasets, config
 from filelock import FileLock
 
+from acereason.common.errors import UserError, first_line
+from acereason.common.files import atomic_path
 from acereason.data.json_rows import json_columns, write_rows
-from acereason.errors import UserError, first_line
-from acereason.files import atomic_path
 
 _MADE = 1
 """Version of the conversion, raised whenever it makes another table of a file, so that old tables are not used."""

@@ -12,11 +12,11 @@ from filelock import FileLock
 from transformers import PreTrainedTokenizerBase
 
 from acereason import __version__
+from acereason.common.files import atomic_path
 from acereason.data.bad_rows import BadRow
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
-from acereason.files import atomic_path
-from acereason.parallel import in_order, progress
+from acereason.processes.parallel import in_order, progress
 
 SCHEMA = pa.schema(
     {

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from acereason.common.errors import UserError
 from acereason.data.values import number_of, same
-from acereason.errors import UserError
 
 Asked = str | int | float | bool | None
 """A value that a column may be asked to hold."""

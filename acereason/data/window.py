@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from acereason.common.errors import UserError
 from acereason.data.values import day_of
-from acereason.errors import UserError
 
 
 @dataclass

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from math import nan
 
+from acereason.common.types import Group
 from acereason.evaluation.estimators import avg_at_n, pass_at_k, stderr_over_problems, stderr_over_runs
 from acereason.rollouts.engine import numbered
-from acereason.types import Group
 
 
 @dataclass

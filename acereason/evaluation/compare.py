@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 from rich.console import Console
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
+from acereason.common.files import check_writable, save_figure, write_atomically, write_json
 from acereason.evaluation.estimators import Difference, paired_difference
 from acereason.evaluation.results import Result, read_results
-from acereason.files import check_writable, save_figure, write_atomically, write_json
 
 Rates = dict[str, float]
 """Solve rate of each problem, by id."""

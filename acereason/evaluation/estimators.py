@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import comb, sqrt
 from statistics import fmean, stdev
 
-from acereason.seeds import derive_seed
+from acereason.common.seeds import derive_seed
 
 Counts = Sequence[tuple[int, int]]
 """(correct, judged) responses of each problem."""

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from acereason.distributed import local, total
-from acereason.errors import UserError
-from acereason.files import flat, read_json, write_json
+from acereason.common.errors import UserError
+from acereason.common.files import flat, read_json, write_json
+from acereason.common.types import Problem
+from acereason.processes.distributed import local, total
 from acereason.rewards.kept import tests_of
-from acereason.types import Problem
 
 Weights = Iterable[tuple[str, Tensor]]
 

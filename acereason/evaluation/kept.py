@@ -9,12 +9,12 @@ import hashlib
 import json
 from pathlib import Path
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
+from acereason.common.types import KeptTests, Problem
 from acereason.evaluation.accuracy import Judged
 from acereason.evaluation.fingerprint import digest, problem_digest
 from acereason.evaluation.samples import Journal, journals
 from acereason.rollouts.engine import numbered
-from acereason.types import KeptTests, Problem
 
 
 class Counts:

@@ -10,15 +10,15 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from acereason.common.errors import UserError
+from acereason.common.files import write_atomically, write_json
+from acereason.common.ratings import COLUMNS, ratings_of
+from acereason.common.texts import to_json
+from acereason.common.types import Problem
 from acereason.data.loading import described
-from acereason.errors import UserError
 from acereason.evaluation import estimators
 from acereason.evaluation.published import table1
 from acereason.evaluation.samples import Sample
-from acereason.files import write_atomically, write_json
-from acereason.ratings import COLUMNS, ratings_of
-from acereason.texts import to_json
-from acereason.types import Problem
 
 _SFT, _RL = table1("SFT-7B"), table1("AceReason-Nemotron-1.1-7B")
 PAPER = {name: (_SFT[name], _RL[name]) for name in _RL}

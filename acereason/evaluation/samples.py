@@ -14,11 +14,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
+from acereason.common.files import atomic_path
+from acereason.common.locks import hold
+from acereason.common.texts import without_halves
 from acereason.evaluation.accuracy import Judged
-from acereason.files import atomic_path
-from acereason.locks import hold
-from acereason.texts import without_halves
 
 Place = tuple[str, int]
 """A problem's id and the number of the sample."""

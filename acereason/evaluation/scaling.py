@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from acereason.errors import UserError
-from acereason.files import read_text, write_json
+from acereason.common.errors import UserError
+from acereason.common.files import read_text, write_json
 
 
 @dataclass(frozen=True)

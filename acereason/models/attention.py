@@ -19,7 +19,7 @@ from torch.nn.attention.varlen import varlen_attn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
-from acereason.errors import UserError, first_line
+from acereason.common.errors import UserError, first_line
 
 Attend = Callable[..., Tensor]
 """(query [1, heads, N, d], key and value [1, kv_heads, N, d], scaling, lengths, cu_seqlens, longest) -> [1, N, heads,

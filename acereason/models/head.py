@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from acereason.objective import importance_weights
+from acereason.algorithm.objective import importance_weights
 
 FEW, FEW_ON_GPU = 32, 256
 """Rows whose softmax is taken at a time.

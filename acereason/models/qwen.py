@@ -18,9 +18,9 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
 
-from acereason.batching import MicroBatch
-from acereason.errors import UserError
-from acereason.files import atomic_folder
+from acereason.algorithm.batching import MicroBatch
+from acereason.common.errors import UserError
+from acereason.common.files import atomic_folder
 from acereason.models.attention import MISSING, attend_for, flash_attn
 from acereason.models.bytes import BYTES, byte_tokenizer
 from acereason.models.files import holders, weight_files, write_weights

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
-from acereason.errors import UserError, first_line
+from acereason.common.errors import UserError, first_line
 
 
 def generation_of(pretrained: str | None) -> GenerationConfig:

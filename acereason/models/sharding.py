@@ -10,9 +10,9 @@ from torch.distributed.tensor import DTensor
 from transformers import Qwen2ForCausalLM
 from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
 
-from acereason.distributed import gather, local, rank
-from acereason.errors import UserError
+from acereason.common.errors import UserError
 from acereason.models.files import copy_rows
+from acereason.processes.distributed import gather, local, rank
 
 
 def materialize(model: Qwen2ForCausalLM, device: torch.device) -> None:

@@ -18,11 +18,10 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from transformers import GenerationConfig, PreTrainedTokenizerBase, Qwen2Config
 
-from acereason.batching import MicroBatch, collate, pack, split_evenly
+from acereason.algorithm.batching import MicroBatch, collate, pack, split_evenly
+from acereason.common.errors import UserError, first_line
+from acereason.common.types import Sequence
 from acereason.data.chat import chat_template
-from acereason.distributed import end_if_interrupted, largest
-from acereason.errors import UserError, first_line
-from acereason.hooks import RolloutCallback
 from acereason.models.attention import Attend, attend_for
 from acereason.models.qwen import (
     Backbone,
@@ -35,8 +34,9 @@ from acereason.models.qwen import (
     load_weights,
 )
 from acereason.models.served import Served, ends_of, generation_of
+from acereason.modules.hooks import RolloutCallback
 from acereason.modules.measures import Measures
-from acereason.types import Sequence
+from acereason.processes.distributed import end_if_interrupted, largest
 
 
 @dataclass

@@ -3,16 +3,16 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from acereason.calibration import TRIALS, Trial
-from acereason.distributed import dealt, gather
+from acereason.algorithm.calibration import TRIALS, Trial
+from acereason.algorithm.metrics import rollout_metrics
+from acereason.common.files import append_rows, read_rows
+from acereason.common.seeds import derive_seed
+from acereason.common.types import Group, Problem, Sampling
 from acereason.evaluation.fingerprint import digest
-from acereason.files import append_rows, read_rows
-from acereason.metrics import rollout_metrics
 from acereason.modules.counting import work_key
 from acereason.modules.sequences import as_sequence
+from acereason.processes.distributed import dealt, gather
 from acereason.rollouts.engine import alone
-from acereason.seeds import derive_seed
-from acereason.types import Group, Problem, Sampling
 
 if TYPE_CHECKING:
     from acereason.modules.rollout import RolloutModule

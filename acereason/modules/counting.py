@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import lightning.pytorch as pl
 
-from acereason.distributed import dealt, gather, rank, world_size
+from acereason.common.types import Problem, Sampling
 from acereason.evaluation.accuracy import Judged
 from acereason.evaluation.fingerprint import checksum, digest
 from acereason.evaluation.kept import Counts, problems_digest
-from acereason.hooks import run_folder
-from acereason.types import Problem, Sampling
+from acereason.modules.hooks import run_folder
+from acereason.processes.distributed import dealt, gather, rank, world_size
 
 if TYPE_CHECKING:
     from acereason.modules.rollout import RolloutModule

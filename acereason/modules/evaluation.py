@@ -12,19 +12,19 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from acereason.distributed import dealt, gather, rank, world_size
-from acereason.errors import UserError
+from acereason.common.errors import UserError
+from acereason.common.seeds import derive_seed
+from acereason.common.types import Problem, Rollout, Verdict
 from acereason.evaluation.fingerprint import WeightsDigest, accept, digest, problem_digest
 from acereason.evaluation.results import Result, result_of, table, write_problems, write_results
 from acereason.evaluation.samples import Journal, Place, Sample, compact, read_samples
-from acereason.hooks import run_folder
 from acereason.models.qwen import Backbone, stream_weights
+from acereason.modules.hooks import run_folder
 from acereason.modules.rollout import RolloutModule
+from acereason.processes.distributed import dealt, gather, rank, world_size
+from acereason.processes.signals import Interrupted
 from acereason.rewards.pool import RewardSettings
 from acereason.rollouts.engine import RolloutEngine, alone, numbered
-from acereason.seeds import derive_seed
-from acereason.signals import Interrupted
-from acereason.types import Problem, Rollout, Verdict
 
 
 class EvaluationModule(RolloutModule):

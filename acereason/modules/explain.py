@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from acereason.common.types import Sampling
 from acereason.data.curriculum import values_of
 from acereason.data.rl import RLData
-from acereason.types import Sampling
 
 
 class Settings(Protocol):

@@ -6,22 +6,22 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities import rank_zero_info
 
-from acereason.distributed import total
-from acereason.metrics import rollout_metrics
-from acereason.modules.explain import arithmetic, explain
-from acereason.modules.measures import Measures
-from acereason.modules.rollout import RolloutModule
-from acereason.modules.sequences import as_sequence
-from acereason.objective import (
+from acereason.algorithm.metrics import rollout_metrics
+from acereason.algorithm.objective import (
     Normalize,
     assign_advantages,
     denominators,
     loss_tokens,
     token_weight,
 )
+from acereason.common.seeds import derive_seed
+from acereason.common.types import Group, Problem, Sequence
+from acereason.modules.explain import arithmetic, explain
+from acereason.modules.measures import Measures
+from acereason.modules.rollout import RolloutModule
+from acereason.modules.sequences import as_sequence
+from acereason.processes.distributed import total
 from acereason.rewards.pool import check_error_rate
-from acereason.seeds import derive_seed
-from acereason.types import Group, Problem, Sequence
 
 
 class GRPOModule(RolloutModule):

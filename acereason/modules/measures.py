@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from acereason.batching import MicroBatch
-from acereason.distributed import largest, total
+from acereason.algorithm.batching import MicroBatch
+from acereason.processes.distributed import largest, total
 
 
 class Measures:

@@ -9,19 +9,19 @@ from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
-from acereason.calibration import Trial
-from acereason.distributed import dealt
+from acereason.algorithm.calibration import Trial
+from acereason.common.seeds import derive_seed
+from acereason.common.types import Group, Problem, Sampling, Verdict
 from acereason.evaluation.accuracy import Accuracy, Judged, accuracy, together
 from acereason.models.qwen import stream_weights
 from acereason.modules.base import QwenModule
 from acereason.modules.calibrating import trial
 from acereason.modules.counting import counts, forget
 from acereason.modules.sequences import as_sequence
+from acereason.processes.distributed import dealt
+from acereason.processes.signals import Interrupted, at_once
 from acereason.rewards.pool import RewardPool, RewardSettings
 from acereason.rollouts.engine import RolloutEngine, alone
-from acereason.seeds import derive_seed
-from acereason.signals import Interrupted, at_once
-from acereason.types import Group, Problem, Sampling, Verdict
 
 
 class RolloutModule(QwenModule):

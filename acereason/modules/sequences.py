@@ -1,6 +1,6 @@
 """Conversion of rollouts to the rows of training batches."""
 
-from acereason.types import Group, Rollout, Sequence
+from acereason.common.types import Group, Rollout, Sequence
 
 
 def as_sequence(group: Group, rollout: Rollout, weight: float) -> Sequence:

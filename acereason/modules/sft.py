@@ -4,11 +4,11 @@ from typing import Any
 
 import torch
 
-from acereason.batching import pack
-from acereason.distributed import largest, total
+from acereason.algorithm.batching import pack
+from acereason.common.types import Sequence
 from acereason.modules.base import QwenModule
 from acereason.modules.measures import Measures
-from acereason.types import Sequence
+from acereason.processes.distributed import largest, total
 
 
 class SFTModule(QwenModule):

@@ -6,11 +6,11 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
+from acereason.common.types import Tests
 from acereason.rewards.asserts import turn
 from acereason.rewards.compare import Comparator, same_text, same_value
-from acereason.rewards.sandbox import Outcome, Run, collect, wire
 from acereason.rewards.slots import Slot
-from acereason.types import Tests
+from acereason.sandbox import Outcome, Run, collect, wire
 
 _ANSWER_BYTES = 2**18
 """Bytes that a returned value may have beyond 16 times the expected one; a longer one can't be equal."""

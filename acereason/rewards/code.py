@@ -10,13 +10,13 @@ import importlib.util
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from acereason.common.types import Tests, Verdict
 from acereason.rewards.checks import Checked, check, check_inside
 from acereason.rewards.compare import Comparator
 from acereason.rewards.extract import last_code
-from acereason.rewards.sandbox import Layer, Limits, SandboxError
 from acereason.rewards.slots import Slot, slot
 from acereason.rewards.void import is_void
-from acereason.types import Tests, Verdict
+from acereason.sandbox import Layer, Limits, SandboxError
 
 _LONGEST_PROGRAM = 2**16
 """Bytes. Nobody writes a longer program, but a table of answers may be as long."""

@@ -4,12 +4,12 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from acereason.common.types import Problem, Verdict
 from acereason.rewards import code, math
 from acereason.rewards.answers.strictness import MathSettings
 from acereason.rewards.code import CodeSettings
 from acereason.rewards.kept import tests_of
 from acereason.rewards.slots import slot
-from acereason.types import Problem, Verdict
 
 
 @dataclass

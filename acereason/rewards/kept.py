@@ -5,7 +5,7 @@ import pickle
 import zlib
 from dataclasses import replace
 
-from acereason.types import KeptTests, Problem, Tests
+from acereason.common.types import KeptTests, Problem, Tests
 
 _SMALL = 2**14
 """Bytes. Smaller tests stay as they are."""

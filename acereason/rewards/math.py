@@ -7,13 +7,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from acereason.errors import first_line
+from acereason.common.errors import first_line
+from acereason.common.types import Verdict
 from acereason.rewards.answers.compare import Comparison
 from acereason.rewards.answers.extract import final_part, last_boxed
 from acereason.rewards.answers.normalize import normalize, strip_braces
 from acereason.rewards.answers.strictness import MathSettings
 from acereason.rewards.answers.symbolic import equal_expressions
-from acereason.types import Verdict
 
 __all__ = ["MAX_ANSWER", "gold_problem", "last_boxed", "verify", "verify_quickly"]
 

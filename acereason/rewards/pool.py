@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
+from acereason.common.types import Group, Problem, Verdict
 from acereason.rewards import code, math
 from acereason.rewards.judging import (
     UNFINISHED,
@@ -21,7 +22,6 @@ from acereason.rewards.judging import (
 )
 from acereason.rewards.kept import outline_of
 from acereason.rewards.workers import Executor, LocalExecutor
-from acereason.types import Group, Problem, Verdict
 
 _ISOLATION_SECONDS = 60.0
 
@@ -110,7 +110,7 @@ class RewardPool:
 def check_error_rate(groups: list[Group], limit: float) -> None:
     """Raise RewardErrors when more than `limit` of the step's verdicts, over all ranks, are errors; show five."""
     # why here: it loads torch, and `score` has no use for that
-    from acereason.distributed import gather
+    from acereason.processes.distributed import gather
 
     errors = [
         f"{group.problem.id}: {rollout.verdict.detail.get('error')}; response ends {rollout.response.text[-200:]!r}"

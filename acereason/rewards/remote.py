@@ -7,7 +7,7 @@ from typing import Any
 
 import ray
 
-from acereason.errors import first_line
+from acereason.common.errors import first_line
 from acereason.rewards.workers import LocalExecutor, WorkerFailure
 
 

@@ -5,8 +5,8 @@ import threading
 from dataclasses import replace
 from functools import cache
 
-from acereason.rewards.imports import Imports
-from acereason.rewards.sandbox import Layer, Limits, Sandbox
+from acereason.sandbox import Layer, Limits, Sandbox
+from acereason.sandbox.imports import Imports
 
 _EXAMINER_SECONDS = 2.0
 """Seconds that the examiner may take longer than the program, so that the program's time runs out first."""

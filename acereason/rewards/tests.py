@@ -19,9 +19,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from acereason.common.types import Tests
 from acereason.rewards.crossing import crossing
 from acereason.rewards.packed import unpacked
-from acereason.types import Tests
 
 
 def parse_tests(value: Any) -> Tests:

@@ -11,8 +11,8 @@ import ast
 import builtins
 from collections.abc import Callable, Iterator
 
+from acereason.common.types import Tests
 from acereason.rewards.asserts import root, turn
-from acereason.types import Tests
 
 _ANY = """
 class Anything:

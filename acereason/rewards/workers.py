@@ -21,8 +21,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Protocol
 
-from acereason.forkserver import CONTEXT, start_server
-from acereason.rewards.clock import Clock, used, waited
+from acereason.processes.forkserver import CONTEXT, start_server
+from acereason.sandbox.clock import Clock, used, waited
 
 _START_SECONDS = 300.0
 # why: the memory of a long-lived worker grows up to tenfold; a new process begins at 60 MB

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, Qwen2Config
 
-from acereason.types import Group, Problem, Response, Rollout, Sampling, Verdict
+from acereason.common.types import Group, Problem, Response, Rollout, Sampling, Verdict
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
 from typing_extensions import override
 
+from acereason.common.seeds import derive_seed
+from acereason.common.types import Group, Problem, Response, Rollout, Sampling
 from acereason.rollouts.decoder import Decoder
 from acereason.rollouts.engine import EngineMemory, RolloutEngine, unjudged
 from acereason.rollouts.weights import checked, shapes_of
-from acereason.seeds import derive_seed
-from acereason.types import Group, Problem, Response, Rollout, Sampling
 
 # why: in so few, the float64 intermediates of a draw stay in a CPU's cache
 _FLOATS = 2**17

@@ -10,11 +10,11 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase, Qwen2Config
 from typing_extensions import override
 
+from acereason.common.errors import UserError
+from acereason.common.types import Group, Problem, Response, Rollout, Sampling
 from acereason.data.reading import load
-from acereason.errors import UserError
 from acereason.rollouts.engine import EngineMemory, RolloutEngine, numbered, unjudged
 from acereason.rollouts.weights import checked, shapes_of
-from acereason.types import Group, Problem, Response, Rollout, Sampling
 
 Place = tuple[str, int]
 """A problem's id and the number of the sample."""

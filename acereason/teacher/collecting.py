@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from queue import SimpleQueue
 
+from acereason.common.types import Verdict
+from acereason.processes.signals import Interrupted
 from acereason.rewards.pool import RewardPool
-from acereason.signals import Interrupted
 from acereason.teacher.progress import Told
 from acereason.teacher.requests import Failed, Request, Teacher
 from acereason.teacher.shards import Store, judgeable
-from acereason.types import Verdict
 
 
 def collect(store: Store, requests: list[Request], teacher: Callable[[], Teacher], pool: RewardPool) -> list[Failed]:

@@ -10,14 +10,14 @@ from huggingface_hub import snapshot_download
 from safetensors import safe_open
 from torch import Tensor
 
+from acereason.common.errors import UserError
+from acereason.common.types import Problem, Sampling
 from acereason.data.prompts import Template
-from acereason.drivers import driver, hidden, too_old
-from acereason.errors import UserError
 from acereason.models.qwen import Backbone, load_config, load_tokenizer
 from acereason.models.served import ends_of, generation_of
+from acereason.processes.drivers import driver, hidden, too_old
 from acereason.rollouts.engine import RolloutEngine, alone
 from acereason.teacher.requests import Failed, Finished, Request
-from acereason.types import Problem, Sampling
 
 _AT_ONCE = 16_384
 """Number of requests that the engine gets at a time.

@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from acereason.errors import UserError, first_line
-from acereason.locks import hold
+from acereason.common.errors import UserError, first_line
+from acereason.common.locks import hold
+from acereason.common.texts import to_json
 from acereason.teacher.requests import Key
-from acereason.texts import to_json
 
 _SYNC_SECONDS = 1.0
 """Seconds between two syncs: the work that a machine may lose with its power. A killed process loses nothing."""

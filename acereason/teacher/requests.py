@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from acereason.common.seeds import derive_seed
+from acereason.common.types import Problem
 from acereason.rollouts.engine import alone_id
-from acereason.seeds import derive_seed
-from acereason.types import Problem
 
 Key = tuple[str, int]
 """Problem id and number of the sample, which name a request."""

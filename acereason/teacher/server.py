@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 import openai
 
+from acereason.common.errors import UserError
+from acereason.common.texts import without_halves
+from acereason.common.types import Sampling
 from acereason.data.prompts import Template
-from acereason.errors import UserError
 from acereason.teacher.answers import outcome_of
 from acereason.teacher.requests import Failed, Finished, Request
 from acereason.teacher.wire import Bounded, Secrets
-from acereason.texts import without_halves
-from acereason.types import Sampling
 
 _CONNECT_SECONDS = 10.0
 _GREETING_SECONDS = 60.0

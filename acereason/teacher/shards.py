@@ -11,15 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from acereason.common.errors import UserError
+from acereason.common.files import atomic_folder, flat, read_json, write_atomically, write_json
+from acereason.common.ratings import Rating, ratings_of
+from acereason.common.texts import to_json, without_halves
+from acereason.common.types import Problem, Verdict
 from acereason.data.loading import described
-from acereason.errors import UserError
-from acereason.files import atomic_folder, flat, read_json, write_atomically, write_json
-from acereason.ratings import Rating, ratings_of
 from acereason.rewards.kept import tests_of
 from acereason.teacher.journal import Journal
 from acereason.teacher.requests import Failed, Finished, Request
-from acereason.texts import to_json, without_halves
-from acereason.types import Problem, Verdict
 
 SCHEMA = pa.schema(
     [

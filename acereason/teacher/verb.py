@@ -6,13 +6,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from acereason.common.errors import UserError
+from acereason.common.files import check_writable
+from acereason.common.names import check_names
+from acereason.common.types import Problem, Sampling
 from acereason.data.bad_rows import BadRows, refuse_bad_rows, refuse_twins
 from acereason.data.loading import read_problems
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
-from acereason.errors import UserError
-from acereason.files import check_writable
-from acereason.names import check_names
 from acereason.rewards.pool import RewardPool, RewardSettings
 from acereason.rollouts.hf import HFEngine  # noqa: F401  imported so that the YAML may use short class names
 from acereason.rollouts.replay import ReplayEngine  # noqa: F401
@@ -22,7 +23,6 @@ from acereason.teacher.engine import EngineTeacher, Local
 from acereason.teacher.requests import Failed, Request, Teacher
 from acereason.teacher.server import Server, ServerTeacher
 from acereason.teacher.shards import Store
-from acereason.types import Problem, Sampling
 
 
 def predict(

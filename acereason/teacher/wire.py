@@ -8,8 +8,8 @@ from urllib.parse import unquote, unquote_plus, urlsplit, urlunsplit
 
 import openai
 
-from acereason.errors import UserError
-from acereason.texts import one_line, without_halves
+from acereason.common.errors import UserError
+from acereason.common.texts import one_line, without_halves
 
 _GRACE_SECONDS = 1.0
 """Seconds beyond the client's own time-out, which comes first: the client sends the request again after that."""

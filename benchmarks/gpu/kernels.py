@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from acereason.batching import MicroBatch, collate
+from acereason.algorithm.batching import MicroBatch, collate
+from acereason.common.types import Sequence
 from acereason.models.qwen import Backbone, Qwen, build_model, load_config
-from acereason.types import Sequence
 from benchmarks import loss_head
 from benchmarks.gpu.settings import Settings, Tell
 from benchmarks.meter import Cost, cost

@@ -9,18 +9,18 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
-from acereason.batching import collate, pack
+from acereason.algorithm.batching import collate, pack
+from acereason.common.types import Group, Problem, Sampling
 from acereason.models.bytes import byte_tokenizer
 from acereason.models.qwen import Backbone, Qwen, build_model, load_config, stream_weights
 from acereason.modules.grpo import GRPOModule
 from acereason.modules.measures import Measures
 from acereason.modules.sequences import as_sequence
-from acereason.preflight.memory import count_parameters
 from acereason.rollouts.engine import RolloutEngine
 from acereason.rollouts.vllm import VLLMEngine
 from acereason.rollouts.vllm.child import ChildCore
 from acereason.rollouts.vllm.requests import Core, CoreSettings
-from acereason.types import Group, Problem, Sampling
+from acereason.verbs.preflight.memory import count_parameters
 from benchmarks.gpu.kernels import in_dtype
 from benchmarks.gpu.settings import NotHereError, Settings, Size, Tell
 from benchmarks.gpu.training import fitted, sums_alone

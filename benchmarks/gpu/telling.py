@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from acereason.files import write_json
+from acereason.common.files import write_json
 from benchmarks.gpu.running import Outcome
 from benchmarks.gpu.settings import Settings
 from benchmarks.report import machine, table, today, versions

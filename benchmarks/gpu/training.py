@@ -11,12 +11,12 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
+from acereason.common.types import Group
 from acereason.data.arithmetic import Arithmetic
-from acereason.hooks import RolloutCallback
 from acereason.modules.base import QwenModule
-from acereason.preflight.cost import COMPUTES, SPEEDS, Speed, update_seconds
-from acereason.preflight.memory import count_parameters, estimate_update
-from acereason.types import Group
+from acereason.modules.hooks import RolloutCallback
+from acereason.verbs.preflight.cost import COMPUTES, SPEEDS, Speed, update_seconds
+from acereason.verbs.preflight.memory import count_parameters, estimate_update
 from benchmarks.gpu.kernels import chosen, packs
 from benchmarks.gpu.settings import Settings, Size, Tell
 from benchmarks.gpu.verbs import on_device

@@ -10,7 +10,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from acereason.curves import METRICS
+from acereason.runs.curves import METRICS
 from benchmarks.gpu.settings import Settings
 
 
@@ -18,7 +18,7 @@ def context_of(device: str) -> Any:
     """How processes are started: CUDA does not survive a fork; on a CPU what they import is imported once."""
     if device == "cuda":
         return multiprocessing.get_context("spawn")
-    importlib.import_module("acereason.lightning_cli")
+    importlib.import_module("acereason.verbs.lightning_cli")
     return multiprocessing.get_context("fork")
 
 

@@ -24,7 +24,7 @@ FORK = multiprocessing.get_context("fork")
 
 
 def part(name: str, seconds: float = 30, least: float = 1, **changes) -> Part:
-    return Part(name, f"gpu_parts:{name}", seconds, least, **changes)
+    return Part(name, f"tests.support.gpu_parts:{name}", seconds, least, **changes)
 
 
 def ran(name: str, context=FORK, **changes):

@@ -8,12 +8,12 @@ from benchmarks import house
 def test_imports_are_found_wherever_they_stand(tmp_path):
     file = tmp_path / "room.py"
     file.write_text(
-        "import os, acereason.errors\n"
+        "import os, acereason.common.errors\n"
         "from acereason import signals\n"
-        "from acereason.files import write_json\n"
+        "from acereason.common.files import write_json\n"
         "if TYPE_CHECKING:\n    from callbacks.curriculum import Curriculum\n"
     )
-    names = {"acereason.errors", "acereason.signals", "acereason.files", "callbacks.curriculum"}
+    names = {"acereason.common.errors", "acereason.processes.signals", "acereason.common.files", "callbacks.curriculum"}
     assert set(house.imports(file)) == names
 
 

@@ -6,7 +6,8 @@ from benchmarks.race import Contestant, median_ratio, peak_bytes, race
 def test_contestants_take_turns_and_the_first_round_warms_up(tmp_path):
     diary = tmp_path / "diary"
     contestants = {
-        name: Contestant("racing:walk", (3 * 2, str(diary), name, units)) for name, units in {"a": 5, "b": 7}.items()
+        name: Contestant("tests.support.contestants:walk", (3 * 2, str(diary), name, units))
+        for name, units in {"a": 5, "b": 7}.items()
     }
     turns = race(contestants, rounds=2, steps=2)
     assert diary.read_text().split() == ["a", "a", "b", "b"] * 3
@@ -17,13 +18,14 @@ def test_contestants_take_turns_and_the_first_round_warms_up(tmp_path):
 
 def test_a_contestant_that_breaks_is_named_with_its_last_words():
     with pytest.raises(RuntimeError, match=r"b ended before its turn did:[\s\S]*out of breath"):
-        race({"b": Contestant("racing:fail", ())}, rounds=1, steps=1)
+        race({"b": Contestant("tests.support.contestants:fail", ())}, rounds=1, steps=1)
 
 
 def test_peak_memory_remembers_what_was_given_back():
     """The first turn of the smaller one is the same but for 200 MiB."""
     peaks = {
-        size: race({"c": Contestant("racing:grow", (size,))}, rounds=1, steps=1)["c"][0].peak_bytes for size in (1, 201)
+        size: race({"c": Contestant("tests.support.contestants:grow", (size,))}, rounds=1, steps=1)["c"][0].peak_bytes
+        for size in (1, 201)
     }
     assert (peaks[201] - peaks[1]) / 2**20 == pytest.approx(2 * 200, rel=0.1)  # the mapping, and what fills it
 

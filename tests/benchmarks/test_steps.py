@@ -5,10 +5,10 @@ from statistics import mean
 import pytest
 import torch
 
-from acereason.batching import collate
+from acereason.algorithm.batching import collate
+from acereason.common.types import Sequence
 from acereason.models.bytes import byte_tokenizer
 from acereason.models.qwen import Backbone, build_model, load_config
-from acereason.types import Sequence
 from benchmarks import grpo_step, sft_step
 from benchmarks.policies import stop_with
 from benchmarks.race import Turn

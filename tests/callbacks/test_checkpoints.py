@@ -1,11 +1,11 @@
 from types import SimpleNamespace
 
 import pytest
-from fakes import FakeModule, fake_trainer
 
-from acereason.checkpoints import newest_checkpoint, step_of
-from acereason.signals import Interrupted
+from acereason.processes.signals import Interrupted
+from acereason.runs.checkpoints import newest_checkpoint, step_of
 from callbacks import Checkpoints
+from tests.support.fakes import FakeModule, fake_trainer
 
 
 class Trainer(SimpleNamespace):

@@ -1,12 +1,11 @@
 from pathlib import Path
 from types import SimpleNamespace
 
-from fakes import FakeModule, fake_trainer
-
+from acereason.common.types import Sampling
 from acereason.data.curriculum import Plan, Stage
-from acereason.types import Sampling
 from callbacks import Curriculum
 from callbacks.curriculum import found
+from tests.support.fakes import FakeModule, fake_trainer
 
 STAGES = {
     "own": Stage(["s"], 2, max_response_length=64, group_size=16, temperature=0.9, learning_rate=5e-6),

@@ -2,12 +2,12 @@ import json
 from types import SimpleNamespace
 
 import torch
-from fakes import FakeModule, fake_trainer, group, problem, rollout
 
 from acereason.data.curriculum import Plan, Stage
 from acereason.evaluation.accuracy import Judged
 from callbacks import EasyFilter, Overlong
 from callbacks.easy_filter import kept_stages
+from tests.support.fakes import FakeModule, fake_trainer, group, problem, rollout
 
 EASY = group(rollout("correct"), rollout("correct"), name="easy")
 HALF = group(rollout("correct"), rollout("wrong"), name="half")

@@ -2,11 +2,10 @@ import json
 import warnings
 from types import SimpleNamespace
 
-from fakes import FakeModule, fake_trainer
-
 from acereason.data.curriculum import Plan
-from acereason.health.rules import Limits
+from acereason.runs.health.rules import Limits
 from callbacks import EntropyMonitor, Health
+from tests.support.fakes import FakeModule, fake_trainer
 
 
 def steps(callbacks, folder, *entropies: float) -> list[str]:

@@ -2,10 +2,10 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
-from fakes import FakeModule, fake_trainer
 
-from acereason.signals import Interrupted
+from acereason.processes.signals import Interrupted
 from callbacks import Evaluation
+from tests.support.fakes import FakeModule, fake_trainer
 
 
 class Policy(FakeModule):

@@ -1,12 +1,11 @@
 import json
 from types import SimpleNamespace
 
-from fakes import FakeModule, fake_trainer, group, rollout
-
+from acereason.common.types import Verdict
 from acereason.data.curriculum import Plan
-from acereason.types import Verdict
 from callbacks import Groups
 from callbacks.groups import row_of
+from tests.support.fakes import FakeModule, fake_trainer, group, rollout
 
 
 def test_a_group_is_counted_by_verdict_and_reason():

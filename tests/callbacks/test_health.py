@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from fakes import FakeModule, fake_trainer
 
 from acereason.data.curriculum import Plan
-from acereason.health.rules import Limits
+from acereason.runs.health.rules import Limits
 from callbacks import Health
+from tests.support.fakes import FakeModule, fake_trainer
 
 
 def steps(health: Health, folder, rewards: list[float], start: int = 0, stage: str = "a") -> list[str]:

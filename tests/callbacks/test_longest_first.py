@@ -1,6 +1,5 @@
-from fakes import fake_trainer, group, problem, rollout
-
 from callbacks import LongestFirst
+from tests.support.fakes import fake_trainer, group, problem, rollout
 
 
 def order(callback: LongestFirst, names: str) -> str:

@@ -2,10 +2,10 @@ import json
 from types import SimpleNamespace
 
 import torch
-from fakes import FakeModule, fake_trainer
 
-from acereason.curves import read_curves
+from acereason.runs.curves import read_curves
 from callbacks import Metrics
+from tests.support.fakes import FakeModule, fake_trainer
 
 
 def trainer_at(folder, step: int, **attributes):

@@ -1,13 +1,13 @@
 from types import SimpleNamespace
 
 import pytest
-from fakes import FakeModule, fake_trainer, group, rollout
 
+from acereason.algorithm.objective import assign_advantages, loss_tokens
+from acereason.common.types import Sampling
 from acereason.data.curriculum import Stage
-from acereason.objective import assign_advantages, loss_tokens
-from acereason.types import Sampling
 from callbacks import Overlong
 from callbacks.overlong import soft_penalty
+from tests.support.fakes import FakeModule, fake_trainer, group, rollout
 
 
 def seen(callback: Overlong, stage_policy: str | None, *rollouts):

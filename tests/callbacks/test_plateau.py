@@ -3,13 +3,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from fakes import TOKENIZER, FakeModule, fake_trainer, tiny_qwen
 from safetensors.torch import load_file
 
 from acereason.data.curriculum import Plan, Stage
 from acereason.evaluation.accuracy import Accuracy
 from acereason.models.qwen import export
 from callbacks import Plateau
+from tests.support.fakes import TOKENIZER, FakeModule, fake_trainer, tiny_qwen
 
 MODEL = tiny_qwen()
 

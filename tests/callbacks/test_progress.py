@@ -2,11 +2,11 @@ import pty
 from types import SimpleNamespace
 
 import pytest
-from fakes import fake_trainer
 
 from acereason.data.curriculum import Plan, Stage
 from callbacks import Progress
 from callbacks.progress import clock, line
+from tests.support.fakes import fake_trainer
 
 METRICS = {
     "reward/mean": 0.5124,

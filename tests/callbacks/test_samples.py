@@ -1,12 +1,12 @@
 import json
 from types import SimpleNamespace
 
-from fakes import FakeModule, fake_trainer, group, rollout
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from acereason.data.curriculum import Plan
 from callbacks import Samples
 from callbacks.samples import _markdown
+from tests.support.fakes import FakeModule, fake_trainer, group, rollout
 
 
 def test_texts_and_verdicts_are_written_every_n_steps(tmp_path):

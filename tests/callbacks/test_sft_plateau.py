@@ -1,11 +1,11 @@
 import math
 
 import pytest
-from fakes import FakeModule, fake_trainer
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
 from acereason.evaluation.accuracy import Accuracy
 from callbacks import SFTPlateau
+from tests.support.fakes import FakeModule, fake_trainer
 
 LOSS = "eval/heldout/loss"
 

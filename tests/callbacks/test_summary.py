@@ -2,10 +2,10 @@ import json
 
 import pytest
 import torch
-from fakes import FakeModule, fake_trainer
 
 from acereason.evaluation.accuracy import Accuracy
 from callbacks import Summary
+from tests.support.fakes import FakeModule, fake_trainer
 
 
 def step(reward: float) -> dict[str, float]:

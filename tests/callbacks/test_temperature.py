@@ -4,12 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from fakes import FakeModule, fake_trainer
 
+from acereason.algorithm.objective import entropy_of
+from acereason.common.types import Sampling
 from acereason.data.curriculum import Plan, Stage
-from acereason.objective import entropy_of
-from acereason.types import Sampling
 from callbacks import TemperatureController
+from tests.support.fakes import FakeModule, fake_trainer
 
 
 class Policy(FakeModule):

@@ -1,7 +1,6 @@
 from types import SimpleNamespace
 
 import pytest
-from fakes import FakeModule, fake_trainer, group, rollout
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
@@ -9,6 +8,7 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from acereason.data.curriculum import Plan, Stage
 from callbacks import TensorBoard
 from callbacks.tensorboard import draw_curriculum
+from tests.support.fakes import FakeModule, fake_trainer, group, rollout
 
 STAGES = {
     "math_8k": Stage(["a"], steps=10, max_response_length=8192, overlong="mask"),

@@ -1,10 +1,10 @@
 from types import SimpleNamespace
 
 import pytest
-from fakes import FakeModule, fake_trainer
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
 from callbacks import WeightSync
+from tests.support.fakes import FakeModule, fake_trainer
 
 
 class Policy(FakeModule):

@@ -16,7 +16,7 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import Tensor
 from torch.multiprocessing.reductions import rebuild_cuda_tensor, reduce_tensor
 
-from acereason.errors import UserError, first_line
+from acereason.common.errors import UserError, first_line
 
 COUNT = 2
 SHARED = torch.device("cpu")

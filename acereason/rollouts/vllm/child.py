@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
+from acereason.common.types import Sampling
 from acereason.rollouts.vllm.buffers import Handle, buffer_bytes, connected, parts, write
 from acereason.rollouts.vllm.requests import Completion, Core, CoreSettings, Request
 from acereason.rollouts.vllm.serving import BROKEN_OFF, WHOLE, serve
-from acereason.types import Sampling
 
 # why: compiling takes minutes
 START_SECONDS = 600.0

@@ -18,10 +18,10 @@ from vllm.sampling_params import RequestOutputKind
 from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
 from vllm.v1.engine.llm_engine import LLMEngine
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
+from acereason.common.types import Sampling
 from acereason.rollouts.vllm.requests import Completion, Core, CoreSettings, Place, Request
 from acereason.rollouts.vllm.transfer import BACKEND, transfer
-from acereason.types import Sampling
 
 # why: vLLM's own number for offline use of an A100, half of its number for an H100. For an engine that is stepped by
 # hand it would take 2,048, which reads prompts in four times as many steps

@@ -12,15 +12,15 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase, Qwen2Config
 from typing_extensions import override
 
-from acereason.distributed import gather, rank, world_size
-from acereason.errors import UserError
+from acereason.common.errors import UserError
+from acereason.common.seeds import derive_seed
+from acereason.common.types import Group, Problem, Response, Rollout, Sampling
+from acereason.processes.distributed import gather, rank, world_size
 from acereason.rollouts.engine import EngineMemory, RolloutEngine, unjudged
 from acereason.rollouts.vllm.child import ChildCore
 from acereason.rollouts.vllm.loading import local_core
 from acereason.rollouts.vllm.requests import Completion, Core, CoreSettings, Place, Request
 from acereason.rollouts.weights import checked, in_buckets, shapes_of
-from acereason.seeds import derive_seed
-from acereason.types import Group, Problem, Response, Rollout, Sampling
 
 _GIB = 2**30
 

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
-from acereason.types import Sampling
+from acereason.common.types import Sampling
 
 
 @dataclass(frozen=True)

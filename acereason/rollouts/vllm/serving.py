@@ -16,13 +16,13 @@ from typing import Any
 
 from torch import Tensor
 
-from acereason.distributed import LAUNCHED
-from acereason.errors import UserError, first_line
+from acereason.common.errors import UserError, first_line
+from acereason.common.types import Sampling
+from acereason.processes.distributed import LAUNCHED
+from acereason.processes.signals import ignore
 from acereason.rollouts.vllm.buffers import Handle, opened, take
 from acereason.rollouts.vllm.loading import local_core
 from acereason.rollouts.vllm.requests import Core, CoreSettings, Request
-from acereason.signals import ignore
-from acereason.types import Sampling
 
 WHOLE, BROKEN_OFF = "whole", "broken off"
 """Messages that end a weight update; the second one also ends a generation."""

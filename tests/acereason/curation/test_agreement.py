@@ -1,7 +1,7 @@
 import pytest
-from curating import curated, dropped, rows_of, write_rows, write_shards
 
 from acereason.curation.agreement import outvoted, voted, votes
+from tests.support.curations import curated, dropped, rows_of, write_rows, write_shards
 
 C, W, E = "correct", "wrong", "error"
 HAND_COMPUTED = [

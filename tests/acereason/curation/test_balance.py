@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from curating import curated, dropped, ids_of, write_rows, write_shards
 
 from acereason.curation.balance import beyond_shares
+from tests.support.curations import curated, dropped, ids_of, write_rows, write_shards
 
 COUNT = 400
 

@@ -9,16 +9,16 @@ import sys
 
 import pytest
 import yaml
-from curating import curated, dropped, fingerprint, rows_of, write_config, write_rows, write_shards
-from killing import ONE_THREAD
 
 import run
+from acereason.common.locks import locked
 from acereason.data.problems import Source
-from acereason.locks import locked
 from acereason.rewards.tests import parse_tests
+from tests.support.curations import curated, dropped, fingerprint, rows_of, write_config, write_rows, write_shards
+from tests.support.killed_runs import ONE_THREAD
 
 STAGES = ["read", "deduplicate", "decontaminate", "filter", "responses", "verify", "balance", "version", "write"]
-DYING = [sys.executable, "tests/dying.py"]
+DYING = [sys.executable, "tests/scripts/kill_at_rename.py"]
 KILLS = [
     "stages/.1-read.*",  # a stage that is complete and not in place
     "stages/.2-deduplicate.*/.examples.jsonl.*",  # in the middle of a stage

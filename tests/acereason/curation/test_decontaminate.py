@@ -1,7 +1,8 @@
 import json
 
 import pytest
-from curating import curated, dropped, ids_of, write_rows
+
+from tests.support.curations import curated, dropped, ids_of, write_rows
 
 ITEM = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi"
 WORDS = ITEM.split()

@@ -3,10 +3,10 @@ import random
 
 import numpy as np
 import pytest
-from curating import curated, dropped, ids_of, write_rows
 
 from acereason.curation.deduplicate import alike, buckets, candidates, exact_copies
 from acereason.curation.text import split
+from tests.support.curations import curated, dropped, ids_of, write_rows
 
 LONG = (
     "A farmer has 12 cows and 30 sheep on a large meadow near the river. Every morning she sells some of the milk at "

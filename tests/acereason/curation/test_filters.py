@@ -1,10 +1,10 @@
 import time
 
 import pytest
-from curating import curated, dropped, ids_of, write_rows
 
 from acereason.curation.filters import by_rules
 from acereason.curation.rules import RULES
+from tests.support.curations import curated, dropped, ids_of, write_rows
 
 DROPPED = {
     "figures": [

@@ -1,9 +1,9 @@
 import json
 
 import pytest
-from curating import curated, dropped, rows_of, write_rows, write_shards
 
 from acereason.data.values import answers_of
+from tests.support.curations import curated, dropped, rows_of, write_rows, write_shards
 
 SOURCE = [{"problem": f"What is {n} + {n}?", "answer": str(2 * n)} for n in range(5)]
 RESPONSES = [

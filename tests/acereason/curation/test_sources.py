@@ -5,13 +5,13 @@ import json
 import pytest
 from datasets import Dataset
 
+from acereason.common.errors import UserError
 from acereason.curation.read import Opened, prompts_of
 from acereason.curation.responses import worked
 from acereason.curation.sources import SOURCES, CuratedSource
 from acereason.data.arithmetic import Arithmetic
 from acereason.data.fields import Fields
 from acereason.data.window import Window
-from acereason.errors import UserError
 from acereason.rewards.tests import parse_tests
 
 STDIN = json.dumps({"inputs": ["1 2\n"], "outputs": ["3\n"]})

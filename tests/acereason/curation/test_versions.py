@@ -2,9 +2,9 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
-from curating import curated, rows_of, write_rows, write_shards
 
 from acereason.curation.write import _Files
+from tests.support.curations import curated, rows_of, write_rows, write_shards
 
 PROMPTS, RESPONSES = 120, 4
 VERSIONS = {

@@ -5,12 +5,12 @@ import string
 
 import jinja2
 import pytest
-from fakes import TOKENIZER, problem
 from transformers import Qwen2Tokenizer
 
 from acereason.data.chat import chat_template
 from acereason.data.prompts import Template
 from acereason.models.bytes import byte_tokenizer
+from tests.support.fakes import TOKENIZER, problem
 
 TEMPLATES = {
     "default": Template(),

@@ -2,8 +2,8 @@ from dataclasses import asdict
 
 import pytest
 
+from acereason.common.errors import UserError
 from acereason.data.curriculum import Plan, Stage, first_plan, next_plan, restored
-from acereason.errors import UserError
 
 STAGES = {"a": Stage(["x"], steps=4), "b": Stage(["x"], steps=2)}
 

@@ -6,11 +6,11 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hubbing import hub
 
+from acereason.common.errors import UserError
 from acereason.data.loading import read_problems
 from acereason.data.problems import Source
-from acereason.errors import UserError
+from tests.support.hub_server import hub
 
 ROWS = (
     '{"problem": "big", "answer": 12345678901234567}\n{"problem": "small", "answer": 0.10}\n'

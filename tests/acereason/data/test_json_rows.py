@@ -7,11 +7,11 @@ import random
 
 import pytest
 
+from acereason.common.errors import UserError
 from acereason.data.bad_rows import BadRow
 from acereason.data.fields import Fields
 from acereason.data.loading import read_problems
 from acereason.data.problems import Source
-from acereason.errors import UserError
 
 ONE, TWO = '{"problem": "one", "answer": "1"}', '{"problem": "two", "answer": 2.50}'
 BOTH = [("one", "1"), ("two", "2.50")]

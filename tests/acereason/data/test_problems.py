@@ -5,13 +5,13 @@ import re
 import pytest
 from datasets import Dataset
 
+from acereason.common.errors import UserError
 from acereason.data.arithmetic import Arithmetic
 from acereason.data.bad_rows import refuse_bad_rows
 from acereason.data.fields import Fields
 from acereason.data.loading import read_problems
 from acereason.data.problems import Source
 from acereason.data.programs import Programs
-from acereason.errors import UserError
 
 GSM8K = {
     "question": "Natalia sold clips ... altogether?",

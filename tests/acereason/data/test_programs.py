@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
+from acereason.common.errors import UserError
 from acereason.data.programs import Programs, solution
-from acereason.errors import UserError
 
 
 def passes(row: dict) -> list[bool]:

@@ -1,9 +1,9 @@
 import pytest
-from fakes import STOP_IDS, TOKENIZER, problem
 
+from acereason.common.errors import UserError
+from acereason.common.types import Problem
 from acereason.data.prompts import Template
-from acereason.errors import UserError
-from acereason.types import Problem
+from tests.support.fakes import STOP_IDS, TOKENIZER, problem
 
 
 def test_the_released_models_math_prompt():

@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import Dataset, DatasetDict
 
+from acereason.common.errors import UserError
 from acereason.data.loading import read_problems
 from acereason.data.problems import Source
 from acereason.data.tables import exact
-from acereason.errors import UserError
 
 
 def read(path, **settings):

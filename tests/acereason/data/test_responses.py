@@ -1,8 +1,8 @@
 import pytest
-from fakes import TOKENIZER
 
 from acereason.data.prompts import Template
 from acereason.data.responses import learnt
+from tests.support.fakes import TOKENIZER
 
 LAYOUT = Template().layout
 

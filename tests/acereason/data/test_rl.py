@@ -1,17 +1,17 @@
 from types import SimpleNamespace
 
 import pytest
-from fakes import TOKENIZER
 
+from acereason.common.errors import UserError
+from acereason.common.types import Sampling
 from acereason.data.arithmetic import Arithmetic
 from acereason.data.curriculum import Stage
 from acereason.data.fields import Fields
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
 from acereason.data.rl import Benchmark, RLData
-from acereason.errors import UserError
 from acereason.rewards.pool import RewardPool, RewardSettings
-from acereason.types import Sampling
+from tests.support.fakes import TOKENIZER
 
 TEMPLATE = Template(math="{statement}=", layout="{user}\n")
 

@@ -4,14 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 from datasets import Dataset
-from fakes import TOKENIZER
 
+from acereason.common.errors import UserError
 from acereason.data.arithmetic import Arithmetic
 from acereason.data.fields import Fields
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
 from acereason.data.sft import SFTData, dealt
-from acereason.errors import UserError
+from tests.support.fakes import TOKENIZER
 
 
 def data(sources, **settings) -> SFTData:

@@ -4,12 +4,12 @@ from pathlib import Path
 import datasets
 import pyarrow as pa
 import pytest
-from fakes import TOKENIZER
 
 from acereason.data import tokens
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
 from acereason.data.tokens import Tokenized, open_tokens
+from tests.support.fakes import TOKENIZER
 
 ROWS = [{"category": "math", "input": f"p{n}", "output": "r" * n} for n in range(1, 9)]
 

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
+from acereason.common.errors import UserError
 from acereason.data.problems import Source
 from acereason.data.where import Range, holds
-from acereason.errors import UserError
 
 
 @pytest.mark.parametrize(

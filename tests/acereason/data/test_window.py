@@ -4,8 +4,8 @@ from datetime import datetime
 import pytest
 from datasets import Dataset
 
+from acereason.common.errors import UserError
 from acereason.data.problems import Source, Window
-from acereason.errors import UserError
 
 DATES = ["2024-07-31T23:59:00", "2024-08-01T00:00:00", "2025-01-31", "2025-02-01T00:00:00", "2025-04-30", "2025-05-01"]
 V5, V6 = Window("date", "2024-08-01", "2025-02-01"), Window("date", "2025-02-01", "2025-05-01")

@@ -1,9 +1,9 @@
 from math import isnan, sqrt
 
 import pytest
-from fakes import group, rollout
 
 from acereason.evaluation.accuracy import Judged, accuracy
+from tests.support.fakes import group, rollout
 
 
 def judged(*statuses: str) -> Judged:

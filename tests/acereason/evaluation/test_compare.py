@@ -1,11 +1,11 @@
 import json
 
 import pytest
-from evaluating import sample
 
 import run
 from acereason.evaluation.compare import compared, draw_pass_at_k, draw_rates
 from acereason.evaluation.results import Result, result_of, write_results
+from tests.support.evaluations import sample
 
 
 def result(**correct: int) -> Result:

@@ -1,10 +1,10 @@
 import pytest
 import torch
-from fakes import problem, tiny_qwen
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
 from acereason.evaluation.fingerprint import WeightsDigest, accept, problem_digest
 from acereason.models.qwen import stream_weights
+from tests.support.fakes import problem, tiny_qwen
 
 
 def digest_of(weights) -> str:

@@ -1,10 +1,10 @@
 import torch
-from fakes import problem
 
 from acereason.evaluation.accuracy import Judged, together
 from acereason.evaluation.fingerprint import checksum
 from acereason.evaluation.kept import Counts, problems_digest
 from acereason.rollouts.engine import alone
+from tests.support.fakes import problem
 
 
 def judged(name: str, correct: int = 1) -> Judged:

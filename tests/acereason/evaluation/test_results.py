@@ -2,11 +2,11 @@ import json
 from math import sqrt
 
 import pytest
-from evaluating import sample
 from rich.console import Console
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
 from acereason.evaluation.results import evalplus, markdown, read_results, result_of, table, write_results
+from tests.support.evaluations import sample
 
 MATH = [
     sample("m/0", 0, "correct", "2"),

@@ -4,7 +4,7 @@ from dataclasses import asdict
 import pyarrow.parquet as pq
 import pytest
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
 from acereason.evaluation.samples import Journal, Sample, compact, read_samples
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import run
-from acereason.errors import UserError
+from acereason.common.errors import UserError
 from acereason.evaluation.scaling import fit_scaling
 
 X, Y = [36e3, 70e3, 140e3, 280e3, 290e3, 300e3, 383e3], [1, 1, 1, 1, 2.2, 4.0, 5.7]

@@ -9,13 +9,13 @@ from types import ModuleType
 
 import pytest
 import torch
-from fakes import CONFIG, tiny_qwen
 from torch import Tensor
 from torch.nn.attention import SDPBackend
 from torch.nn.attention.varlen import _varlen_attn, _varlen_attn_backward
 
-from acereason.batching import collate
-from acereason.errors import UserError
+from acereason.algorithm.batching import collate
+from acereason.common.errors import UserError
+from acereason.common.types import Sequence
 from acereason.models import attention
 from acereason.models.attention import (
     attend_for,
@@ -27,7 +27,7 @@ from acereason.models.attention import (
     varlen,
 )
 from acereason.models.qwen import Backbone, build_model, load_config
-from acereason.types import Sequence
+from tests.support.fakes import CONFIG, tiny_qwen
 
 LENGTHS = [5, 1, 17, 8, 1]
 HALF, FLOAT = torch.bfloat16, torch.float32

@@ -1,5 +1,6 @@
 import pytest
-from fakes import TOKENIZER
+
+from tests.support.fakes import TOKENIZER
 
 
 @pytest.mark.parametrize("text", ["47+85=\n\\boxed{132}", "Tom’s é \t  it's 1,000", "<|im_start|>user\nx<|im_end|>"])

@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
+from acereason.algorithm.objective import entropy_of
 from acereason.models import head
 from acereason.models.head import PolicyLoss, chunked_logprobs
-from acereason.objective import entropy_of
 
 MIB = 2**20
 

@@ -2,10 +2,9 @@ import json
 
 import pytest
 import torch
-from fakes import BACKBONE, CONFIG, TOKENIZER, plain_logprobs, tiny_qwen
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
 from acereason.models.qwen import (
     Backbone,
     build_model,
@@ -15,6 +14,7 @@ from acereason.models.qwen import (
     load_weights,
     stream_weights,
 )
+from tests.support.fakes import BACKBONE, CONFIG, TOKENIZER, plain_logprobs, tiny_qwen
 
 
 def test_random_weights_depend_on_the_seed_alone():
@@ -73,8 +73,8 @@ def test_tied_weights_stream_once():
 
 
 def test_gradient_checkpointing_gives_the_same_gradient():
-    from acereason.batching import collate
-    from acereason.types import Sequence
+    from acereason.algorithm.batching import collate
+    from acereason.common.types import Sequence
 
     batch = collate([Sequence(list(b"12+34=46"), 3, 1.0)])
     gradients = []

@@ -4,16 +4,16 @@ import json
 
 import pytest
 import torch
-from fakes import CONFIG, TOKENIZER, problem, tiny_qwen
-from fresh import fresh_chat
-from serving import TEMPLATE, exported
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
+from acereason.common.errors import UserError
 from acereason.data.prompts import Template
-from acereason.errors import UserError
 from acereason.models.bytes import byte_tokenizer
 from acereason.models.qwen import Backbone, load_config, load_tokenizer
 from acereason.models.served import ends_of, generation_of
+from tests.support.fakes import CONFIG, TOKENIZER, problem, tiny_qwen
+from tests.support.independent_vllm import fresh_chat
+from tests.support.silent_policy import TEMPLATE, exported
 
 IM_END, END_OF_TEXT = (TOKENIZER.convert_tokens_to_ids(token) for token in ("<|im_end|>", "<|endoftext|>"))
 CHAT = [{"role": "user", "content": "1+1"}]

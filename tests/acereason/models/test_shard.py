@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from fakes import tiny_qwen
-from forking import on_ranks
 
-from acereason.batching import collate
+from acereason.algorithm.batching import collate
+from acereason.common.types import Sequence
 from acereason.models.qwen import Qwen, shard
-from acereason.types import Sequence
+from tests.support.fakes import tiny_qwen
+from tests.support.forked_ranks import on_ranks
 
 SEQUENCES = [Sequence(list(b"12+34=46"), 3, 0.12345679, [-7.7777] * 5), Sequence(list(b"1+1=2"), 4, -1 / 3, [-8.7654])]
 CAP = 4.0

@@ -6,21 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-import building
 import pytest
 import torch
-from fakes import BACKBONE, CONFIG, TOKENIZER, tiny_qwen
-from forking import on_ranks
-from killing import ONE_THREAD
 from safetensors.torch import load_file, save_file
 from torch.distributed.tensor import DTensor
 from transformers import AutoModelForCausalLM
 
-from acereason.batching import collate
-from acereason.errors import UserError
+from acereason.algorithm.batching import collate
+from acereason.common.errors import UserError
+from acereason.common.types import Sequence
 from acereason.models import files
 from acereason.models.qwen import Backbone, build_model, export, load_config, load_weights, shapes_by, stream_weights
-from acereason.types import Sequence
+from tests.scripts import build_sharded
+from tests.support.fakes import BACKBONE, CONFIG, TOKENIZER, tiny_qwen
+from tests.support.forked_ranks import on_ranks
+from tests.support.killed_runs import ONE_THREAD
 
 RANKS = 3  # which no size of the model is a multiple of
 UNTIED = CONFIG | {"tie_word_embeddings": False}
@@ -176,7 +176,7 @@ def test_an_export_of_another_model_is_refused(tmp_path, spoil):
 def test_four_ranks_hold_one_model_between_them_not_one_each(tmp_path):
     """A model of 371 MB. Beyond its shards a rank holds a tensor or two, of 50 MB at most; the first one makes random
     weights whole."""
-    command = [sys.executable, "tests/building.py"]
+    command = [sys.executable, "tests/scripts/build_sharded.py"]
     ranks = [
         subprocess.Popen([*command, str(rank), "4", str(tmp_path)], env=ONE_THREAD | {"PYTHONPATH": "."})
         for rank in range(4)
@@ -185,7 +185,7 @@ def test_four_ranks_hold_one_model_between_them_not_one_each(tmp_path):
     told = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(4)]
     whole, tensor = sum(rank["shards"] for rank in told), 4 * 16385 * 768
     assert whole == 4 * sum(
-        math.prod(shape) for shape in shapes_by(load_config(None, Backbone(config=building.CONFIG))).values()
+        math.prod(shape) for shape in shapes_by(load_config(None, Backbone(config=build_sharded.CONFIG))).values()
     )
     for number, rank in enumerate(told):
         assert rank["read"] < rank["shards"] + tensor

@@ -5,14 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from fakes import BACKBONE, fake_trainer, tiny_qwen
 from lightning.pytorch.callbacks import EarlyStopping
 
-from acereason.batching import collate
-from acereason.errors import UserError
+from acereason.algorithm.batching import collate
+from acereason.common.errors import UserError
+from acereason.common.types import Sequence
 from acereason.modules.base import QwenModule, Schedule
 from acereason.modules.measures import Measures
-from acereason.types import Sequence
+from tests.support.fakes import BACKBONE, fake_trainer, tiny_qwen
 
 
 def test_constant():

@@ -1,8 +1,8 @@
 from types import SimpleNamespace
 
+from acereason.common.types import Sampling
 from acereason.data.curriculum import Stage
 from acereason.modules.explain import arithmetic, explain
-from acereason.types import Sampling
 
 
 def of(stage: Stage, problems: int, prompt: int = 4, micro_batch_tokens: int = 64, ranks: int = 1):

@@ -5,14 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from fakes import BACKBONE, fake_trainer, group, plain_logprobs, problem, rollout, tiny_qwen
 
-from acereason.hooks import RolloutCallback
+from acereason.algorithm.objective import assign_advantages
+from acereason.common.types import Group, Sampling, Sequence
 from acereason.modules.grpo import GRPOModule
+from acereason.modules.hooks import RolloutCallback
 from acereason.modules.measures import Measures
-from acereason.objective import assign_advantages
 from acereason.rollouts.hf import HFEngine
-from acereason.types import Group, Sampling, Sequence
+from tests.support.fakes import BACKBONE, fake_trainer, group, plain_logprobs, problem, rollout, tiny_qwen
 
 
 def module(**settings) -> GRPOModule:

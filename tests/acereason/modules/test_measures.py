@@ -3,9 +3,9 @@ from math import exp, nan
 import pytest
 import torch
 
-from acereason.batching import collate
+from acereason.algorithm.batching import collate
+from acereason.common.types import Sequence
 from acereason.modules.measures import Measures
-from acereason.types import Sequence
 
 
 def test_by_hand():

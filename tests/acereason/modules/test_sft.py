@@ -1,7 +1,7 @@
 import pytest
-from fakes import BACKBONE, fake_trainer
 
 from acereason.modules.sft import SFTModule
+from tests.support.fakes import BACKBONE, fake_trainer
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from acereason.forkserver import CONTEXT
+from acereason.processes.forkserver import CONTEXT
 from acereason.rewards import slots
 from acereason.rewards.code import CodeSettings, deadline, gold_problem, verify
-from acereason.rewards.sandbox import SandboxError
 from acereason.rewards.tests import parse_tests
+from acereason.sandbox import SandboxError
 
 SETTINGS = CodeSettings(seconds=1)
 

@@ -10,15 +10,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hostile import HOSTILE
 
-from acereason import types
+from acereason.common import types
 from acereason.rewards import code, slots
-from acereason.rewards.sandbox import Sandbox
+from acereason.sandbox import Sandbox
+from tests.support.hostile_programs import HOSTILE
 
 SETTINGS = code.CodeSettings(seconds=1, memory_mib=256, min_isolation=["processes", "files", "network", "syscalls"])
 TESTS = types.Tests("stdin", ["3\n"], ["42\n"])
-_ZYGOTE = b"acereason.rewards.sandbox.zygote"
+_ZYGOTE = b"acereason.sandbox.zygote"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from acereason.rewards.sandbox import Limits, Sandbox, SandboxError
-from acereason.rewards.sandbox.probe import check_isolation
-from acereason.rewards.sandbox.settings import Isolation, Run
+from acereason.sandbox import Limits, Sandbox, SandboxError
+from acereason.sandbox.probe import check_isolation
+from acereason.sandbox.settings import Isolation, Run
 
 ROOT = Path(__file__).resolve().parents[3]
 AS_ROOT = os.geteuid() == 0
@@ -37,7 +37,7 @@ def test_hostile_programs_elsewhere(uid: int, mechanisms: str) -> None:
         "--noconftest",
         "tests/acereason/rewards/test_hostile.py",
     ]
-    switch = [sys.executable, "tests/ordinary_user.py", str(uid)] if AS_ROOT else []
+    switch = [sys.executable, "tests/scripts/ordinary_user.py", str(uid)] if AS_ROOT else []
     environment = {**os.environ, "ACEREASON_MECHANISMS": mechanisms, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([*switch, *suite], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
@@ -88,7 +88,7 @@ def test_a_dead_zygote_is_an_error() -> None:
 def test_its_end_while_a_program_runs_leaves_no_folder_and_says_nothing() -> None:
     code = (
         "import os, subprocess, time\n"
-        "from acereason.rewards.sandbox import Sandbox\n"
+        "from acereason.sandbox import Sandbox\n"
         "def folders():\n"
         "    find = ['find', '/tmp', '-maxdepth', '1', '-name', 'acereason-*', '-uid', str(os.getuid())]\n"
         "    return len(subprocess.run(find, capture_output=True, text=True).stdout.split())\n"
@@ -100,7 +100,7 @@ def test_its_end_while_a_program_runs_leaves_no_folder_and_says_nothing() -> Non
         "    sandbox.close()\n"
         "print(folders() - before)"
     )
-    switch = [sys.executable, "tests/ordinary_user.py", str(SOMEBODY)] if AS_ROOT else []
+    switch = [sys.executable, "tests/scripts/ordinary_user.py", str(SOMEBODY)] if AS_ROOT else []
     command = [*switch, sys.executable, "-c", code]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
@@ -111,7 +111,7 @@ def test_its_end_while_a_program_runs_leaves_no_folder_and_says_nothing() -> Non
 def test_nothing_survives_the_owner() -> None:
     """A process that is killed in the middle of a run takes the sandbox and the program along."""
     owner = (
-        "from acereason.rewards.sandbox import Sandbox\n"
+        "from acereason.sandbox import Sandbox\n"
         "sandbox = Sandbox()\n"
         "print(sandbox._process.pid, flush=True)\n"
         "sandbox.run({'mode': 'script', 'program': 'import time; time.sleep(100)'})"

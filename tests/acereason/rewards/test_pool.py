@@ -9,14 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
-from bad_verifiers import allocates, dies, grows, raises, sleeps, spawns
-from fakes import group, problem, rollout
 
+from acereason.common.types import Problem, Tests
 from acereason.rewards import pool as pool_module
-from acereason.rewards.clock import STARVED
 from acereason.rewards.pool import RewardErrors, RewardPool, RewardSettings, check_error_rate
 from acereason.rewards.workers import LocalExecutor, WorkerFailure
-from acereason.types import Problem, Tests
+from acereason.sandbox.clock import STARVED
+from tests.support.bad_verifiers import allocates, dies, grows, raises, sleeps, spawns
+from tests.support.fakes import group, problem, rollout
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@ import os
 import time
 
 import pytest
-from bad_verifiers import dies, sleeps
-from fakes import problem
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
 from acereason.rewards import pool as pool_module
 from acereason.rewards.pool import RewardPool, RewardSettings
+from tests.support.bad_verifiers import dies, sleeps
+from tests.support.fakes import problem
 
 try:
     import ray

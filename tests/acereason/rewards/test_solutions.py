@@ -1,11 +1,11 @@
 """Programs that solve their task are correct in every style of tests, and their broken twins are wrong."""
 
-import objects
 import pytest
-import solutions
 
 from acereason.rewards.code import CodeSettings, verify
 from acereason.rewards.tests import parse_tests
+from tests.support import object_programs as objects
+from tests.support import solved_tasks as solutions
 
 ROWS = [*solutions.rows(), *objects.SPECIAL]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from acereason import types
+from acereason.common import types
 from acereason.rewards.code import CodeSettings, gold_problem, verify
 from acereason.rewards.tests import parse_tests
 

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from fakes import TOKENIZER, plain_logprobs, tiny_qwen
 from transformers import Qwen2ForCausalLM
 
 from acereason.rollouts import decoder
 from acereason.rollouts.decoder import Decoder
+from tests.support.fakes import TOKENIZER, plain_logprobs, tiny_qwen
 
 STOP = TOKENIZER.eos_token_id
 PROMPTS = [[1, 2, 3, 4, 5], [6], [7, 8, 9]]

@@ -2,11 +2,11 @@ from math import log
 
 import pytest
 import torch
-from fakes import STOP_IDS, TOKENIZER, plain_logprobs, problem, tiny_qwen
 
+from acereason.common.types import Sampling
 from acereason.models.qwen import stream_weights
 from acereason.rollouts.hf import HFEngine, SeededSampler
-from acereason.types import Sampling
+from tests.support.fakes import STOP_IDS, TOKENIZER, plain_logprobs, problem, tiny_qwen
 
 
 def engine_of(model, max_rows: int = 256) -> HFEngine:

@@ -3,13 +3,13 @@ import json
 import pytest
 import torch
 from datasets import Dataset
-from fakes import STOP_IDS, TOKENIZER, problem, tiny_qwen
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
+from acereason.common.types import Sampling
 from acereason.models.qwen import stream_weights
 from acereason.rollouts.engine import alone, numbered
 from acereason.rollouts.replay import ReplayEngine
-from acereason.types import Sampling
+from tests.support.fakes import STOP_IDS, TOKENIZER, problem, tiny_qwen
 
 ROWS = [{"id": "p", "sample": 0, "response": "two"}, {"id": "p", "sample": 1, "response": "zwei ü"}]
 

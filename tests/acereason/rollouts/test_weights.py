@@ -1,9 +1,9 @@
 import pytest
 import torch
-from fakes import tiny_qwen
 
 from acereason.models.qwen import stream_weights
 from acereason.rollouts.weights import checked, in_buckets, shapes_of
+from tests.support.fakes import tiny_qwen
 
 SHAPES = {"a": [2], "b": [3, 1]}
 GOOD = [("a", torch.zeros(2)), ("b", torch.zeros(3, 1))]

@@ -1,5 +1,6 @@
 import pytest
-from teaching import TeacherServer
+
+from tests.support.openai_server import TeacherServer
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import json
 import random
 
 import pytest
-from fakes import problem
 
 from acereason.teacher.answers import outcome_of
 from acereason.teacher.requests import Failed, Finished, Request
+from tests.support.fakes import problem
 
 REQUEST = Request(problem("1+1", "2", "s/1"), 0)
 USAGE = {"completion_tokens": 7}

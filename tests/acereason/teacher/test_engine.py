@@ -1,12 +1,12 @@
 import pytest
-from fakes import TOKENIZER, tiny_qwen
 
+from acereason.common.errors import UserError
+from acereason.common.types import Sampling
 from acereason.data.prompts import Template
-from acereason.errors import UserError
 from acereason.models.qwen import export
 from acereason.rollouts.hf import HFEngine
 from acereason.teacher.engine import EngineTeacher, Local
-from acereason.types import Sampling
+from tests.support.fakes import TOKENIZER, tiny_qwen
 
 
 def test_a_teacher_whose_responses_cannot_end_is_refused(tmp_path):

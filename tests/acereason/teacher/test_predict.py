@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from fakes import TOKENIZER, problem, tiny_qwen
-from killing import ONE_THREAD
-from teaching import TeacherServer
 
 import run
+from acereason.common.seeds import derive_seed
 from acereason.data.loading import read_problems
 from acereason.data.problems import Source
 from acereason.models.qwen import export
-from acereason.seeds import derive_seed
 from acereason.teacher.journal import Journal
+from tests.support.fakes import TOKENIZER, problem, tiny_qwen
+from tests.support.killed_runs import ONE_THREAD
+from tests.support.openai_server import TeacherServer
 
 SUMS = {"arithmetic": {"levels": [1, 2], "size": 24}}
 NAMES = [
@@ -364,7 +364,7 @@ def test_a_prompt_beyond_the_context_fails_and_the_others_do_not(pretrained, tmp
 
 def dies_at(pattern: str, command: list[str]) -> bool:
     """Run the verb in a process of its own until it is about to rename a path, half written; whether it was."""
-    dying = [sys.executable, "tests/dying.py", pattern, *command]
+    dying = [sys.executable, "tests/scripts/kill_at_rename.py", pattern, *command]
     return subprocess.run(dying, capture_output=True, env=ONE_THREAD, timeout=100).returncode == -signal.SIGKILL
 
 

@@ -1,15 +1,15 @@
 """The real client against a real server on this machine."""
 
 import pytest
-from fakes import problem
-from teaching import TeacherServer
 
+from acereason.common.errors import UserError
+from acereason.common.seeds import derive_seed
+from acereason.common.types import Sampling
 from acereason.data.prompts import Template
-from acereason.errors import UserError
-from acereason.seeds import derive_seed
 from acereason.teacher.requests import Failed, Finished, Request
 from acereason.teacher.server import Server, ServerTeacher
-from acereason.types import Sampling
+from tests.support.fakes import problem
+from tests.support.openai_server import TeacherServer
 
 REQUESTS = [Request(problem(f"{n}+{n}", str(2 * n), f"s/{n}"), sample) for n in range(8) for sample in range(2)]
 TEMPLATE = Template(system="be kind", math="{statement}=", layout="{system}|{user}=", end="<end>")

@@ -6,14 +6,14 @@ import time
 import tracemalloc
 
 import pytest
-from fakes import problem
-from teaching import TeacherServer, reply
 
+from acereason.common.errors import UserError
+from acereason.common.types import Sampling
 from acereason.data.prompts import Template
-from acereason.errors import UserError
 from acereason.teacher.requests import Failed, Finished, Request
 from acereason.teacher.server import Server, ServerTeacher
-from acereason.types import Sampling
+from tests.support.fakes import problem
+from tests.support.openai_server import TeacherServer, reply
 
 REQUESTS = [Request(problem(f"{n}+{n}", str(2 * n), f"s/{n}"), sample) for n in range(4) for sample in range(2)]
 GOOD = json.dumps(

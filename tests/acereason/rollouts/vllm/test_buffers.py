@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
 from acereason.rollouts.vllm import buffers
 from acereason.rollouts.vllm.buffers import SHARED, allocate, buffer_bytes, connected, handle_of, opened, parts, take
 

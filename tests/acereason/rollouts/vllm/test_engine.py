@@ -8,15 +8,15 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from fakes import STOP_IDS, TOKENIZER, plain_logprobs, problem, tiny_qwen
-from fresh import fresh_vllm
 
-from acereason.errors import UserError
+from acereason.common.errors import UserError
+from acereason.common.types import Group, Response, Sampling
 from acereason.models.qwen import export, stream_weights
 from acereason.rollouts.hf import _nucleus
 from acereason.rollouts.vllm import VLLMEngine
 from acereason.rollouts.vllm.requests import CoreSettings
-from acereason.types import Group, Response, Sampling
+from tests.support.fakes import STOP_IDS, TOKENIZER, plain_logprobs, problem, tiny_qwen
+from tests.support.independent_vllm import fresh_vllm
 
 pytestmark = pytest.mark.vllm
 

@@ -1,0 +1,1 @@
+"""The objective and the packing of its batches as functions without state."""

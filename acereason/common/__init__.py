@@ -1,0 +1,1 @@
+"""What every part needs: data of a step, errors, files, seeds, locks."""

@@ -1,0 +1,50 @@
+"""This module sums a run up in one sentence."""
+
+from acereason.runs.report.reading import Run, Span, num_parameters
+from acereason.runs.report.words import amount, duration, listed, number, percent
+
+_SECTIONS = ("time/rollout", "time/reward", "time/train", "sync/seconds")
+
+
+def sentence(run: Run) -> str:
+    """Return a sentence with the run's model, data, stages, steps, time and outcome."""
+    size = num_parameters(run.folder)
+    model = f"A Qwen2 of {amount(size)} parameters" if size else "A Qwen2"
+    pretrained = run.model.get("pretrained")
+    start = f", trained from {pretrained}," if pretrained else ", trained from random weights,"
+    state = "had" if run.finished else "has so far had"
+    way = f"reinforcement learning{_stages(run)}" if run.is_rl else "supervised fine-tuning"
+    head = f"{model}{start} {state} {number(run.steps)} steps of {way} in {duration(seconds(run))}"
+    return f"{head}{_outcome(run)}."
+
+
+def seconds(run: Run, span: Span | None = None) -> float:
+    """Return the seconds of steps, with the transfers of weights and without evaluations and checkpoints.
+
+    Args:
+        run: the run.
+        span: the stage that is meant; None takes all of the run.
+    """
+    return sum(sum(run.values(name, span)) for name in _SECTIONS)
+
+
+def _stages(run: Run) -> str:
+    sources = {
+        source: run.data["sources"][source].get("task", "math") for s in run.stages.values() for source in s["sources"]
+    }
+    tasks = listed(dict.fromkeys(sources.values()))
+    now = len(run.spans())
+    count = f"{len(run.stages)} stages" if now == len(run.stages) else f"{now} of {len(run.stages)} stages"
+    return f" on {tasks} (GRPO, {count})"
+
+
+def _outcome(run: Run) -> str:
+    told = []
+    for name in run.benchmarks:
+        values = run.values(f"eval/{name}/avg")
+        told.append(f"{name} from {percent(values[0])} to {percent(values[-1])}")
+    if told:
+        return f", which took its accuracy on {listed(told)}"
+    losses = {name: run.values(name) for name in run.curves if name.startswith("eval/") and name.endswith("/loss")}
+    told = [f"{name.split('/')[1]} from {number(v[0])} to {number(v[-1])}" for name, v in losses.items()]
+    return f", which took its loss on {listed(told)}" if told else ""

@@ -1,0 +1,58 @@
+"""Base class of the callbacks that watch a run's health."""
+
+from dataclasses import asdict
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.utilities import rank_zero_warn
+from lightning.pytorch.utilities.types import STEP_OUTPUT
+from typing_extensions import override
+
+from acereason.common.files import append_rows, keep_rows_before
+from acereason.modules.hooks import run_folder
+from acereason.runs.health.watch import Watch
+
+
+class Watching(pl.Callback):
+    """Warns when rules find a run unhealthy, and writes the warnings to `health.jsonl` in the run's folder.
+
+    Args:
+        watch: the rules.
+        every_n_steps: steps between two applications of the rules.
+    """
+
+    def __init__(self, watch: Watch, every_n_steps: int) -> None:
+        if every_n_steps < 1:
+            raise ValueError(f"every_n_steps must be at least 1, not {every_n_steps}")
+        self.watch, self.every_n_steps = watch, every_n_steps
+
+    @override
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        path = run_folder(trainer) / "health.jsonl"
+        if trainer.is_global_zero:
+            # why: a resumed run takes the steps after its checkpoint again, and would find the same again
+            keep_rows_before(path, trainer.global_step)
+            # why: an empty file says that the run was watched and nothing was wrong
+            path.touch()
+
+    @override
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+    ) -> None:
+        plan = getattr(trainer.datamodule, "plan", None)
+        self.watch.add(plan.stage if plan else "sft", outputs)
+        if trainer.global_step % self.every_n_steps:
+            return
+        folder, found = run_folder(trainer), self.watch.findings(trainer.global_step - 1)
+        for finding in found:
+            rank_zero_warn(f"stage {finding.stage}, step {finding.step}, {finding.rule}: {finding.message}")
+        if trainer.is_global_zero:
+            append_rows(folder / "health.jsonl", map(asdict, found))
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return self.watch.state()
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.watch.restore(state_dict)

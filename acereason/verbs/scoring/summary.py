@@ -1,0 +1,145 @@
+"""This module sums a scored file up in tables."""
+
+import heapq
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from acereason.common.types import Verdict
+from acereason.verbs.scoring.rows import Row
+
+_SLOWEST = 5
+_SHOWN_DISAGREEMENTS = 20
+
+
+@dataclass
+class Summary:
+    """Counts over verdicts as they come; their size doesn't depend on the number of rows."""
+
+    statuses: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """{task: {status: number of rows}}."""
+    paths: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """{(path, status): number of rows}."""
+    errors: Counter[str] = field(default_factory=Counter)
+    """{kind of error: number of rows}."""
+    examples: dict[str, str] = field(default_factory=dict)
+    """{kind of error: id of its first row}."""
+    seconds: float = 0.0
+    """Seconds of all verdicts together."""
+    slowest: list[tuple[float, str, str]] = field(default_factory=list)
+    """(seconds, id, reason) of the slowest verdicts, as a heap."""
+    expected: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """{(expected, status): number of rows}, of the rows that name an expected verdict."""
+    isolation: str = ""
+    """Layers of the sandbox, where there was code."""
+    disagreements: list[tuple[str, str, str, str]] = field(default_factory=list)
+    """(id, expected, status, reason) of the first disagreements."""
+
+    @property
+    def count(self) -> int:
+        """Number of verdicts."""
+        return sum(self.statuses[task].total() for task in self.statuses)
+
+    @property
+    def error_rate(self) -> float:
+        """Share of verdicts that are errors."""
+        return sum(statuses["error"] for statuses in self.statuses.values()) / max(1, self.count)
+
+    def add(self, row: Row, verdict: Verdict) -> None:
+        """Take in one verdict."""
+        name, reason, seconds = row.problem.id, reason_of(verdict), float(verdict.detail.get("seconds", 0.0))
+        self.statuses[row.problem.task][verdict.status] += 1
+        self.seconds += seconds
+        # why: a heap of the slowest five alone, since a file may have millions of rows
+        heapq.heappush(self.slowest, (seconds, name, reason))
+        if len(self.slowest) > _SLOWEST:
+            heapq.heappop(self.slowest)
+        if verdict.status == "error":
+            kind = kind_of(verdict)
+            self.errors[kind] += 1
+            self.examples.setdefault(kind, name)
+        else:
+            self.paths[path_of(verdict), verdict.status] += 1
+        if row.expected is not None:
+            self._compare(row, verdict, reason)
+
+    def _compare(self, row: Row, verdict: Verdict, reason: str) -> None:
+        expected = str(row.expected)
+        self.expected[expected, verdict.status] += 1
+        if expected != verdict.status and len(self.disagreements) < _SHOWN_DISAGREEMENTS:
+            self.disagreements.append((row.problem.id, expected, verdict.status, reason))
+
+    def print(self, console: Console) -> None:
+        """Print all tables that have rows."""
+        console.print(self._rates())
+        if self.isolation:
+            console.print(f"isolation of programs: {self.isolation}", markup=False, highlight=False)
+        if self.paths:
+            console.print(
+                _table("decided by", ("path", "verdict"), [((*path,), n) for path, n in self.paths.most_common(12)])
+            )
+        if self.errors:
+            rows = [((kind, self.examples[kind]), n) for kind, n in self.errors.most_common(12)]
+            console.print(_table("errors", ("kind", "first row"), rows))
+        if self.expected:
+            self._print_agreement(console)
+        slow = Table("seconds", "row", "reason", title=f"slowest of {self.seconds:.1f} s", title_justify="left")
+        for seconds, name, reason in sorted(self.slowest, reverse=True):
+            slow.add_row(f"{seconds:.3f}", escape(name), escape(reason[:60]))
+        console.print(slow)
+
+    def _rates(self) -> Table:
+        table = Table("task", title="verdicts", title_justify="left")
+        for name in ("rows", "correct", "wrong", "error", "correct %", "error %"):
+            table.add_column(name, justify="right")
+        for task, statuses in sorted(self.statuses.items()):
+            counts = [statuses[status] for status in ("correct", "wrong", "error")]
+            shares = [f"{100 * statuses[status] / statuses.total():.1f}" for status in ("correct", "error")]
+            table.add_row(task, *map(str, [statuses.total(), *counts]), *shares)
+        return table
+
+    def _print_agreement(self, console: Console) -> None:
+        agreed, total = sum(n for (left, right), n in self.expected.items() if left == right), self.expected.total()
+        title = f"agreement with the expected verdicts: {agreed} of {total}, {100 * agreed / total:.1f} %"
+        console.print(
+            _table(title, ("expected", "verdict"), [((*pair,), n) for pair, n in sorted(self.expected.items())])
+        )
+        if self.disagreements:
+            table = Table("row", "expected", "verdict", "reason", title="disagreements", title_justify="left")
+            for entry in self.disagreements:
+                table.add_row(*map(escape, entry))
+            console.print(table)
+
+
+def reason_of(verdict: Verdict) -> str:
+    """Return the reason of a verdict in one line: the error, a failed test's message, or the deciding comparison."""
+    detail = verdict.detail
+    return " ".join(str(detail.get("error") or detail.get("note") or detail.get("path") or "").split())
+
+
+def kind_of(verdict: Verdict) -> str:
+    """Return the kind of an error."""
+    # why: quoted texts and numbers belong to this row alone, and would make every error a kind of its own
+    return re.sub(r"'[^']*'|\d+(\.\d+)?", "…", reason_of(verdict))
+
+
+def path_of(verdict: Verdict) -> str:
+    """Return the kind of comparison that decided; for code the outcome of the first test that failed."""
+    if "tests" not in verdict.detail:
+        return re.sub(r":.*|\d+", "", str(verdict.detail.get("path"))).strip()
+    return next(
+        (f"a test: {outcome}" for outcome in verdict.detail["tests"] if outcome != "passed"), "all tests passed"
+    )
+
+
+def _table(title: str, names: tuple[str, ...], rows: Sequence[tuple[tuple[str, ...], int]]) -> Table:
+    table = Table(*names, title=title, title_justify="left")
+    table.add_column("rows", justify="right")
+    for cells, count in rows:
+        table.add_row(*map(escape, cells), str(count))
+    return table

@@ -1,0 +1,131 @@
+"""Hours by hand, and those of docs/recipe.md."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from acereason.models.qwen import Backbone
+from acereason.modules.explain import Arithmetic
+from acereason.rollouts.engine import EngineMemory
+from acereason.rollouts.replay import ReplayEngine
+from acereason.rollouts.vllm import VLLMEngine
+from acereason.verbs.preflight import cost
+from acereason.verbs.preflight.cost import SPEEDS, Drawn, Speed, generation_seconds, stage_seconds, update_seconds
+from acereason.verbs.preflight.memory import DEVICES, count_parameters
+from tests.support.fakes import SEVEN_B
+
+PARAMETERS, EMBEDDINGS = 7_615_616_512, 152_064 * 3_584
+H100 = SPEEDS["h100-80gb"]
+TOKEN = 57_344.0
+
+
+def module(checkpointing: bool = True, config=SEVEN_B) -> SimpleNamespace:
+    engine = VLLMEngine(dtype="bfloat16", cache_gib=32, max_num_seqs=256)
+    backbone = Backbone(gradient_checkpointing=checkpointing, compute_dtype="bfloat16")
+    return SimpleNamespace(config=config, backbone=backbone, engine=engine)
+
+
+@pytest.mark.parametrize(("checkpointing", "passes"), [(True, 4), (False, 3)])
+def test_an_update_by_hand(checkpointing, passes):
+    """Two sequences of 1,000 tokens and one of 3,000: 5,000 tokens, 11 million pairs."""
+    work = 2 * (PARAMETERS - EMBEDDINGS) * 5000 + 2 * 28 * 3584 * 11e6
+    seconds = update_seconds(module(checkpointing), PARAMETERS, Speed(1e15, 1e12), 8, [(1000, 2), (3000, 1)])
+    assert seconds == pytest.approx(passes * work / (8 * 1e15 * 0.35))
+
+
+def test_tied_embeddings_are_the_head_and_multiply():
+    tied = module(config=SimpleNamespace(**{**SEVEN_B.to_dict(), "tie_word_embeddings": True}))
+    work = 4 * (2 * 1e9 * 10 + 2 * 28 * 3584 * 100)
+    assert update_seconds(tied, 10**9, Speed(1e15, 1e12), 1, [(10, 1)]) == pytest.approx(work / 0.35e15)
+
+
+def test_generation_by_hand():
+    """128 responses of 4,096 tokens an engine, each holding 2,048 on average, all at a time; one goes on to 8,192."""
+    engine = EngineMemory(weights=15e9, cache=32 * 2**30, token=TOKEN, responses=256)
+    seconds = generation_seconds(engine, Speed(1e15, 2e12), 8, Drawn(1024, 4096, 8192))
+    step = (15e9 + 128 * TOKEN * 2048) / 1.2e12
+    assert seconds == pytest.approx(4096 * step + 4096 * 15e9 / 1.2e12)
+
+
+@pytest.mark.parametrize(("most", "cache", "running"), [(256, 64 * TOKEN * 8192, 64), (16, 32 * 2**30, 16)])
+def test_responses_wait_for_room_in_the_cache_and_for_their_turn(most, cache, running):
+    engine = EngineMemory(weights=15e9, cache=cache, token=TOKEN, responses=most)
+    seconds = generation_seconds(engine, Speed(1e15, 2e12), 2, Drawn(256, 16384, 16384))
+    assert seconds == pytest.approx(128 / running * 16384 * (15e9 + running * TOKEN * 8192) / 1.2e12)
+
+
+def test_an_engine_of_two_ranks_has_the_responses_of_both():
+    alone = EngineMemory(weights=15e9, cache=32 * 2**30, token=TOKEN, responses=256)
+    shared = EngineMemory(weights=7.5e9, cache=32 * 2**30, token=TOKEN / 2, responses=256, ranks=2)
+    drawn = Drawn(64, 1000, 1000)
+    assert generation_seconds(shared, H100, 8, drawn) == pytest.approx(
+        1000 * (7.5e9 + 16 * TOKEN / 2 * 500) / (3.35e12 * 0.6)
+    )
+    assert generation_seconds(shared, H100, 8, drawn) < generation_seconds(alone, H100, 8, drawn)
+
+
+def test_responses_from_a_file_take_no_time():
+    engine = ReplayEngine.memory(None, SEVEN_B, PARAMETERS, 1000, 1)
+    assert generation_seconds(engine, H100, 8, Drawn(64, 1000, 1000)) == 0
+
+
+def test_every_device_has_a_speed():
+    assert SPEEDS.keys() == DEVICES.keys()
+
+
+# docs/recipe.md, "What it costs"
+
+
+def arithmetic(name: str, ranks: int) -> Arithmetic:
+    """A stage of the RL config as preflight has it, with prompts of 1,024 tokens."""
+    config = yaml.safe_load(Path("conf/rl/qwen2.5-math-7b.yaml").read_text())
+    stage = config["data"]["init_args"]["stages"][name]
+    group_size = stage.get("group_size", config["model"]["init_args"]["group_size"])
+    budget = stage["max_response_length"]
+    return Arithmetic(2500, 128, group_size, budget, 1024 + budget, stage["steps"], ranks, 32768)
+
+
+def of_stage(name: str, ranks: int, fills: float = cost.FILLS) -> float:
+    return sum(stage_seconds(module(), PARAMETERS, arithmetic(name, ranks), H100, fills)) / 3600
+
+
+def of_sft(rows: float, ranks: int) -> float:
+    return 6 * update_seconds(module(), PARAMETERS, H100, ranks, [(7000, rows)]) / 3600
+
+
+def of_evaluation(ranks: int) -> float:
+    """Table 1: the engine has 24 GiB of cache."""
+    engine = VLLMEngine(dtype="bfloat16", cache_gib=24, max_num_seqs=256).memory(SEVEN_B, PARAMETERS, 33792, 1)
+    responses = 4 * 30 * 64 + 454 * 8 + (500 + 164 + 378) * 4
+    return generation_seconds(engine, H100, ranks, Drawn(responses, 16384, 32768)) / 3600
+
+
+STAGES = ("math_8k", "math_16k", "math_24k", "code_24k", "code_32k", "math_32k")
+HOURS = {
+    "SFT, released data": lambda ranks: of_sft(3_968_332, ranks),
+    "SFT, v7": lambda ranks: of_sft(2_200_000, ranks),
+    **{f"`{name}`": lambda ranks, name=name: of_stage(name, ranks) for name in STAGES},
+    "RL, all stages": lambda ranks: sum(of_stage(name, ranks) for name in STAGES),
+    "RL, every response at its budget": lambda ranks: sum(of_stage(name, ranks, 1.0) for name in STAGES),
+    "evaluation": of_evaluation,
+}
+
+
+@pytest.mark.parametrize(("ranks", "share"), [(8, 0.60), (32, 0.70), (128, 0.87)])
+def test_the_share_of_generation(ranks, share):
+    """docs/memory.md."""
+    stages = [stage_seconds(module(), PARAMETERS, arithmetic(name, ranks), H100, cost.FILLS) for name in STAGES]
+    assert sum(generating for generating, _ in stages) / sum(map(sum, stages)) == pytest.approx(share, abs=0.005)
+
+
+def test_the_recipes_hours():
+    assert count_parameters(SEVEN_B) == PARAMETERS
+    text = Path("docs/recipe.md").read_text().split("\n## What it costs")[1].split("\n## ")[0]
+    shown = {row[0]: row[1:] for row in re.findall(r"^\| ([^|]+) \| ([\d,.]+) \| ([\d,.]+) \|", text, re.MULTILINE)}
+    assert shown == {name: (f"{hours(8):,.0f}", f"{hours(32):,.0f}") for name, hours in HOURS.items()}
+    parts = ("SFT, released data", "RL, all stages", "evaluation")
+    days = [sum(HOURS[part](ranks) for part in parts) / 24 for ranks in (8, 32)]
+    assert "{:.0f} days on 8 H100, and {:.0f} on 32".format(*days) in text

@@ -1,0 +1,111 @@
+from types import SimpleNamespace
+
+import pytest
+from transformers import Qwen2Config
+
+from acereason.models.qwen import Backbone
+from acereason.rollouts.hf import HFEngine
+from acereason.rollouts.vllm import VLLMEngine
+from acereason.verbs.preflight.memory import (
+    PROCESS,
+    checkpoint_bytes,
+    count_parameters,
+    estimate,
+    estimate_machine,
+    human,
+)
+from tests.support.fakes import CONFIG, SEVEN_B, tiny_qwen
+
+
+def test_parameters_are_counted_without_weights():
+    assert count_parameters(SEVEN_B) == 7_615_616_512  # as Qwen2.5-7B publishes
+    assert count_parameters(Qwen2Config(**CONFIG)) == sum(p.numel() for p in tiny_qwen().parameters())
+
+
+def estimated(engine, ranks: int = 8, **backbone) -> dict[str, dict[str, float]]:
+    """A policy of 7 billion parameters and micro batches of 1,000 tokens; groups of 2 sequences of 500."""
+    module = SimpleNamespace(
+        config=SEVEN_B,
+        backbone=Backbone(**{"gradient_checkpointing": True, "compute_dtype": "bfloat16"} | backbone),
+        engine=engine,
+        micro_batch_tokens=1000,
+        logits_mib=100,
+    )
+    return estimate(module, parameters=7_000_000_000, ranks=ranks, longest=500, group_size=2)
+
+
+EMBEDDINGS = 152064 * 3584
+TOKEN = 2 * 4 * 28 * 4 * 128  # keys and values, float32, 28 layers, 4 heads of 128
+
+
+def test_an_estimate_by_hand():
+    phases = estimated(HFEngine(max_rows=1))
+    engine = {"engine's weights": 28e9, "engine's cache": 2 * 500 * TOKEN}  # a whole group at once
+    kept = {"parameters and optimizer": 10.5e9, "gathered layers": 2 * ((7e9 - EMBEDDINGS) / 14 + 2 * EMBEDDINGS)}
+    assert phases["generating"] == pytest.approx(kept | engine)
+    assert phases["updating"] == pytest.approx(
+        kept
+        | {
+            "gradients": 3.5e9,
+            "activations": 1000 * 2 * (28 * 3584 + 12 * 3584 + 6 * 18944),
+            "logits and the head's gradient": 100 * 2**20 + 2 * 4 * 256 * 152064 + 6 * EMBEDDINGS,
+        }
+        | engine
+    )
+
+
+def test_an_engine_that_sleeps_is_not_there_during_the_update():
+    asleep, awake = (estimated(VLLMEngine(dtype="bfloat16", cache_gib=2, sleep=sleep)) for sleep in (True, False))
+    engine = {"engine's weights": 14e9, "engine's cache": 2 * 2**30}
+    assert asleep["generating"] == awake["generating"]
+    assert awake["updating"] == asleep["updating"] | engine
+
+
+def test_a_separate_engine_is_on_a_device_of_its_own():
+    phases = estimated(VLLMEngine(placement="separate", dtype="bfloat16", cache_gib=2))
+    assert phases["apart"] == {"engine's weights": 14e9, "engine's cache": 2 * 2**30}
+    assert phases["generating"].keys() == {"parameters and optimizer", "gathered layers"}
+    assert not phases["updating"].keys() & phases["apart"].keys()
+
+
+def test_ranks_that_share_an_engine_hold_a_part_of_it():
+    engine = VLLMEngine(dtype="bfloat16", cache_gib=2, tensor_parallel_size=2).memory(SEVEN_B, 7_000_000_000, 500, 2)
+    assert (engine.weights, engine.cache, engine.token) == (7e9, 2 * 2**30, TOKEN / 4)
+
+
+def test_nothing_is_gathered_on_one_rank_in_float32():
+    assert estimated(HFEngine(), ranks=1, compute_dtype="float32")["updating"]["gathered layers"] == 0
+    assert estimated(HFEngine(), ranks=1)["updating"]["gathered layers"] > 0  # the bfloat16 copies
+
+
+def test_without_checkpointing_every_layer_keeps_its_own():
+    phases = estimated(HFEngine(), gradient_checkpointing=False)
+    assert phases["updating"]["activations"] == 28 * 1000 * 2 * (12 * 3584 + 6 * 18944)
+
+
+def test_a_machine_of_eight_ranks_needs_no_more_than_64_gb_for_7b():
+    """docs/memory.md has the sum."""
+    module = SimpleNamespace(config=SEVEN_B, engine=VLLMEngine(dtype="bfloat16"))
+    read = estimate_machine(module, count_parameters(SEVEN_B), ranks=8, made=False)
+    assert read == {"processes": 8 * PROCESS, "a tensor on its way": 4 * EMBEDDINGS}
+    assert sum(read.values()) == pytest.approx(34.2e9, abs=0.1e9)
+    made = estimate_machine(module, count_parameters(SEVEN_B), ranks=8, made=True)
+    assert made == read | {"the model, whole": 4 * 7_615_616_512}
+
+
+def test_a_separate_engine_is_a_process_more_for_each_rank():
+    module = SimpleNamespace(config=SEVEN_B, engine=VLLMEngine(placement="separate", dtype="bfloat16"))
+    assert estimate_machine(module, 7_000_000_000, ranks=4, made=False)["processes"] == 8 * PROCESS
+    sft = SimpleNamespace(config=SEVEN_B)  # no engine
+    assert estimate_machine(sft, 7_000_000_000, ranks=4, made=False)["processes"] == 4 * PROCESS
+
+
+@pytest.mark.parametrize(("dtype", "width"), [("float32", 4), ("bfloat16", 2)])
+def test_disk(dtype, width):
+    module = SimpleNamespace(backbone=Backbone(compute_dtype=dtype))
+    assert checkpoint_bytes(module, 10, keep=2, ends=6, exports=6) == 12 * 10 * 8 + width * 10 * 6
+
+
+@pytest.mark.parametrize(("size", "text"), [(12, "12 bytes"), (1536, "1.5 KiB"), (3 * 2**30, "3.0 GiB")])
+def test_human(size, text):
+    assert human(size) == text
