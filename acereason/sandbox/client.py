@@ -21,7 +21,7 @@ from acereason.sandbox.settings import LAYERS, Isolation, Layer, Limits, Mechani
 
 log = logging.getLogger(__name__)
 
-_ROOT = str(Path(__file__).resolve().parents[3])
+_ROOT = str(Path(__file__).resolve().parents[2])
 _BOOT = f"import sys; sys.path.append({_ROOT!r}); from acereason.sandbox.zygote import main; main()"
 _UIDS = range(64_000, 65_000)
 _START_SECONDS = 200.0

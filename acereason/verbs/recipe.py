@@ -17,7 +17,7 @@ from acereason.common.files import write_json
 from acereason.common.names import check_names
 from acereason.processes import marks, signals
 
-_RUN = Path(__file__).parent.parent / "run.py"
+_RUN = Path(__file__).parents[2] / "run.py"
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Literal
 from acereason.common.errors import first_line
 from acereason.verbs.mistakes import mistake
 
-_PROJECT = Path(__file__).parents[2]
+_PROJECT = Path(__file__).parents[3]
 
 Status = Literal["ok", "warning", "failure"]
 
