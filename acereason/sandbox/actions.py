@@ -39,13 +39,12 @@ def _finish(awaitable: Any) -> Any:
 
 
 ACTIONS: dict[str, Callable[..., Any]] = {
-    "attribute": getattr, "set attribute": setattr, "delete attribute": delattr,
+    "getattr": getattr, "setattr": setattr, "delattr": delattr,
     "call": lambda function, *args, **kwargs: function(*args, **kwargs),
-    "item": operator.getitem, "set item": operator.setitem, "delete item": operator.delitem,
-    "length": len, "iterate": iter, "next": next, "reversed": reversed,
-    "contains": lambda value, item: item in value, "type": type, "names": dir,
-    "instance": lambda kind, value: isinstance(value, kind), "subclass": lambda kind, value: issubclass(value, kind),
-    "text": str, "repr": repr, "format": format,
+    "getitem": operator.getitem, "setitem": operator.setitem, "delitem": operator.delitem,
+    "len": len, "iter": iter, "next": next, "reversed": reversed, "contains": operator.contains,
+    "type": type, "dir": dir, "instancecheck": reflected(isinstance), "subclasscheck": reflected(issubclass),
+    "str": str, "repr": repr, "format": format,
     "enter": lambda value: type(value).__enter__(value),
     "exit": lambda value, *failure: type(value).__exit__(value, *failure),
     "await": _finish,
@@ -60,4 +59,4 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     **{f"i{name}": getattr(operator, f"__i{name}__") for name in BINARY},
     **{name: getattr(operator, f"__{name}__") for name in COMPARISONS},
 }  # fmt: skip
-"""Name -> function of the object and of the request's arguments."""
+"""Name -> function of the object and of the request's arguments; most are named as the method that asks for them."""

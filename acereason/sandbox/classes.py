@@ -1,17 +1,14 @@
 """Make stand-ins for classes of the other process, for its exceptions, and for data of its own classes."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from acereason.sandbox.actions import BINARY, COMPARISONS, CONVERSIONS
-from acereason.sandbox.foreign import Proxy, number_of
+from acereason.sandbox.foreign import Asker, Proxy, asking, number_of
 from acereason.sandbox.treatment import Treatment
 
-if TYPE_CHECKING:
-    from acereason.sandbox.peer import Peer
 
-
-def as_foreign(peer: "Peer", name: str, content: Any, decode: Callable[[Any], Any]) -> Any:
+def as_foreign(peer: Asker, name: str, content: Any, decode: Callable[[Any], Any]) -> Any:
     """Return the stand-in for an object of the other process, from the reference to it."""
     if name == "mine":
         return Proxy(peer, int(content[0]), str(content[1]))
@@ -27,7 +24,7 @@ def as_foreign(peer: "Peer", name: str, content: Any, decode: Callable[[Any], An
 class ForeignClass(type):
     """The metaclass of classes of the other process: calling such a class makes an instance over there."""
 
-    acereason_peer: "Peer"
+    acereason_peer: Asker
     acereason_made: Treatment
 
     def __call__(cls, /, *args: Any, **kwargs: Any) -> Any:
@@ -43,51 +40,34 @@ class ForeignClass(type):
 
     @property
     def __doc__(cls) -> Any:  # type: ignore[override]
-        return cls.acereason_ask("attribute", "__doc__")
-
-    def __getattr__(cls, name: str) -> Any:
-        return cls.acereason_ask("attribute", name)
+        return cls.acereason_ask("getattr", "__doc__")
 
     def __setattr__(cls, name: str, value: Any) -> None:
         if name.startswith(("acereason_", "__")):
             super().__setattr__(name, value)
         else:
-            cls.acereason_ask("set attribute", name, value)
-
-    def __getitem__(cls, key: Any) -> Any:
-        return cls.acereason_ask("item", key)
-
-    def __iter__(cls) -> Any:
-        return cls.acereason_ask("iterate")
-
-    def __len__(cls) -> int:
-        return int(cls.acereason_ask("length"))
+            cls.acereason_ask("setattr", name, value)
 
     def __bool__(cls) -> bool:
         return True
 
-    def __contains__(cls, item: Any) -> bool:
-        # why: an object of the program's that counts as true is no answer
-        return cls.acereason_ask("contains", item) is True
 
-    def __instancecheck__(cls, value: Any) -> bool:
-        return cls.acereason_ask("instance", value) is True
-
-    def __subclasscheck__(cls, value: Any) -> bool:
-        return cls.acereason_ask("subclass", value) is True
-
-    def __repr__(cls) -> str:
-        return str(cls.acereason_ask("repr"))
+# why: an object of the program's that counts as true is no answer
+_CONVERTED = {"len": int, "repr": str} | dict.fromkeys(
+    ("contains", "instancecheck", "subclasscheck"), lambda answer: answer is True
+)
+for _name in ("getattr", "getitem", "iter", *_CONVERTED):
+    setattr(ForeignClass, f"__{_name}__", asking(_name, _CONVERTED.get(_name)))
 
 
-def _class(peer: "Peer", name: str, bases: list[Any], number: int) -> type:
+def _class(peer: Asker, name: str, bases: list[Any], number: int) -> type:
     kept: dict[str, Any] = {
         "acereason_class_number": number, "acereason_peer": peer, "acereason_made": "", "__module__": "solution",
     }  # fmt: skip
     if any(type.__subclasscheck__(BaseException, base) for base in bases if isinstance(base, type)):
         kept |= {
             "acereason_foreign": True, "__str__": lambda self: self.acereason_text,
-            "__getattr__": lambda self, wanted: peer.ask("attribute", self, wanted),
+            "__getattr__": lambda self, wanted: peer.ask("getattr", self, wanted),
         }  # fmt: skip
         kept["__eq__"], kept["__hash__"] = lambda self, other: self is other, object.__hash__
     own = [base for base in bases if type(base) is ForeignClass]
@@ -110,14 +90,13 @@ def _error(kind: Any, args: list[Any], text: str, number: int) -> BaseException:
         return made
 
 
-def _like(peer: "Peer", value: Any, number: int, name: str) -> Any:
+def _like(peer: Asker, value: Any, number: int, name: str) -> Any:
     """Return a number, text or tuple of the other process's class: data here, with the attributes it has there."""
     base = next(kind for kind in (int, float, complex, str, bytes, tuple, frozenset) if isinstance(value, kind))
     kept: dict[str, Any] = {
         "acereason_foreign": True, "acereason_number": number, "acereason_peer": peer, "__module__": "solution",
-        "__getattr__": lambda self, wanted: peer.ask("attribute", self, wanted),
-        "__str__": lambda self: str(peer.ask("text", self)), "__repr__": lambda self: str(peer.ask("repr", self)),
-        "__format__": lambda self, form: str(peer.ask("format", self, form)),
+        "acereason_ask": lambda self, action, *args: peer.ask(action, self, *args), "__getattr__": asking("getattr"),
+        "__str__": asking("str", str), "__repr__": asking("repr", str), "__format__": asking("format", str),
         "__class__": property(lambda self: peer.ask("type", self)),
         # why: Python takes the hash from a class that defines __eq__ and no __hash__
         "__hash__": base.__hash__,
@@ -126,11 +105,11 @@ def _like(peer: "Peer", value: Any, number: int, name: str) -> Any:
         kept[f"__{operator}__"] = _of_like(peer, base, operator)
     for operator in CONVERSIONS:
         if not hasattr(base, f"__{operator}__") and operator not in ("bool", "round"):
-            kept[f"__{operator}__"] = lambda self, name=operator: peer.ask(name, self)
+            kept[f"__{operator}__"] = asking(operator)
     return type(name, (base,), kept)(value)
 
 
-def _of_like(peer: "Peer", base: type, operator: str) -> Callable[[Any, Any], Any]:
+def _of_like(peer: Asker, base: type, operator: str) -> Callable[[Any, Any], Any]:
     """Return the operator: its class's with another object of the other process, its data's with everything else."""
     ordinary = getattr(base, f"__{operator}__", None)
 

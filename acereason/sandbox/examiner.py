@@ -64,7 +64,7 @@ def run(job: dict[str, Any], names: dict[str, Any]) -> None:
     peer = Peer(channel.makefile("rb"), lambda text: channel.sendall(text.encode() + b"\n"), guarded=True, also=also)
     # why: a test that speaks of StopIteration expects it
     if "StopIteration" not in job["tests"]:
-        peer.surprising = {"call", "attribute", "item", *COMPARISONS}
+        peer.surprising = {"call", "getattr", "getitem", *COMPARISONS}
     outcome, note = _judge(peer, job, names)
     os.write(told, json.dumps({"outcome": outcome, "note": note[:500]}).encode())
     os._exit(0)

@@ -6,15 +6,40 @@ objects of its own, and where a test made the object itself and treats it as one
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from acereason.sandbox.actions import BINARY, COMPARISONS, CONVERSIONS
 from acereason.sandbox.treatment import Treatment
 
-if TYPE_CHECKING:
-    from acereason.sandbox.peer import Peer
-
 _CLASSES = {"list": list, "dict": dict, "set": set, "bytearray": bytearray}
+_ASKED = [
+    "getattr", "delattr", "call", "getitem", "setitem", "delitem", "iter", "next", "reversed", "enter", "aiter", "copy",
+]  # fmt: skip
+"""Methods that do nothing but ask."""
+
+
+class Asker(Protocol):
+    """What a stand-in needs of its end of the channel (`peer.Peer`)."""
+
+    guarded: bool
+    """Whether the other process is a program's."""
+
+    def ask(self, action: str, target: Any = None, /, *args: Any, **kwargs: Any) -> Any:
+        """Have the other process act on an object of its own, and return the result."""
+
+
+def asking(action: str, convert: Callable[[Any], Any] | None = None) -> Callable[..., Any]:
+    """Return a method that has the other process do this with the object, and converts the answer."""
+
+    def ask(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        answer = self.acereason_ask(action, *args, **kwargs)
+        return convert(answer) if convert else answer
+
+    return ask
+
+
+def _attribute(name: str) -> Any:
+    return property(lambda self: self.acereason_ask("getattr", name))
 
 
 class Proxy:
@@ -25,7 +50,7 @@ class Proxy:
         *("acereason_made", "acereason_mixed", "__weakref__"),
     )
 
-    def __init__(self, peer: "Peer", number: int, kind: str) -> None:
+    def __init__(self, peer: Asker, number: int, kind: str) -> None:
         self.acereason_peer, self.acereason_number, self.acereason_kind = peer, number, kind
         self.acereason_class: Any = None
         self.acereason_is_global = False
@@ -46,55 +71,19 @@ class Proxy:
             self.acereason_class = self.acereason_ask("type")
         return self.acereason_class if isinstance(self.acereason_class, type) else Proxy
 
-    @property
-    def __dict__(self) -> Any:  # type: ignore[override]
-        return self.acereason_ask("attribute", "__dict__")
-
-    def __getattr__(self, name: str) -> Any:
-        return self.acereason_ask("attribute", name)
+    __dict__ = _attribute("__dict__")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith("acereason_"):
             object.__setattr__(self, name, value)
         else:
-            self.acereason_ask("set attribute", name, value)
-
-    def __delattr__(self, name: str) -> None:
-        self.acereason_ask("delete attribute", name)
-
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Call it over there."""
-        return self.acereason_ask("call", *args, **kwargs)
-
-    def __getitem__(self, key: Any) -> Any:
-        return self.acereason_ask("item", key)
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self.acereason_ask("set item", key, value)
-
-    def __delitem__(self, key: Any) -> None:
-        self.acereason_ask("delete item", key)
-
-    def __len__(self) -> int:
-        return int(self.acereason_ask("length"))
-
-    def __iter__(self) -> Any:
-        return self.acereason_ask("iterate")
-
-    def __next__(self) -> Any:
-        return self.acereason_ask("next")
-
-    def __reversed__(self) -> Any:
-        return self.acereason_ask("reversed")
+            self.acereason_ask("setattr", name, value)
 
     def __contains__(self, item: Any) -> bool:
         if self._may_judge(item) or self.acereason_made:
             return self.acereason_ask("contains", item) is True
         # why: compared here, where the program's class can't claim to hold the expected item
-        return any(item is mine or item == mine for mine in self)
-
-    def __enter__(self) -> Any:
-        return self.acereason_ask("enter")
+        return any(item is mine or item == mine for mine in self)  # type: ignore[attr-defined]
 
     def __exit__(self, kind: Any, error: Any, frames: Any) -> Any:
         return self.acereason_ask("exit", kind, error, None)
@@ -102,9 +91,6 @@ class Proxy:
     def __await__(self) -> Any:
         yield from ()
         return self.acereason_ask("await")
-
-    def __aiter__(self) -> Any:
-        return self.acereason_ask("aiter")
 
     async def __anext__(self) -> Any:
         return self.acereason_ask("anext")
@@ -114,21 +100,6 @@ class Proxy:
 
     async def __aexit__(self, kind: Any, error: Any, frames: Any) -> Any:
         return self.acereason_ask("aexit", kind, error, None)
-
-    def __str__(self) -> str:
-        return str(self.acereason_ask("text"))
-
-    def __repr__(self) -> str:
-        return str(self.acereason_ask("repr"))
-
-    def __format__(self, form: str) -> str:
-        return str(self.acereason_ask("format", form))
-
-    def __dir__(self) -> list[str]:
-        return list(self.acereason_ask("names"))
-
-    def __copy__(self) -> Any:
-        return self.acereason_ask("copy")
 
     def __deepcopy__(self, memo: Any) -> Any:
         return self.acereason_ask("deepcopy")
@@ -196,16 +167,16 @@ def _conversion(operator: str) -> Callable[..., Any]:
     return convert
 
 
-def _attribute(name: str) -> Callable[[Proxy], Any]:
-    return lambda self: self.acereason_ask("attribute", name)
-
-
 # why: a class has these two itself, which would hide the object's
 for _name in ("__doc__", "__module__"):
-    setattr(Proxy, _name, property(_attribute(_name)))
-for _name in (*BINARY, *(f"r{name}" for name in BINARY), *(f"i{name}" for name in BINARY), "divmod", "rdivmod"):
-    setattr(Proxy, f"__{_name}__", _binary(_name))
-for _name in COMPARISONS:
-    setattr(Proxy, f"__{_name}__", _comparison(_name))
-for _name in CONVERSIONS:
-    setattr(Proxy, f"__{_name}__", _conversion(_name))
+    setattr(Proxy, _name, _attribute(_name))
+for _make, _names in (
+    (asking, _ASKED),
+    (_binary, [*BINARY, *(f"{side}{name}" for name in BINARY for side in "ri"), "divmod", "rdivmod"]),
+    (_comparison, COMPARISONS),
+    (_conversion, CONVERSIONS),
+):
+    for _name in _names:
+        setattr(Proxy, f"__{_name}__", _make(_name))
+for _name, _kind in {"len": int, "str": str, "repr": str, "format": str, "dir": list}.items():
+    setattr(Proxy, f"__{_name}__", asking(_name, _kind))

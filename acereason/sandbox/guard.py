@@ -19,14 +19,14 @@ def check(request: dict[str, Any], target: Any, args: list[Any]) -> None:
     """
     if not isinstance(request["target"], dict) or "yours" not in request["target"]:
         raise Refused("only of what it was given")
-    if request["do"] in ("set attribute", "attribute", "delete attribute"):
+    if request["do"] in ("setattr", "getattr", "delattr"):
         kind = type(target)
-        if kind is FunctionType and request["do"] == "attribute" and args[0] in _OF_FUNCTIONS:
+        if kind is FunctionType and request["do"] == "getattr" and args[0] in _OF_FUNCTIONS:
             return
         # why: an attribute of any other object may lead to
         # the expected values, as `function.__globals__` does
         own = kind.__module__ in ("tests", "__main__", "setup", "_io", "io", "unittest.mock")
         if not own or str(args[0]).startswith("_"):
             raise Refused(f"a test's {kind.__name__} is no object of a class of its own")
-    elif request["do"] == "names":
+    elif request["do"] == "dir":
         raise Refused(request["do"])

@@ -23,7 +23,7 @@ _LONGEST_LINE = 64 * 2**20
 """Bytes of the longest message that is read."""
 _IMMUTABLE = (int, float, complex, str, bytes, tuple, frozenset)
 _MUTABLE = (list, dict, set, bytearray)
-_LENDING = {"attribute", "item", "global"}
+_LENDING = {"getattr", "getitem", "global"}
 """Actions that answer with a part of an object: changes to such a list on one side show on the other."""
 _MOST_RETAINED, _LONGEST_RETAINED = 16, 2_000
 """Most lists that are followed, and characters of each one's JSON: looking at them costs time after every action."""

@@ -32,7 +32,7 @@ FORGERIES = [
  ("globals", CALLBACK, kept("def answer():\n    return HELD.__globals__['secret'][0]\n")),
  ("closure code", CALLBACK, kept("def answer():\n    return HELD.__code__\n")),
  ("class of function", CALLBACK, kept("def answer():\n    return type(HELD).__call__\n")),
- ("raw peer", CALLBACK, kept("def answer():\n    import gc\n    from acereason.sandbox.peer import Peer\n    p = [o for o in gc.get_objects() if type(o) is Peer][0]\n    return p.ask('attribute', HELD, '__globals__')['secret'][0]\n")),
+ ("raw peer", CALLBACK, kept("def answer():\n    import gc\n    from acereason.sandbox.peer import Peer\n    p = [o for o in gc.get_objects() if type(o) is Peer][0]\n    return p.ask('getattr', HELD, '__globals__')['secret'][0]\n")),
  ("raw known", CALLBACK, kept("def answer():\n    import gc\n    from acereason.sandbox.peer import Peer\n    p = [o for o in gc.get_objects() if type(o) is Peer][0]\n    r = p._request({'do':'call','target':{'known':'builtins:exec'},'args':['import os; os.write(4, b\"x\")'],'kwargs':{'dict':[]}})\n    return 42 if 'value' in r else 0\n")),
  ("raw call on class", CALLBACK, kept("def answer():\n    import gc\n    from acereason.sandbox.peer import Peer\n    p = [o for o in gc.get_objects() if type(o) is Peer][0]\n    r = p._request({'do':'call','target':{'known':'builtins:type'},'args':[{'yours':0}],'kwargs':{'dict':[]}})\n    return 42 if 'value' in r else 0\n")),
  ("input as eval", CALLBACK, kept("def answer():\n    import gc\n    from acereason.sandbox.peer import Peer\n    p = [o for o in gc.get_objects() if type(o) is Peer][0]\n    r = p._request({'do':'also','target':None,'args':[],'kwargs':{'dict':[]}})\n    return 42 if 'value' in r else 0\n")),
