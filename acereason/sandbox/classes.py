@@ -8,19 +8,6 @@ from acereason.sandbox.foreign import Asker, Proxy, asking, number_of
 from acereason.sandbox.treatment import Treatment
 
 
-def as_foreign(peer: Asker, name: str, content: Any, decode: Callable[[Any], Any]) -> Any:
-    """Return the stand-in for an object of the other process, from the reference to it."""
-    if name == "mine":
-        return Proxy(peer, int(content[0]), str(content[1]))
-    if name == "class":
-        return _class(peer, str(content[0]), decode(content[1]), int(content[2]))
-    if name == "error":
-        return _error(decode(content[0]), decode(content[1]), str(content[2]), int(content[3]))
-    if name == "like":
-        return _like(peer, decode(content[0]), int(content[1]), str(content[2]))
-    raise ValueError(f"no object is referred to by {name}")
-
-
 class ForeignClass(type):
     """The metaclass of classes of the other process: calling such a class makes an instance over there."""
 
@@ -60,7 +47,8 @@ for _name in ("getattr", "getitem", "iter", *_CONVERTED):
     setattr(ForeignClass, f"__{_name}__", asking(_name, _CONVERTED.get(_name)))
 
 
-def _class(peer: Asker, name: str, bases: list[Any], number: int) -> type:
+def _class(peer: Asker, number: int, name: str, bases: list[Any]) -> type:
+    """Return the stand-in for a class of the other process."""
     kept: dict[str, Any] = {
         "acereason_class_number": number, "acereason_peer": peer, "acereason_made": "", "__module__": "solution",
     }  # fmt: skip
@@ -75,7 +63,8 @@ def _class(peer: Asker, name: str, bases: list[Any], number: int) -> type:
     return ForeignClass(name, (*own, *others), kept)
 
 
-def _error(kind: Any, args: list[Any], text: str, number: int) -> BaseException:
+def _error(peer: Asker, number: int, kind: Any, args: list[Any], text: str) -> BaseException:
+    """Return an exception of the other process, which test code can catch."""
     if not (isinstance(kind, type) and issubclass(kind, BaseException)):
         raise ValueError("an exception needs a class")
     made = kind.__new__(kind, *args)
@@ -90,7 +79,7 @@ def _error(kind: Any, args: list[Any], text: str, number: int) -> BaseException:
         return made
 
 
-def _like(peer: Asker, value: Any, number: int, name: str) -> Any:
+def _like(peer: Asker, number: int, value: Any, name: str) -> Any:
     """Return a number, text or tuple of the other process's class: data here, with the attributes it has there."""
     base = next(kind for kind in (int, float, complex, str, bytes, tuple, frozenset) if isinstance(value, kind))
     kept: dict[str, Any] = {
@@ -120,3 +109,11 @@ def _of_like(peer: Asker, base: type, operator: str) -> Callable[[Any, Any], Any
         return ordinary(self, other) if ordinary else NotImplemented
 
     return operate
+
+
+_MAKERS: dict[str, Callable[..., Any]] = {"mine": Proxy, "class": _class, "error": _error, "like": _like}
+
+
+def as_foreign(peer: Asker, name: str, number: int, *parts: Any) -> Any:
+    """Return the stand-in for an object of the other process, from the reference to it (`references.refer`)."""
+    return _MAKERS[name](peer, number, *parts)

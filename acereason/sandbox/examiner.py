@@ -10,13 +10,9 @@ Tests run as their framework would run them (`frameworks.py`), also tests that t
 """
 
 import ast
-import asyncio
 import builtins
-import functools
-import importlib
 import json
 import os
-import random
 import socket
 import sys
 import traceback
@@ -29,22 +25,14 @@ from acereason.sandbox.actions import COMPARISONS
 from acereason.sandbox.classes import ForeignClass
 from acereason.sandbox.foreign import Proxy, number_of
 from acereason.sandbox.inplace import change_in_place
-from acereason.sandbox.peer import CannotCross, Peer, PeerEnded
+from acereason.sandbox.peer import Peer, PeerEnded
 from acereason.sandbox.program import CHANNEL
+from acereason.sandbox.references import CannotCross
+from acereason.sandbox.replacements import replace_functions, type_for
 from acereason.sandbox.treatment import treatment
 
 _AIDS = (ModuleType, type)
 """Kinds of names of the prelude that test code finds, too; functions are left out, lest they pass for the program's."""
-_OVER_THERE = {
-    "dataclasses": ["asdict", "astuple", "fields", "is_dataclass", "replace"],
-    "inspect": [
-        "isclass",
-        "signature", "isgenerator", "isgeneratorfunction", "iscoroutine", "iscoroutinefunction", "isabstract",
-        "isfunction", "ismethod", "getmembers", "getdoc", "getsource", "isawaitable", "isasyncgenfunction",
-    ],
-    "typing": ["get_type_hints"], "functools": ["singledispatch"],
-}  # fmt: skip
-"""Functions that look at how an object is made: for an object of the program they run in its process."""
 
 
 def run(job: dict[str, Any], names: dict[str, Any]) -> None:
@@ -56,11 +44,10 @@ def run(job: dict[str, Any], names: dict[str, Any]) -> None:
     told = os.dup(1)
     sys.stdout, sys.stdin = open(os.devnull, "w"), open(0, closefd=False)  # noqa: SIM115  what tests print goes nowhere
     channel = socket.socket(fileno=CHANNEL)
+    # why: looked up at each call, since a test may have put a function or a file of its own in their place
     also: dict[str, Callable[..., Any]] = {
-        "input": _input,
-        "read line": lambda: sys.stdin.readline(),
-        "read": _rest_of_input,
-    }
+        "input": lambda text: input(text), "read line": lambda: sys.stdin.readline(), "read": lambda: sys.stdin.read(),
+    }  # fmt: skip
     peer = Peer(channel.makefile("rb"), lambda text: channel.sendall(text.encode() + b"\n"), guarded=True, also=also)
     # why: a test that speaks of StopIteration expects it
     if "StopIteration" not in job["tests"]:
@@ -68,15 +55,6 @@ def run(job: dict[str, Any], names: dict[str, Any]) -> None:
     outcome, note = _judge(peer, job, names)
     os.write(told, json.dumps({"outcome": outcome, "note": note[:500]}).encode())
     os._exit(0)
-
-
-def _input(text: str = "") -> str:
-    # why: by its name, since a test may have put a function of its own in its place
-    return input(text)
-
-
-def _rest_of_input() -> str:
-    return sys.stdin.read()
 
 
 def _judge(peer: Peer, job: dict[str, Any], names: dict[str, Any]) -> tuple[str, str]:
@@ -127,13 +105,13 @@ def _text(error: BaseException) -> str:
 
 
 def _examine(peer: Peer, job: dict[str, Any], names: dict[str, Any]) -> None:
-    defined = peer.ask("scope")
+    defined = peer.ask("defined")
     tree = ast.parse(job["tests"])
     treated = treatment(tree)
     sys.modules["solution"] = _Solution(peer, defined, treated)
     module = sys.modules["tests"] = ModuleType("tests")
     scope = vars(module)
-    _exchange_functions(peer, job["setup"] + job["tests"])
+    replace_functions(peer, job["setup"] + job["tests"])
     _run_setup(peer, job["setup"], scope)
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - scope.keys()
     theirs = _of_program(used & set(defined), names)
@@ -141,7 +119,7 @@ def _examine(peer: Peer, job: dict[str, Any], names: dict[str, Any]) -> None:
     scope.update({name: getattr(sys.modules["solution"], name) for name in theirs})
     _follow(peer, scope, [name for name in theirs if number_of(scope[name]) is None])
     if "type" in used:
-        scope["type"] = _type_for(peer)
+        scope["type"] = type_for(peer)
     frameworks.run(tree, module, job["pytest"], lambda error: error is peer.raised)
 
 
@@ -150,7 +128,7 @@ def _run_setup(peer: Peer, source: str, scope: dict[str, Any]) -> None:
     scope["__name__"] = "setup"
     exec(compile(source, "<setup>", "exec"), scope)
     classes = {name for name, value in scope.items() if isinstance(value, type) and value.__module__ == "setup"}
-    peer.common = lambda name: scope.get(name) if name in classes else None
+    peer.references.common = lambda name: scope.get(name) if name in classes else None
 
 
 def _follow(peer: Peer, scope: dict[str, Any], names: list[str]) -> None:
@@ -202,59 +180,3 @@ def _of_program(names: set[str], prelude: dict[str, Any]) -> set[str]:
     """
     pythons = vars(builtins).keys() | {name for name, value in prelude.items() if isinstance(value, ModuleType)}
     return names - pythons or names
-
-
-def _type_for(peer: Peer) -> type:
-    """Return `type` for test code: the class of a program's object is the program's."""
-
-    class Type(type):
-        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-            if len(args) == 1 and number_of(args[0]) is not None:
-                return peer.ask("type", args[0])
-            return type(*args, **kwargs)
-
-        def __instancecheck__(cls, value: Any) -> bool:
-            return isinstance(value, type)
-
-    return Type("type", (), {})
-
-
-def _exchange_functions(peer: Peer, source: str) -> None:
-    for module, functions in _OVER_THERE.items():
-        # why: unittest.mock calls inspect, so its functions
-        # are exchanged even where the tests don't name it
-        for name in functions if module in source or module == "inspect" else []:
-            original = getattr(importlib.import_module(module), name)
-            setattr(sys.modules[module], name, _where_the_object_is(peer, original))
-    asyncio.run = _running(asyncio.run)
-    random.seed = _seeding(peer, random.seed)
-
-
-def _where_the_object_is(peer: Peer, function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        theirs = bool(args) and number_of(args[0]) is not None
-        return peer.ask("call", call, *args, **kwargs) if theirs else function(*args, **kwargs)
-
-    return call
-
-
-def _running(function: Callable[..., Any]) -> Callable[..., Any]:
-    async def awaited(proxy: Proxy) -> Any:
-        return await proxy
-
-    @functools.wraps(function)
-    def run_it(main: Any, **options: Any) -> Any:
-        return function(awaited(main) if type(main) is Proxy else main, **options)
-
-    return run_it
-
-
-def _seeding(peer: Peer, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `random.seed` for test code, which seeds the program's random numbers, too."""
-
-    def seed(*args: Any) -> Any:
-        peer.ask("seed", None, *args)
-        return function(*args)
-
-    return seed

@@ -19,10 +19,9 @@ from collections.abc import Callable
 from types import ModuleType, TracebackType
 from typing import Any
 
-from acereason.sandbox import frameworks, nodes, wire
+from acereason.sandbox import frameworks, nodes, serving, wire
 from acereason.sandbox.peer import Peer
 from acereason.sandbox.prelude import DIGITS, RECURSION_LIMIT
-from acereason.sandbox.serving import Asked, Said, Scope
 from acereason.sandbox.settings import BAD_SYNTAX, OUT_OF_MEMORY, RAISED
 
 CHANNEL = 3
@@ -98,27 +97,30 @@ def _is_the_programs(error: BaseException) -> bool:
 
 def _serve(job: dict[str, Any], names: dict[str, Any]) -> None:
     before = dict(names)
-    scope = Scope(names, before)
+    also = serving.actions(names, before)
     channel = open(CHANNEL, "rb", closefd=False)  # noqa: SIM115  for as long as this process lives
-    peer = Peer(channel, lambda text: _send(text + "\n"), guarded=False, also=scope.also)
-    scope.also["watch"] = peer.watch
-    said = sys.stdout = Said()
-    peer.printed, sys.stdin = said.take, Asked(peer)
+    peer = Peer(channel, lambda text: _send(text + "\n"), guarded=False, also=also)
+    also["watch"] = peer.watch
+    printed = sys.stdout = serving.Printed()
+    peer.printed, sys.stdin = printed.take, serving.Asked(peer)
     builtins.input = lambda text="": peer.ask("input", None, str(text))
-    names["input"] = builtins.input
     # why: as known before the program, or it would count as a function of the program's
-    before["input"] = builtins.input
-    peer.common = scope.common
-    _run_setup(job, names)
-    scope.set_up(set(names) - set(before))
-    _load_program(job, names)
+    before["input"] = names["input"] = builtins.input
+    classes = _load(job, names)
+    peer.references.common = lambda name: names.get(name) if name in classes else None
     peer.serve()
 
 
-def _load(job: dict[str, Any], names: dict[str, Any]) -> None:
-    """Fill the namespace with the program's definitions, as a module called `solution`."""
+def _load(job: dict[str, Any], names: dict[str, Any]) -> set[str]:
+    """Fill the namespace with the program's definitions, as a module called `solution`; return the setup's classes."""
+    before = set(names)
     _run_setup(job, names)
-    _load_program(job, names)
+    classes = {name for name in names.keys() - before if isinstance(names[name], type)}
+    try:
+        _execute(job["program"], names)
+    except SystemExit as error:
+        raise UnfinishedProgram("the program ended itself before it could be tested") from error
+    return classes
 
 
 def _run_setup(job: dict[str, Any], names: dict[str, Any]) -> None:
@@ -131,13 +133,6 @@ def _run_setup(job: dict[str, Any], names: dict[str, Any]) -> None:
             # why: only the tests may need it (MBPP+'s test_imports);
             # a program that needs it fails where it uses it
             continue
-
-
-def _load_program(job: dict[str, Any], names: dict[str, Any]) -> None:
-    try:
-        _execute(job["program"], names)
-    except SystemExit as error:
-        raise UnfinishedProgram("the program ended itself before it could be tested") from error
 
 
 def _execute(program: str, scope: dict[str, Any]) -> None:

@@ -10,43 +10,30 @@ from acereason.sandbox.peer import Peer
 _PRINTED_BYTES = 2**20
 
 
-class Scope:
-    """The program's names, with the actions on them that the examiner may ask for."""
+def actions(names: dict[str, Any], before: dict[str, Any]) -> dict[str, Callable[..., Any]]:
+    """Return the actions on a program's global variables that the examiner may ask for.
 
-    def __init__(self, names: dict[str, Any], before: dict[str, Any]) -> None:
-        self.names, self.before, self.classes = names, before, set[str]()
-        self.also: dict[str, Callable[..., Any]] = {
-            "scope": self.own, "global": self.get, "set global": self.names.__setitem__,
-            "delete global": self.names.__delitem__, "seed": self.seed,
-        }  # fmt: skip
-        """Action -> the function that does it."""
+    Args:
+        names: the variables.
+        before: the same as they were before the program.
+    """
 
-    def get(self, name: str) -> Any:
-        """Return a global variable of the program."""
-        if name not in self.names:
+    def get(name: str) -> Any:
+        if name not in names:
             raise AttributeError(f"module 'solution' has no attribute '{name}'")
-        return self.names[name]
+        return names[name]
 
-    def own(self) -> list[str]:
-        """Return the names that the program defines."""
-        # why: no variable holds this scope, so a new name counts even where its value is None
-        found = [name for name, value in self.names.items() if self.before.get(name, self) is not value]
-        return [name for name in found if not name.startswith("__")]
+    def defined() -> list[str]:
+        # why: no variable holds this dict, so a new name counts even where its value is None
+        return [name for name in names if before.get(name, before) is not names[name] and not name.startswith("__")]
 
-    def set_up(self, added: set[str]) -> None:
-        """Note the classes that the setup has defined."""
-        self.classes = {name for name in added if isinstance(self.names[name], type)}
-
-    def common(self, name: str) -> Any:
-        """Return the class of this name, where the setup defines one."""
-        return self.names.get(name) if name in self.classes else None
-
-    def seed(self, *args: Any) -> None:
-        """Seed the program's random numbers, as the test seeds its own."""
-        random.seed(*args)
+    return {
+        "defined": defined, "global": get, "set global": names.__setitem__, "delete global": names.__delitem__,
+        "seed": random.seed,
+    }  # fmt: skip
 
 
-class Said(io.TextIOWrapper):
+class Printed(io.TextIOWrapper):
     """Standard output whose text the examiner gets with the next answer, for tests that look at it."""
 
     def __init__(self) -> None:
