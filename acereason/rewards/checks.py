@@ -1,29 +1,17 @@
 """Run one test of a program in the program's process, and judge the answer outside that process."""
 
-import json
 import secrets
-import socket
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from acereason.common.types import Tests
 from acereason.rewards.asserts import turn
 from acereason.rewards.compare import Comparator, same_text, same_value
 from acereason.rewards.slots import Slot
-from acereason.sandbox import Outcome, Run, collect, wire
+from acereason.sandbox import Checked, Run, examine, wire
 
 _ANSWER_BYTES = 2**18
 """Bytes that a returned value may have beyond 16 times the expected one; a longer one can't be equal."""
-
-
-@dataclass
-class Checked:
-    """The outcome of one test."""
-
-    outcome: Outcome
-    note: str = ""
-    seconds: float = 0.0
-    """Processor time that the program took."""
 
 
 def check(slot: Slot, program: str, tests: Tests, index: int, comparator: Comparator) -> Checked:
@@ -66,64 +54,35 @@ def _check_text(slot: Slot, program: str, tests: Tests, index: int, comparator: 
 def _check_call(slot: Slot, program: str, tests: Tests, index: int, comparator: Comparator) -> Checked:
     arguments = wire.encode(tests.inputs[index])
     job = {"mode": "call", "program": program, "function": tests.function, "arguments": arguments}
-    run = slot.program.run(job)
     expected = tests.outputs[index]
     # why: APPS and TACO put each value into a list of its own; the bare value is right, too
     accepted = [expected, expected[0]] if tests.wrapped else [expected]
-    try:
-        value = _value(run, wire.dumps(expected))
-    except ValueError as error:
-        return Checked(run.failure or "runtime error", run.stderr or str(error), run.cpu_seconds)
-    return _checked(run, any(same_value(comparator, item, value) for item in accepted), repr(value)[:500])
+    return _call(slot, job, wire.dumps(expected), lambda value: any(same_value(comparator, x, value) for x in accepted))
 
 
 def _check_assertion(slot: Slot, program: str, tests: Tests, index: int) -> Checked:
     source = tests.inputs[index]
     turned = None if tests.pytest else turn(source)
     if turned is None:
-        return _examine(slot, program, tests, source)
+        return examine(slot.program, slot.examiner, program, source, tests.setup, tests.pytest)
     question = {"function": turned.function, "expression": turned.expression}
     job = {"mode": "call", "program": program, "setup": tests.setup, **question}
+    return _call(slot, job, source, turned.holds, f" at {source.strip()}")
+
+
+def _call(slot: Slot, job: dict[str, Any], expected: str, holds: Callable[[Any], bool], where: str = "") -> Checked:
+    """Judge the value of a call by `holds`; `expected` bounds its length."""
     run = slot.program.run(job)
     try:
-        value = _value(run, source)
+        value = _value(run, expected)
     except ValueError as error:
         return Checked(run.failure or "runtime error", run.stderr or str(error), run.cpu_seconds)
     try:
-        holds = turned.holds(value)
+        return _checked(run, holds(value), f"{value!r:.500}{where}")
     except TypeError as error:
         # why: a value that can't be ordered against the
         # constant is a wrong value, not a failure of the test
-        return Checked("wrong", f"{error} at {source.strip()}", run.cpu_seconds)
-    return _checked(run, holds, f"{value!r:.500} at {source.strip()}")
-
-
-def _examine(slot: Slot, program: str, tests: Tests, source: str) -> Checked:
-    theirs, ours = socket.socketpair()
-    answers = {"mode": "serve", "program": program, "setup": tests.setup}
-    questions = {"mode": "examine", "tests": source, "setup": tests.setup, "pytest": tests.pytest}
-    with (
-        slot.program.start(answers, channel=theirs) as answering,
-        slot.examiner.start(questions, channel=ours) as asking,
-    ):
-        # why: while this process holds copies of the two ends, neither side sees the other hang up
-        theirs.close()
-        ours.close()
-        # why: the examiner's verdict ends the test, whatever threads or children the program still has
-        collect(answering, asking, leader=asking)
-    return _examined(answering.run, asking.run)
-
-
-def _examined(answering: Run, asking: Run) -> Checked:
-    told: dict[str, Any] = json.loads(asking.stdout) if asking.exit_code == 0 else {}
-    outcome: Outcome = told.get("outcome", asking.failure or "runtime error")
-    note = told.get("note") or asking.stderr
-    if outcome in ("passed", "error"):
-        return Checked(outcome, note, answering.cpu_seconds)
-    # why: the examiner only saw that no answer came; the program's own end (time, memory) tells more
-    if answering.failure and not answering.stopped:
-        return Checked(answering.failure, answering.stderr or note, answering.cpu_seconds)
-    return Checked(outcome, note, answering.cpu_seconds)
+        return Checked("wrong", f"{error}{where}", run.cpu_seconds)
 
 
 def _value(run: Run, expected: str) -> Any:
