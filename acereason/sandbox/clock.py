@@ -51,11 +51,14 @@ class Clock:
 
 def family(pid: int) -> list[int]:
     """Return the ids of a process and all its descendants."""
-    found, new = [pid], [pid]
-    parents = _parents()
-    while new:
-        new = [child for child, parent in parents.items() if parent in new]
-        found += new
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and (stat := _stat(int(entry))):
+            children.setdefault(int(stat[1]), []).append(int(entry))
+    found = [pid]
+    for parent in found:
+        # why: taken out, since an id that is given anew while /proc is read may close a circle
+        found += children.pop(parent, [])
     return found
 
 
@@ -90,14 +93,6 @@ def _threads(pid: int) -> list[str]:
         return os.listdir(f"/proc/{pid}/task")
     except (FileNotFoundError, ProcessLookupError):
         return []
-
-
-def _parents() -> dict[int, int]:
-    found = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and (stat := _stat(int(entry))):
-            found[int(entry)] = int(stat[1])
-    return found
 
 
 def _stat(pid: int) -> list[str]:

@@ -1,5 +1,6 @@
 """Choose the packages that a sandbox's Python imports besides the standard library."""
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import re
@@ -70,19 +71,12 @@ def _with_requirements(distributions: list[str]) -> set[str]:
     found, new = set[str](), list(distributions)
     while new:
         name = new.pop()
-        # why: a requirement for another platform or Python version is listed, but not installed
-        if name in found or not _has_metadata(name):
+        if name in found:
             continue
-        found.add(name)
-        # why: requirements of extras are optional: the package works without them
-        needed = [text for text in importlib.metadata.requires(name) or [] if "extra ==" not in text]
-        new += [re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in needed]
+        # why: a requirement for another platform or Python version is listed, but not installed
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            needed = importlib.metadata.requires(name) or []
+            found.add(name)
+            # why: requirements of extras are optional: the package works without them
+            new += [re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in needed if "extra ==" not in text]
     return found
-
-
-def _has_metadata(name: str) -> bool:
-    try:
-        importlib.metadata.distribution(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True

@@ -7,7 +7,7 @@ import os
 import selectors
 import socket
 import time
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 from acereason.sandbox.clock import Clock, family, scheduled, used, waited
 from acereason.sandbox.settings import Limits, Run, SandboxError
@@ -81,15 +81,14 @@ class Job:
         elif len(written) > (limit := self.limits.output_mib * 2**20):
             del written[limit:]
             self.run.overflowed = True
-            self.stop()
+            self.kill("stop")
 
-    def stop(self) -> None:
-        """Kill the program, if it still runs: its answer is no longer needed."""
-        self._send(b"stop")
-
-    def expire(self) -> None:
-        """Kill the program, if it still runs: its time is up."""
-        self._send(b"time")
+    def kill(self, why: Literal["stop", "time"]) -> None:
+        """Kill the program, if it still runs: its answer is no longer needed (`stop`), or its time is up (`time`)."""
+        if not self._ended:
+            # why: a zygote that is gone is noticed where its answer is read
+            with contextlib.suppress(OSError):
+                self._control.send(why.encode())
 
     def family(self) -> list[int]:
         """Return the ids of its processes."""
@@ -107,12 +106,6 @@ class Job:
         for source in self._names:
             os.close(source)
         self._names = {}
-
-    def _send(self, message: bytes) -> None:
-        if not self._ended:
-            # why: a zygote that is gone is noticed where its answer is read
-            with contextlib.suppress(OSError):
-                self._control.send(message)
 
     def _end(self, report: dict[str, Any]) -> None:
         self._ended = True
@@ -140,7 +133,7 @@ def collect(*jobs: Job, leader: Job | None = None) -> None:
             waiting[source].read(source)
         if leader and not leader.sources:
             for job in jobs:
-                job.stop()
+                job.kill("stop")
         if not ready:
             watch.look()
     for job in jobs:
@@ -163,10 +156,10 @@ class _Watch:
             if time.monotonic() > job.deadline:
                 raise SandboxError("a program could not be ended in time")
             if seconds >= job.limits.seconds:
-                job.expire()
+                job.kill("time")
         busy = sum(taken) + sum(waited(family) for family in families) + self._ours() - self._before
         if self.clock.is_over(taken[0], busy, len(families[0])):
-            self._jobs[0].expire()
+            self._jobs[0].kill("time")
             # why: the zygote needs a moment to kill the program; until it has, one look a second is enough
             self.clock.next_look = time.monotonic() + 1
 

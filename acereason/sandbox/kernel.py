@@ -4,7 +4,6 @@ import ctypes
 import os
 
 CLONE_NEWNS = 0x00020000
-CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
@@ -82,6 +81,14 @@ def become_subreaper() -> None:
 def no_new_privileges() -> None:
     """Keep this process and its children from ever gaining rights by a set-user-id program or a file's capabilities."""
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def become(uid: int) -> None:
+    """Become this user and group, for good."""
+    # why: in this order: a process that is no longer root can't give up its groups
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
 
 
 def drop_capabilities() -> None:

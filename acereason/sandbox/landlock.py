@@ -35,11 +35,6 @@ def abi() -> int:
         return 0
 
 
-def scopes_signals() -> bool:
-    """Return whether signals to processes outside are refused, too (ABI 6)."""
-    return abi() >= 6
-
-
 def rights(version: int) -> int:
     """Return every file right that this ABI knows, as a bit mask."""
     known = 0

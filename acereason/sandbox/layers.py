@@ -108,10 +108,7 @@ class Layers:
         os.setsid()
         self._limit()
         if self.uid:
-            # why: in this order: a process that is no longer root can't give up its groups
-            os.setgroups([])
-            os.setresgid(self.uid, self.uid, self.uid)
-            os.setresuid(self.uid, self.uid, self.uid)
+            kernel.become(self.uid)
         kernel.drop_capabilities()
         # why: otherwise /proc/self belongs to root, and the program can't open /dev/stdin
         kernel.set_dumpable(True)

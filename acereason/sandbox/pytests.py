@@ -11,22 +11,9 @@ from typing import Any
 import pytest
 
 _PLUGINS = [
-    "cacheprovider",
-    "faulthandler",
-    "junitxml",
-    "pastebin",
-    "doctest",
-    "stepwise",
-    "terminal",
-    "logging",
-    "debugging",
-]
-_OPTIONS = [
-    *(word for name in _PLUGINS for word in ("-p", f"no:{name}")),
-    "--capture=sys",
-    "--rootdir=.",
-    "-c/dev/null",
-]
+    "cacheprovider", "faulthandler", "junitxml", "pastebin", "doctest", "stepwise", "terminal", "logging", "debugging",
+]  # fmt: skip
+_OPTIONS = [f"-pno:{name}" for name in _PLUGINS] + ["--capture=sys", "--rootdir=.", "-c/dev/null"]
 _FILE = "tests.module"
 """The file that stands for the loaded module; not `.py`, since pytest would import it itself."""
 

@@ -1,8 +1,12 @@
 """End every process of a program with its run, whatever it forked, daemonized or ignores."""
 
+import contextlib
 import os
 import signal
 import time
+
+from acereason.sandbox import kernel
+from acereason.sandbox.clock import family
 
 _PAUSE = 0.0005
 """Seconds between two looks while killed processes die."""
@@ -33,10 +37,8 @@ def _reap() -> bool:
 
 
 def _kill_everything() -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(-1, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 def _kill_user(uid: int) -> None:
@@ -44,9 +46,7 @@ def _kill_user(uid: int) -> None:
     helper = os.fork()
     if helper == 0:
         try:
-            os.setgroups([])
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
+            kernel.become(uid)
             _kill_everything()
         finally:
             os._exit(0)
@@ -54,27 +54,6 @@ def _kill_user(uid: int) -> None:
 
 
 def _kill_descendants() -> None:
-    parents = _parents()
-    doomed: set[int] = set()
-    found = {os.getpid()}
-    while found:
-        doomed |= found
-        found = {pid for pid, parent in parents.items() if parent in doomed} - doomed
-    for pid in doomed - {os.getpid()}:
-        try:
+    for pid in family(os.getpid())[1:]:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-
-
-def _parents() -> dict[int, int]:
-    """Return process id -> its parent's, for all processes that /proc shows."""
-    parents = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                with open(f"/proc/{entry}/stat", "rb") as stat:
-                    parents[int(entry)] = int(stat.read().rpartition(b")")[2].split()[1])
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-    return parents

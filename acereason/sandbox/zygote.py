@@ -22,7 +22,7 @@ from acereason.sandbox.imports import Imports
 from acereason.sandbox.layers import Layers, interpreter_problem
 from acereason.sandbox.settings import RAISED, Limits
 
-RUN, STOP = b"run", b"stop"
+_RUN = b"run"
 _DESCRIPTORS = 5
 
 
@@ -68,7 +68,7 @@ class _Zygote:
                 message, fds, _, _ = socket.recv_fds(self.control, 64, _DESCRIPTORS)
                 if not message:
                     break
-                if message == RUN:
+                if message == _RUN:
                     self._say(self._run(fds))
         except ConnectionError:
             # why no error: the other side hung up while a program ran, and nobody waits for its outcome

@@ -38,7 +38,7 @@ def outcome(program: str, tests=ECHO, seconds: float = 1) -> str:
 
 
 @pytest.mark.parametrize("program", [WORKS, SLEEPS, CHILD_WORKS])
-def test_time_on_an_idle_machine(program):
+def test_a_program_that_takes_too_long_is_ended(program):
     assert outcome(program.format(0.4)) == "passed"
     started = time.monotonic()
     assert outcome(program.format(60)) == "time"
@@ -75,7 +75,7 @@ def test_a_busy_machine_times_no_math_verdict_out():
         pool.close()
 
 
-def test_what_a_process_used_and_waited_for():
+def test_the_seconds_that_a_process_used_and_waited_for_are_measured():
     child = subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"])
     try:
         assert child.pid in family(os.getpid())
