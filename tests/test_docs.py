@@ -14,7 +14,7 @@ from acereason.algorithm.objective import group_advantages
 from tests.support.claims import Claim, fault, parsed, spans
 from tests.support.command_line import plain
 
-DOCUMENTS = [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
+DOCUMENTS = [Path("README.md"), Path("acereason/sandbox/README.md"), *sorted(Path("docs").glob("*.md"))]
 RECIPE = Path("docs/recipe.md")
 
 

@@ -75,3 +75,9 @@ def test_verifier_processes_stay_light():
     heavy = {"torch", "lightning", "transformers"}
     code = f"import acereason.rewards.judging, sys; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", Path("acereason/sandbox").glob("*.py"), ids=str)
+def test_the_sandbox_needs_nothing_but_itself_and_python(path):
+    outside = {name.split(".")[0] for name in imported(path) if not name.startswith("acereason.sandbox")}
+    assert outside <= sys.stdlib_module_names | ({"pytest"} if path.name == "pytests.py" else set())

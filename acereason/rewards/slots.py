@@ -5,8 +5,7 @@ import threading
 from dataclasses import replace
 from functools import cache
 
-from acereason.sandbox import Layer, Limits, Sandbox
-from acereason.sandbox.imports import Imports
+from acereason.sandbox import Imports, Layer, Limits, Sandbox
 
 _EXAMINER_SECONDS = 2.0
 """Seconds that the examiner may take longer than the program, so that the program's time runs out first."""

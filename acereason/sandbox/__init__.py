@@ -9,7 +9,10 @@ Expected outputs never enter that process: they are compared by the caller, or b
 
 from acereason.sandbox.client import Sandbox
 from acereason.sandbox.examination import Checked, examine
+from acereason.sandbox.imports import Imports
 from acereason.sandbox.job import Job
 from acereason.sandbox.settings import Isolation, Layer, Limits, Outcome, Run, SandboxError
 
-__all__ = ["Checked", "Isolation", "Job", "Layer", "Limits", "Outcome", "Run", "Sandbox", "SandboxError", "examine"]
+__all__ = [
+    "Checked", "Imports", "Isolation", "Job", "Layer", "Limits", "Outcome", "Run", "Sandbox", "SandboxError", "examine",
+]  # fmt: skip

@@ -12,7 +12,7 @@ def test_lists_become_nodes_and_back():
     assert call(reverse, [[]]) == []
 
 
-def test_trees_by_level():
+def test_trees_are_written_by_level():
     def left(root: TreeNode | None, k: int) -> TreeNode | None:
         assert root is None or root.val == k
         return root and root.left
@@ -21,7 +21,7 @@ def test_trees_by_level():
     assert call(left, [[], 1]) == []
 
 
-def test_lists_of_lists_of_nodes():
+def test_a_list_of_lists_becomes_a_list_of_nodes():
     def heads(lists: list[ListNode | None]) -> list[int]:
         return [node.val if node else 0 for node in lists]
 

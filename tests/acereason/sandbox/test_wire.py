@@ -62,7 +62,7 @@ def test_plain_data_arrives_as_it_was(value):
     assert type(arrived) is type(value)
 
 
-def test_floats_that_equal_nothing():
+def test_floats_that_equal_nothing_arrive_as_they_were():
     assert math.isnan(wire.loads(wire.dumps(math.nan)))
     assert wire.loads(wire.dumps(-math.inf)) == -math.inf
 
