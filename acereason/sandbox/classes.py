@@ -58,9 +58,9 @@ def _class(peer: Asker, number: int, name: str, bases: list[Any]) -> type:
             "__getattr__": lambda self, wanted: peer.ask("getattr", self, wanted),
         }  # fmt: skip
         kept["__eq__"], kept["__hash__"] = lambda self, other: self is other, object.__hash__
-    own = [base for base in bases if type(base) is ForeignClass]
-    others = [base for base in bases if type(base) is type and issubclass(base, BaseException)]
-    return ForeignClass(name, (*own, *others), kept)
+    foreign = [base for base in bases if type(base) is ForeignClass]
+    errors = [base for base in bases if type(base) is type and issubclass(base, BaseException)]
+    return ForeignClass(name, (*foreign, *errors), kept)
 
 
 def _error(peer: Asker, number: int, kind: Any, args: list[Any], text: str) -> BaseException:
@@ -111,9 +111,5 @@ def _of_like(peer: Asker, base: type, operator: str) -> Callable[[Any, Any], Any
     return operate
 
 
-_MAKERS: dict[str, Callable[..., Any]] = {"mine": Proxy, "class": _class, "error": _error, "like": _like}
-
-
-def as_foreign(peer: Asker, name: str, number: int, *parts: Any) -> Any:
-    """Return the stand-in for an object of the other process, from the reference to it (`references.refer`)."""
-    return _MAKERS[name](peer, number, *parts)
+STAND_INS: dict[str, Callable[..., Any]] = {"mine": Proxy, "class": _class, "error": _error, "like": _like}
+"""Kind of reference (`references.py`) -> what makes its stand-in, of the channel's end and the other parts."""

@@ -77,12 +77,12 @@ class Peer:
                 # why: it would end a loop of the test's without a word, and skip the assertions that follow
                 raise RuntimeError("the program raised StopIteration") from self.raised
             raise self.raised
-        mine = [*args, *kwargs.values()]
-        for own, theirs in zip(mine, self.references.decode(answer.get("args", [])), strict=False):
-            change_in_place(own, theirs)
+        given = [*args, *kwargs.values()]
+        for value, changed in zip(given, self.references.decode(answer.get("args", [])), strict=False):
+            change_in_place(value, changed)
         for place, number in answer.get("retained", []):
-            if type(mine[place]) in MUTABLE:
-                self._share(number, mine[place])
+            if type(given[place]) in MUTABLE:
+                self._share(number, given[place])
         return self._kept(answer)
 
     def serve(self) -> None:
@@ -185,24 +185,25 @@ class Peer:
 
     def _retain(self, passed: list[Any], value: Any) -> list[tuple[int, int]]:
         """Return (place, number) of lists that the program goes on to hold: the test must see their later changes."""
-        told = []
+        retained = []
         for place in range(len(passed)):
             known = 3 + (passed[place] is value)  # the list here, that of the caller, the argument
             if type(passed[place]) in MUTABLE and sys.getrefcount(passed[place]) > known:
                 data = json.dumps(self.references.encode(passed[place]))
-                retained = sum(isinstance(key, int) for key in self._followed)
-                if len(data) <= _LONGEST_RETAINED and retained < _MOST_RETAINED:
-                    told.append((place, self.references.lend(passed[place])))
-                    self._followed[told[-1][1]] = data
-        return told
+                lists = sum(isinstance(key, int) for key in self._followed)
+                if len(data) <= _LONGEST_RETAINED and lists < _MOST_RETAINED:
+                    number = self.references.lend(passed[place])
+                    self._followed[number] = data
+                    retained.append((place, number))
+        return retained
 
     def _changes(self) -> list[tuple[int | str, Any]]:
         """Return (number or name, data) of what the other side follows and has changed since the last call."""
-        found = []
+        changes: list[tuple[int | str, Any]] = []
         for key, before in list(self._followed.items()):
             value = self.references.lent[key] if isinstance(key, int) else self._also["global"](key)
             data = self.references.encode(value)
             if (text := json.dumps(data)) != before:
                 self._followed[key] = text
-                found.append((key, data))
-        return found
+                changes.append((key, data))
+        return changes

@@ -5,7 +5,7 @@ from types import ModuleType
 from typing import Any
 
 from acereason.sandbox import wire
-from acereason.sandbox.classes import as_foreign
+from acereason.sandbox.classes import STAND_INS
 from acereason.sandbox.foreign import Asker, number_of
 from acereason.sandbox.known import known_name, named
 
@@ -86,7 +86,7 @@ class References:
             return named(content, trusted=not self._peer.guarded)
         number, *parts = content
         if number not in self._foreign:
-            self._foreign[number] = as_foreign(self._peer, name, int(number), *self.decode(parts))
+            self._foreign[number] = STAND_INS[name](self._peer, int(number), *self.decode(parts))
         return self._foreign[number]
 
     def _arguments_of(self, error: BaseException) -> Any:
