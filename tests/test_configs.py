@@ -11,7 +11,6 @@ from lightning.pytorch.strategies import ModelParallelStrategy
 
 import callbacks  # noqa: F401  the YAML names them
 from acereason.curation.pipeline import Curation
-from acereason.curation.sources import resolve
 from acereason.curation.verb import curate, curation_of
 from acereason.data.where import Range
 from acereason.evaluation.results import EVALPLUS, PAPER
@@ -169,8 +168,8 @@ def test_a_curation_loads_and_can_work(path):
     del given["config"]
     curation = Curation(**given | {"output": Path(given["output"])})
     curation.check()
-    for source in [*resolve(given["sources"], "sources").values(), *given["decontaminate"].benchmarks.values()]:
-        source.check("source")
+    for source in [*given["sources"].values(), *given["decontaminate"].benchmarks.values()]:
+        source.resolved("source").check("source")
 
 
 @pytest.mark.parametrize("path", CURATIONS, ids=str)

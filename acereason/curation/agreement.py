@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from acereason.curation.origins import Origins
-from acereason.curation.tables import Dropped, Prompts
+from acereason.curation.context import Context
+from acereason.curation.tables import Dropped
 from acereason.rewards.answers.extract import final_part, last_boxed
 from acereason.rewards.answers.normalize import strip_braces
 from acereason.rewards.math import MAX_ANSWER, verify_quickly
@@ -70,28 +70,15 @@ def outvoted(numbers: Sequence[int], statuses: Sequence[str], answers: Sequence[
     ]
 
 
-def disagreeing(table: pa.Table, prompts: Prompts, origins: Origins) -> list[Dropped]:
-    """Return the math prompts whose commonest answer isn't the correct one.
-
-    Args:
-        table: judged responses.
-        prompts: the prompts that they answer.
-        origins: the files that hold the responses' texts.
-    """
-    math = pc.equal(prompts.column("task").take(table["number"]), "math")
+def disagreeing(context: Context, table: pa.Table) -> list[Dropped]:
+    """Return the math prompts whose commonest answer among these judged responses isn't the correct one."""
+    math = pc.equal(context.prompts.column("task").take(table["number"]), "math")
     table = table.filter(pc.and_(math, pc.not_equal(table["status"], "unverifiable")))
     statuses = table["status"].to_pylist()
+    answers: list[str | None] = [None] * len(statuses)
     # why: texts of wrong responses alone are read, since the correct ones have the ground truth's answer
     wrong = np.flatnonzero(np.array(statuses, dtype=object) == "wrong")
-    answers: list[str | None] = [None] * len(statuses)
-    for place, text in _texts(table, wrong, origins):
-        answers[place] = voted(text)
+    for places, texts in context.origins.texts(table.take(pa.array(wrong))):
+        for place, text in zip(wrong[places].tolist(), texts, strict=True):
+            answers[place] = voted(text or "")
     return outvoted(table["number"].to_pylist(), statuses, answers)
-
-
-def _texts(table: pa.Table, places: np.ndarray, origins: Origins) -> Iterable[tuple[int, str]]:
-    """Yield (place, response) of these rows of the table, read in the order in which they lie in their files."""
-    origin, row = (table[name].to_numpy()[places] for name in ("origin", "row"))
-    order = np.lexsort((row, origin))
-    for found, texts in origins.texts(origin[order], row[order]):
-        yield from zip(places[order[found]].tolist(), texts, strict=True)

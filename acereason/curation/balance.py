@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from acereason.common.errors import UserError
 from acereason.common.types import Task
+from acereason.curation.context import TABLE, Context
 from acereason.curation.digests import draws, share_of
-from acereason.curation.responses import write_table
 from acereason.curation.stages import Report
-from acereason.curation.tables import Dropped, Prompts, write_dropped
+from acereason.curation.tables import Dropped, write_dropped
 
 
 @dataclass
@@ -46,28 +47,19 @@ class Balance:
             raise UserError(f"{key}.shares: must be 0 or more and add up to 1, not {sum(self.shares):g}")
 
 
-def balance(folder: Path, table: pa.Table, prompts: Prompts, config: dict[Task, Balance], seed: int) -> Report:
-    """Write the responses of the prompts that stay, and the list of the dropped prompts.
-
-    Args:
-        folder: folder of the stage.
-        table: responses that are left.
-        prompts: the prompts that they answer.
-        config: balance of each task.
-        seed: seed of the draws.
-    """
+def balance(context: Context, to: Path, config: dict[Task, Balance]) -> Report:
+    """Write the responses of the prompts that stay, and the list of the dropped prompts."""
+    table = context.responses()
     numbers, lengths = prompt_lengths(table)
-    ids, tasks = (prompts.column(name).take(pa.array(numbers)) for name in ("id", "task"))
-    drawn = draws((text.as_py() for text in ids), seed, "balance")
+    ids, tasks = (context.prompts.values(numbers, name) for name in ("id", "task"))
+    drawn = draws(ids, context.seed, "balance")
     dropped: list[Dropped] = []
     for task, each in config.items():
-        here = np.flatnonzero(np.array(tasks.to_pylist(), dtype=object) == task)
+        here = np.flatnonzero(tasks == task)
         dropped += _dropped(numbers[here], lengths[here], drawn[here], each)
     gone = np.isin(table["number"].to_numpy(), [entry.number for entry in dropped])
-    left = table.filter(pa.array(~gone))
-    write_table(folder, left)
-    reasons = write_dropped(folder, dropped)
-    return Report("prompts", len(numbers), len(numbers) - len(dropped), reasons)
+    pq.write_table(table.filter(pa.array(~gone)), to / TABLE)
+    return Report("prompts", len(numbers), len(numbers) - len(dropped), write_dropped(to, dropped))
 
 
 def prompt_lengths(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
@@ -80,13 +72,11 @@ def prompt_lengths(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
 
 def _dropped(numbers: np.ndarray, lengths: np.ndarray, drawn: np.ndarray, config: Balance) -> list[Dropped]:
     thin = (lengths <= config.short) & (share_of(drawn) >= config.keep_short)
-    over = ~thin & beyond_shares(
-        np.where(thin, -1, np.searchsorted(config.edges, lengths)), numbers, drawn, config.shares
-    )
-    found = [(i, "short responses") for i in np.flatnonzero(thin)] + [
-        (i, "share of its length") for i in np.flatnonzero(over)
-    ]
-    return [Dropped(int(numbers[i]), reason, {"tokens": int(lengths[i])}) for i, reason in found]
+    bucket = np.where(thin, -1, np.searchsorted(config.edges, lengths))
+    over = ~thin & beyond_shares(bucket, numbers, drawn, config.shares)
+    reasons = {"short responses": thin, "share of its length": over}
+    places = [(i, reason) for reason, mask in reasons.items() for i in np.flatnonzero(mask)]
+    return [Dropped(int(numbers[i]), reason, {"tokens": int(lengths[i])}) for i, reason in places]
 
 
 def beyond_shares(bucket: np.ndarray, numbers: np.ndarray, drawn: np.ndarray, shares: list[float]) -> np.ndarray:

@@ -4,17 +4,17 @@ It has the paper's Figure 3 as two histograms, its Figure 4 as a table, and the 
 version.
 """
 
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
+import pyarrow.parquet as pq
 import yaml
 from matplotlib.figure import Figure
 
-from acereason.common.files import write_atomically
-from acereason.curation.tables import Prompts
+from acereason.common.files import save_figure, write_atomically
+from acereason.common.markdown import table
+from acereason.curation.context import TABLE, Context
 
 _TITLES = {"math": "Math", "code": "Code"}
 _DOES = {
@@ -30,24 +30,23 @@ _DOES = {
 }
 
 
-def write_card(folder: Path, manifest: dict[str, Any], table: pa.Table, prompts: Prompts) -> None:
-    """Write README.md and its pictures.
-
-    Args:
-        folder: folder of the dataset.
-        manifest: contents of `manifest.json`.
-        table: the responses in any version.
-        prompts: the prompts that they answer.
-    """
-    tasks = np.array(prompts.column("task").take(table["number"]).to_pylist(), dtype=object)
-    tokens = table["tokens"].to_numpy()
+def write_card(context: Context, folder: Path, manifest: dict[str, Any]) -> None:
+    """Write README.md and its pictures into the folder of the dataset, by `manifest.json`'s contents."""
+    responses = pq.read_table(context.stages.folders["version"] / TABLE)
+    tasks, tokens = context.prompts.values(responses["number"].to_numpy(), "task"), responses["tokens"].to_numpy()
     lengths = {task: tokens[tasks == task] for task in _TITLES if (tokens[tasks == task] > 0).any()}
     for task, values in lengths.items():
-        _histogram(folder / f"lengths-{task}.png", values, _TITLES[task])
-    sections = ["# Dataset", _intro(manifest), "## Versions", _versions(manifest), "## Sources", _sources(manifest)]
-    sections += ["## Stages", _stages(manifest), "## Decontamination", _decontamination(manifest)]
-    sections += ["## Lengths of the responses", _lengths(lengths)] if lengths else []
-    sections = [_header(folder, manifest), *sections, "## Files", _FILES]
+        save_figure(folder / f"lengths-{task}.png", _histogram(values, _TITLES[task]), dpi=100)
+    parts = {
+        "Versions": _versions(manifest),
+        "Sources": _sources(manifest),
+        "Stages": _stages(manifest),
+        "Decontamination": _decontamination(manifest),
+        **({"Lengths of the responses": _lengths(lengths)} if lengths else {}),
+        "Files": _FILES,
+    }
+    sections = [_header(folder, manifest), "# Dataset", _intro(manifest)]
+    sections += [f"## {title}\n\n{text}" for title, text in parts.items()]
     write_atomically(folder / "README.md", "\n\n".join(sections) + "\n")
 
 
@@ -97,7 +96,7 @@ def _versions(manifest: dict[str, Any]) -> str:
         for task, entry in tasks.items()
     ]
     said = "Each version contains the one before."
-    return f"{said}\n\n" + _table(["version", "task", "prompts", "responses", "responses per prompt"], rows, 2)
+    return f"{said}\n\n" + table(["version", "task", "prompts", "responses", "responses per prompt"], rows, range(2, 5))
 
 
 def _sources(manifest: dict[str, Any]) -> str:
@@ -106,7 +105,7 @@ def _sources(manifest: dict[str, Any]) -> str:
         [name, str(entry["path"]), entry["task"], entry["licence"], f"{entry['rows']:,}", f"{taken[name]:,}"]
         for name, entry in manifest["sources"].items()
     ]
-    return _table(["source", "from", "task", "licence", "rows", "prompts read"], rows, 4)
+    return table(["source", "from", "task", "licence", "rows", "prompts read"], rows, range(4, 6))
 
 
 def _stages(manifest: dict[str, Any]) -> str:
@@ -114,7 +113,7 @@ def _stages(manifest: dict[str, Any]) -> str:
         [name, _DOES[name], f"{stage['before']:,}", f"{stage['after']:,} {stage['unit']}", _why(stage["reasons"])]
         for name, stage in manifest["stages"].items()
     ]
-    return _table(["stage", "what it did", "in", "out", "dropped"], rows, 2, 4)
+    return table(["stage", "what it did", "in", "out", "dropped"], rows, range(2, 4))
 
 
 def _decontamination(manifest: dict[str, Any]) -> str:
@@ -129,11 +128,11 @@ def _decontamination(manifest: dict[str, Any]) -> str:
     ]
     said = [
         f"A prompt goes if it shares a run of words ({sizes}) with any benchmark item.",
-        _table(["benchmark", "items", "prompts dropped"], hits, 1),
+        table(["benchmark", "items", "prompts dropped"], hits, range(1, 3)),
     ]
     if details["ngrams"]:
         commonest = [[f"`{gram}`", f"{count:,}"] for gram, count in list(details["ngrams"].items())[:10]]
-        said += ["The commonest shared runs:", _table(["run of words", "prompts"], commonest, 1)]
+        said += ["The commonest shared runs:", table(["run of words", "prompts"], commonest, [1])]
     if config["allow"]:
         summary = f"<details><summary>Phrases that don't count: {len(config['allow'])}</summary>"
         said += [summary, "\n".join(f"- `{phrase}`" for phrase in config["allow"]), "</details>"]
@@ -146,29 +145,17 @@ def _lengths(lengths: dict[str, np.ndarray]) -> str:
         for task, values in lengths.items()
     ]
     pictures = " ".join(f"![{_TITLES[task]}](lengths-{task}.png)" for task in lengths)
-    return pictures + "\n\n" + _table(["tokens", "mean", "10 %", "median", "90 %", "longest"], rows, 1)
+    return pictures + "\n\n" + table(["tokens", "mean", "10 %", "median", "90 %", "longest"], rows, range(1, 6))
 
 
-def _histogram(path: Path, tokens: np.ndarray, title: str) -> None:
+def _histogram(tokens: np.ndarray, title: str) -> Figure:
     figure = Figure(figsize=(5, 3), layout="constrained")
     axes = figure.subplots()
     # why: cut at the 99.5th percentile, since a few endless responses would squeeze all others into one bar
     axes.hist(tokens, bins=np.linspace(0, max(1, np.percentile(tokens, 99.5)), 41).tolist(), color="tab:blue")
     axes.set(title=title, xlabel="response length (tokens)", ylabel="responses")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=100)
-    # why: a kill must not leave half a picture; the next call removes the temporary file
-    temporary = path.with_suffix(".new")
-    temporary.write_bytes(buffer.getvalue())
-    temporary.rename(path)
+    return figure
 
 
 def _why(reasons: dict[str, int]) -> str:
     return "<br>".join(f"{count:,} {reason}" for reason, count in reasons.items())
-
-
-def _table(head: list[str], rows: list[list[str]], first: int, last: int | None = None) -> str:
-    """Return a Markdown table whose columns `first` to `last` (exclusive) are aligned as numbers."""
-    numbers = range(first, len(head) if last is None else last)
-    rule = ["---:" if index in numbers else "---" for index in range(len(head))]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, rule, *rows])

@@ -4,32 +4,25 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-import pyarrow as pa
-
 from acereason.common.errors import UserError
 
 
 def token_counts(
-    texts: Sequence[str | None], known: Sequence[int | None], tokenizer: str | None, characters_per_token: float
-) -> pa.Array:
-    """Return [R] tokens of responses; 0 for an empty text.
+    texts: Sequence[str], known: Sequence[int | None], tokenizer: str | None, characters_per_token: float
+) -> list[int]:
+    """Return the stored counts; where there is none the tokenizer's, or len(text) / characters_per_token without one.
 
-    Args:
-        texts: [R] responses.
-        known: [R] counts where they are known.
-        tokenizer: name or folder of the tokenizer that counts the others; None estimates them.
-        characters_per_token: characters that make one token of an estimate.
+    An empty text has 0 tokens.
 
     Raises:
         UserError: there is no such tokenizer.
     """
-    missing = [i for i, (text, count) in enumerate(zip(texts, known, strict=True)) if count is None and text]
-    counts = [0 if not text else count for text, count in zip(texts, known, strict=True)]
-    asked = [texts[i] or "" for i in missing]
-    found = _counted(asked, tokenizer) if tokenizer else [max(1, round(len(t) / characters_per_token)) for t in asked]
-    for i, count in zip(missing, found, strict=True):
-        counts[i] = count
-    return pa.array(counts, pa.int64())
+    counts = [count if text else 0 for text, count in zip(texts, known, strict=True)]
+    missing = [place for place, count in enumerate(counts) if count is None]
+    asked = [texts[place] for place in missing]
+    counted = _counted(asked, tokenizer) if tokenizer else [max(1, round(len(t) / characters_per_token)) for t in asked]
+    measured = dict(zip(missing, counted, strict=True))
+    return [measured[place] if count is None else count for place, count in enumerate(counts)]
 
 
 def _counted(texts: list[str], tokenizer: str) -> list[int]:

@@ -16,14 +16,15 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from acereason.common.errors import UserError
-from acereason.common.files import atomic_file
+from acereason.common.files import write_atomically
 from acereason.common.texts import to_json
 from acereason.common.types import Task
+from acereason.curation.context import Context
 from acereason.curation.ngrams import Hit, Index
-from acereason.curation.read import Opened, prompts_of
-from acereason.curation.sources import CuratedSource
+from acereason.curation.read import prompts_of
+from acereason.curation.sources import CuratedSource, Opened
 from acereason.curation.stages import Report
-from acereason.curation.tables import Dropped, Prompts, write_dropped, write_examples
+from acereason.curation.tables import Dropped
 from acereason.curation.text import words
 from acereason.data.bad_rows import told_rows
 from acereason.processes.parallel import in_order
@@ -69,46 +70,24 @@ class _Shared:
     kept: np.ndarray
 
 
-def decontaminate(
-    folder: Path,
-    prompts: Prompts,
-    kept: np.ndarray,
-    benchmarks: list[Opened],
-    config: Decontamination,
-    workers: int,
-    shown: int,
-    seed: int,
-) -> Report:
-    """Write which kept prompts are dropped, for which item and n-gram.
-
-    Args:
-        folder: folder of the stage.
-        prompts: all prompts.
-        kept: [P] bool, the prompts that the stages before have kept.
-        benchmarks: benchmarks with their rows.
-        config: how strictly prompts are compared.
-        workers: number of processes.
-        shown: number of examples of each reason.
-        seed: seed of the choice of examples.
-    """
-    items = [item for entry in benchmarks for item in _items(entry)]
+def decontaminate(context: Context, to: Path, config: Decontamination) -> Report:
+    """Write which kept prompts are dropped, for which item and n-gram."""
+    items = [item for entry in context.benchmarks for item in _items(entry)]
     indexes = {n: Index.of(items, n, config.allow) for n in set(config.n.values())}
-    shared = _Shared(indexes, config.n, config.before, kept)
-    files = list(zip(prompts.files, prompts.starts.tolist(), strict=False))
+    shared = _Shared(indexes, config.n, config.before, context.kept())
+    files = list(zip(context.prompts.files, context.prompts.starts.tolist(), strict=False))
     dropped: list[Dropped] = []
     counts: Counter[str] = Counter()
-    for found, grams in in_order(_scan, shared, files, workers):
-        dropped += found
+    for of_file, grams in in_order(_scan, shared, files, context.workers):
+        dropped += of_file
         counts.update(grams)
-    reasons = write_dropped(folder, dropped)
-    write_examples(folder / "examples.jsonl", dropped, prompts, shown, seed)
     commonest = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
-    _write_grams(folder / "ngrams.jsonl", commonest)
-    before = int(kept.sum())
+    lines = (to_json({"ngram": gram, "prompts": count}) for gram, count in commonest)
+    write_atomically(to / "ngrams.jsonl", "".join(f"{line}\n" for line in lines))
     # why: an item's id begins with the name of its benchmark
     hit = Counter(entry.evidence["item"].split("/")[0] for entry in dropped if "item" in entry.evidence)
     details = {"items": len(items), "hits": dict(sorted(hit.items())), "ngrams": dict(commonest[:_COMMONEST])}
-    return Report("prompts", before, before - len(dropped), reasons, details)
+    return context.drop(to, dropped, details)
 
 
 def _items(entry: Opened) -> list[tuple[str, str]]:
@@ -144,9 +123,3 @@ def _dropped(number: int, hit: Hit) -> Dropped:
         return Dropped(number, "same as a short item", {"item": hit.item})
     evidence = {"item": hit.item, "ngram": " ".join(hit.grams[0]), "shared": len(hit.grams)}
     return Dropped(number, "shared n-gram", evidence)
-
-
-def _write_grams(path: Path, counts: list[tuple[str, int]]) -> None:
-    with atomic_file(path) as file:
-        for gram, count in counts:
-            file.write(to_json({"ngram": gram, "prompts": count}) + "\n")

@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import xxhash
 
+from acereason.curation.context import Context
 from acereason.curation.digests import mixed
 from acereason.curation.stages import Report
-from acereason.curation.tables import Dropped, Prompts, write_dropped, write_examples
+from acereason.curation.tables import Dropped, Prompts
 from acereason.curation.text import split
 from acereason.processes.parallel import in_order
 
@@ -42,18 +43,15 @@ class Deduplication:
             raise ValueError(f"deduplicate.similarity must be above 0 and at most 1, not {self.similarity}")
 
 
-def deduplicate(folder: Path, prompts: Prompts, config: Deduplication, workers: int, shown: int, seed: int) -> Report:
-    """Write which prompts are copies of which kept one, and up to `shown` pairs of each kind as examples."""
-    exact, bands = _signatures(prompts, config.near, workers)
+def deduplicate(context: Context, to: Path, config: Deduplication) -> Report:
+    """Write which prompts are copies of which kept one, and pairs of each kind as examples."""
+    exact, bands = _signatures(context, config.near)
     dropped = exact_copies(exact)
     if config.near:
-        kept = np.ones(len(prompts), dtype=bool)
+        kept = np.ones(len(exact), dtype=bool)
         kept[[entry.number for entry in dropped]] = False
-        pairs = candidates(bands, np.flatnonzero(kept))
-        dropped += near_copies(pairs, prompts, config.similarity)
-    reasons = write_dropped(folder, dropped)
-    write_examples(folder / "examples.jsonl", dropped, prompts, shown, seed)
-    return Report("prompts", len(prompts), len(prompts) - len(dropped), reasons)
+        dropped += near_copies(candidates(bands, np.flatnonzero(kept)), context.prompts, config.similarity)
+    return context.drop(to, dropped)
 
 
 def exact_copies(hashes: np.ndarray) -> list[Dropped]:
@@ -121,12 +119,12 @@ def _shingles(found: list[str]) -> set[tuple[str, ...]]:
     return {tuple(padded[i : i + _SHINGLE]) for i in range(len(padded) - _SHINGLE + 1)}
 
 
-def _signatures(prompts: Prompts, near: bool, workers: int) -> tuple[np.ndarray, np.ndarray]:
+def _signatures(context: Context, near: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return [N, 2] hashes of the normal text and, for near copies, [N, bands] buckets."""
     # why: rensa would start a thread for each core in every process, while the processes are the parallelism
     os.environ["RAYON_NUM_THREADS"] = "1"
-    results = list(in_order(sign_file, near, prompts.files, workers))
-    return np.concatenate([exact for exact, _ in results]), np.concatenate([bands for _, bands in results])
+    exact, bands = zip(*in_order(sign_file, near, context.prompts.files, context.workers), strict=True)
+    return np.concatenate(exact), np.concatenate(bands)
 
 
 def sign_file(near: bool, path: Path) -> tuple[np.ndarray, np.ndarray]:

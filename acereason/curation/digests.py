@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,16 +16,12 @@ _MULTIPLIER = np.uint64(0xBF58476D1CE4E5B9)
 
 def plain(value: Any) -> Any:
     """Return a configuration as JSON has it: dataclasses become mappings."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    if isinstance(value, dict):
-        return {key: plain(entry) for key, entry in value.items()}
-    return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
+    return json.loads(json.dumps(value, default=asdict))
 
 
 def digest(value: Any) -> str:
     """Return the digest of any configuration, as 32 hexadecimal digits."""
-    return hashlib.blake2b(json.dumps(plain(value), sort_keys=True).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(json.dumps(value, sort_keys=True, default=asdict).encode(), digest_size=16).hexdigest()
 
 
 def draws(texts: Iterable[str], *parts: int | str) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The stage `filter` drops prompts that the named rules find, and prompts whose ground truth no verifier can read."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -7,11 +8,10 @@ import numpy as np
 
 from acereason.common.errors import UserError
 from acereason.common.types import Task
-from acereason.curation.grounds import has_ground_truth, problem_of
+from acereason.curation.context import Context
 from acereason.curation.rules import RULES
 from acereason.curation.stages import Report
-from acereason.curation.tables import Dropped, Prompts, write_dropped, write_examples
-from acereason.rewards.pool import RewardPool
+from acereason.curation.tables import Dropped, Prompts, has_ground_truth, in_parts
 
 _MISSING: dict[Task, str] = {"math": "no answer", "code": "no tests that can be read"}
 
@@ -32,33 +32,22 @@ class Filters:
             raise UserError(f"filters.rules: no rule {unknown[0]!r}; there are {sorted(RULES)}")
 
 
-def filter_prompts(
-    folder: Path, prompts: Prompts, kept: np.ndarray, config: Filters, pool: RewardPool, shown: int, seed: int
-) -> Report:
-    """Write which kept prompts the rules drop.
-
-    Args:
-        folder: folder of the stage.
-        prompts: all prompts.
-        kept: [P] bool, the prompts that the stages before have kept.
-        config: the rules.
-        pool: judges ground truths.
-        shown: number of examples of each reason.
-        seed: seed of the choice of examples.
-    """
-    dropped: list[Dropped] = []
-    for numbers, rows in prompts.rows(["task", "statement", "answer"], kept) if config.rules else ():
-        for number, row in zip(numbers.tolist(), rows.to_pylist(), strict=True):
-            dropped += by_rules(number, row, config.rules)
+def filter_prompts(context: Context, to: Path, config: Filters) -> Report:
+    """Write which kept prompts the rules drop."""
+    kept = context.kept()
+    dropped = list(_ruled_out(context.prompts, np.flatnonzero(kept), config.rules)) if config.rules else []
     # why: after the rules, which are cheap: the verifier then has fewer ground truths to read
     if config.verifiable:
-        left = kept.copy()
-        left[[entry.number for entry in dropped]] = False
-        dropped += _unverifiable(prompts, left, pool)
-    before = int(kept.sum())
-    reasons = write_dropped(folder, dropped)
-    write_examples(folder / "examples.jsonl", dropped, prompts, shown, seed)
-    return Report("prompts", before, before - len(dropped), reasons)
+        kept[[entry.number for entry in dropped]] = False
+        dropped += _unverifiable(context, np.flatnonzero(kept))
+    return context.drop(to, dropped)
+
+
+def _ruled_out(prompts: Prompts, numbers: np.ndarray, names: list[str]) -> Iterator[Dropped]:
+    for part in in_parts(numbers):
+        rows = prompts.take(part, ["task", "statement", "answer"])
+        for number, row in zip(part.tolist(), rows, strict=True):
+            yield from by_rules(number, row, names)
 
 
 def by_rules(number: int, row: dict[str, str], names: list[str]) -> list[Dropped]:
@@ -71,12 +60,12 @@ def by_rules(number: int, row: dict[str, str], names: list[str]) -> list[Dropped
     return []
 
 
-def _unverifiable(prompts: Prompts, kept: np.ndarray, pool: RewardPool) -> list[Dropped]:
-    dropped = []
-    for numbers, rows in prompts.rows(["id", "task", "answer", "tests"], kept):
-        problems = [problem_of(row) for row in rows.to_pylist()]
-        judged = iter(pool.gold_problems([problem for problem in problems if has_ground_truth(problem)]))
-        for number, problem in zip(numbers.tolist(), problems, strict=True):
-            why = next(judged) if has_ground_truth(problem) else _MISSING[problem.task]
-            dropped += [Dropped(number, "not verifiable", {"rule": "verifiable", "found": why[:200]})] if why else []
-    return dropped
+def _unverifiable(context: Context, numbers: np.ndarray) -> Iterator[Dropped]:
+    """Yield the prompts whose ground truth is missing or can't be read."""
+    for part in in_parts(numbers):
+        problems = context.prompts.problems(part)
+        flaws = iter(context.pool.gold_problems([problem for problem in problems if has_ground_truth(problem)]))
+        for number, problem in zip(part.tolist(), problems, strict=True):
+            flaw = next(flaws) if has_ground_truth(problem) else _MISSING[problem.task]
+            if flaw:
+                yield Dropped(number, "not verifiable", {"rule": "verifiable", "found": flaw[:200]})

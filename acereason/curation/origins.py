@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from acereason.curation.read import Opened
-from acereason.curation.sources import batches
+from acereason.curation.sources import Opened
+from acereason.curation.tables import BATCH, in_parts
 from acereason.data.bad_rows import BadRow
 from acereason.data.problems import Source
 
 ALONE = -1
 """Origin of the only row of a prompt in a version without responses."""
-_BATCH = 512
 
 
 @dataclass
@@ -23,33 +23,38 @@ class Origins:
     """The files that hold the texts of responses: first the shards, then the sources."""
 
     shards: list[Path]
-    opened: list[Opened]
+    sources: list[Opened]
 
-    def texts(self, origin: np.ndarray, row: np.ndarray) -> Iterator[tuple[np.ndarray, list[str]]]:
-        """Yield (places, responses there) of rows of origins, some at a time and in order.
+    def texts(self, table: pa.Table) -> Iterator[tuple[np.ndarray, list[str | None]]]:
+        """Yield (places in the table, their responses), some at a time; None for a prompt without responses.
 
-        Args:
-            origin: [R] index of the shard, or of the source after the shards; ascending.
-            row: [R] row in that file; ascending within an origin.
+        They come in the order in which they lie, so that each file is read once, from its beginning to its end.
         """
-        for which in np.unique(origin).tolist():
-            here = np.flatnonzero(origin == which)
-            rows = row[here]
-            for start, texts in self._batches(which, int(rows[0]), int(rows[-1]) + 1):
-                first, last = np.searchsorted(rows, [start, start + len(texts)])
+        origins, rows = (table[name].to_numpy() for name in ("origin", "row"))
+        order = np.lexsort((rows, origins))
+        for origin in np.unique(origins).tolist():
+            here = order[origins[order] == origin]
+            if origin == ALONE:
+                yield from ((part, _no_texts(len(part))) for part in in_parts(here))
+                continue
+            wanted = rows[here]
+            for start, texts in self._batches(origin, int(wanted[0]), int(wanted[-1]) + 1):
+                first, last = np.searchsorted(wanted, [start, start + len(texts)])
                 if last > first:
-                    yield here[first:last], [texts[place] for place in (rows[first:last] - start).tolist()]
+                    yield here[first:last], [texts[place] for place in (wanted[first:last] - start).tolist()]
 
     def _batches(self, origin: int, start: int, end: int) -> Iterator[tuple[int, list[str]]]:
         """Yield (first row, responses) that cover rows `start` to `end`."""
         if origin < len(self.shards):
             yield from _read_shard(self.shards[origin], start, end)
             return
-        entry = self.opened[origin - len(self.shards)]
-        for first in range(start, end, _BATCH):
-            last = min(first + _BATCH, end)
-            rows = [row for batch in batches(entry.source, entry.rows, first, last) for row in batch]
-            yield first, [worked(entry.source, row) for row in rows]
+        entry = self.sources[origin - len(self.shards)]
+        for part in in_parts(np.arange(start, end)):
+            yield int(part[0]), [worked(entry.source, row) for row in entry.between(int(part[0]), int(part[-1]) + 1)]
+
+
+def _no_texts(count: int) -> list[str | None]:
+    return [None] * count
 
 
 def _read_shard(path: Path, start: int, end: int) -> Iterator[tuple[int, list[str]]]:
@@ -59,7 +64,7 @@ def _read_shard(path: Path, start: int, end: int) -> Iterator[tuple[int, list[st
     groups = [i for i in range(len(counts)) if starts[i] < end and starts[i + 1] > start]
     # why: whole row groups are read, so the rows may begin before `start`; the caller takes what it asked for
     first = int(starts[groups[0]])
-    for batch in file.iter_batches(_BATCH, row_groups=groups, columns=["response"]):
+    for batch in file.iter_batches(BATCH, row_groups=groups, columns=["response"]):
         yield first, [text or "" for text in batch["response"].to_pylist()]
         first += len(batch)
 

@@ -1,11 +1,14 @@
 """This module runs the stages of `curate` in their order, and hands each the results of the stages before."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import datasets
 
+from acereason import __version__
 from acereason.common.errors import UserError
 from acereason.common.files import check_writable, write_json
 from acereason.common.locks import locked
@@ -13,17 +16,16 @@ from acereason.common.names import check_names
 from acereason.common.types import Task
 from acereason.curation.balance import Balance, balance
 from acereason.curation.card import write_card
+from acereason.curation.context import Context
 from acereason.curation.decontaminate import Decontamination, decontaminate
 from acereason.curation.deduplicate import Deduplication, deduplicate
+from acereason.curation.digests import plain
 from acereason.curation.filters import Filters, filter_prompts
-from acereason.curation.manifest import described, manifest
 from acereason.curation.origins import Origins
-from acereason.curation.ratings import read_ratings
-from acereason.curation.read import Opened, open_sources, read
-from acereason.curation.responses import Responses, attach, no_responses, read_lost, read_table
-from acereason.curation.sources import CuratedSource, file_hash, resolve
-from acereason.curation.stages import Stages
-from acereason.curation.tables import Prompts, kept_after
+from acereason.curation.read import read
+from acereason.curation.responses import Responses, attach
+from acereason.curation.sources import CuratedSource, file_hash, open_sources
+from acereason.curation.stages import Report, Stages
 from acereason.curation.verify import Verification, verify
 from acereason.curation.versions import Versions, check_versions, version
 from acereason.curation.write import write
@@ -60,117 +62,61 @@ class Curation:
             self._build()
 
     def _build(self) -> None:
-        opened = open_sources(resolve(self.sources, "sources"), "sources")
-        benchmarks = open_sources(
-            resolve(self.decontaminate.benchmarks, "decontaminate.benchmarks"), "decontaminate.benchmarks"
-        )
-        origins = Origins(self.responses.shards(), opened)
-        stages = Stages(self.output / "stages")
+        sources = open_sources(self.sources, "sources")
+        benchmarks = open_sources(self.decontaminate.benchmarks, "decontaminate.benchmarks")
+        origins, stages = Origins(self.responses.shards(), sources), Stages(self.output / "stages")
         pool = RewardPool(self.rewards)
+        context = Context(stages, sources, benchmarks, origins, pool, self.workers, self.examples, self.seed)
         try:
-            prompts, kept = self._choose_prompts(stages, opened, benchmarks, pool)
-            self._choose_responses(stages, prompts, kept, origins, pool)
+            for name, inputs, work in self._stages(context):
+                stages.run(name, inputs, partial(work, context), self.output / "data" if name == "write" else None)
         finally:
             pool.close()
-        told = manifest(self.output, self._config(), {"sources": opened, "benchmarks": benchmarks}, stages.reports)
-        write_json(self.output / "manifest.json", told)
-        write_card(self.output, told, read_table(stages.folders["version"]), prompts)
+        manifest = self._manifest(context)
+        write_json(self.output / "manifest.json", manifest)
+        write_card(context, self.output, manifest)
 
-    def _choose_prompts(
-        self, stages: Stages, opened: list[Opened], benchmarks: list[Opened], pool: RewardPool
-    ) -> tuple[Prompts, np.ndarray]:
-        """Run read, deduplicate, decontaminate and filter; return the prompts, and [P] bool of those that are left."""
-        inputs = [[entry.name, entry.source, described(entry)] for entry in opened]
-        prompts = Prompts(stages.run("read", inputs, lambda to: read(to, opened, self.workers)))
-        shown = (self.examples, self.seed)
-
-        def kept() -> np.ndarray:
-            # why: without the first stage, `read`, which drops no prompts
-            return kept_after(len(prompts), list(stages.folders.values())[1:])
-
-        stages.run(
-            "deduplicate",
-            [self.deduplicate, *shown],
-            lambda to: deduplicate(to, prompts, self.deduplicate, self.workers, *shown),
-        )
-        stages.run(
-            "decontaminate",
-            [self.decontaminate, [described(entry) for entry in benchmarks], *shown],
-            lambda to: decontaminate(to, prompts, kept(), benchmarks, self.decontaminate, self.workers, *shown),
-        )
-        stages.run(
-            "filter",
-            [self.filters, *shown],
-            lambda to: filter_prompts(to, prompts, kept(), self.filters, pool, *shown),
-        )
-        return prompts, kept()
-
-    def _choose_responses(
-        self, stages: Stages, prompts: Prompts, kept: np.ndarray, origins: Origins, pool: RewardPool
-    ) -> None:
-        """Run responses, verify, balance, version and write."""
-        copies = stages.folders["deduplicate"]
+    def _stages(self, context: Context) -> Iterator[tuple[str, Any, Callable[..., Report]]]:
+        """Yield (name, what its result depends on besides the stage before, work) of every stage in order."""
+        shown = [self.examples, self.seed]
+        yield "read", [[entry.name, entry.source, entry.described()] for entry in context.sources], read
+        yield "deduplicate", [self.deduplicate, *shown], partial(deduplicate, config=self.deduplicate)
+        benchmarks = [entry.described() for entry in context.benchmarks]
+        inputs = [self.decontaminate, benchmarks, *shown]
+        yield "decontaminate", inputs, partial(decontaminate, config=self.decontaminate)
+        yield "filter", [self.filters, *shown], partial(filter_prompts, config=self.filters)
         # why: by content, so that a shard that has changed under its name is read again
-        inputs = [[path.name, file_hash(path)] for path in origins.shards]
-        table = stages.run(
-            "responses",
-            [self.responses, inputs],
-            lambda to: (
-                attach(to, prompts, kept, copies, origins, self.responses, self.workers)
-                if self.responses.wanted
-                else no_responses(to, kept)
-            ),
-        )
+        shards = [[path.name, file_hash(path)] for path in context.origins.shards]
+        yield "responses", [self.responses, shards], partial(attach, config=self.responses)
         # why: the settings that decide verdicts alone: another number of processes must redo nothing
-        judging = [self.verify, self.rewards.math, self.rewards.code, self.rewards.after_think]
-        parts = stages.parts("verify", judging)
-        verified = stages.run(
-            "verify",
-            judging,
-            lambda to: verify(
-                to,
-                read_table(table),
-                read_lost(table),
-                prompts,
-                origins,
-                self.verify,
-                self.responses.only_rate,
-                pool,
-                parts,
-            ),
-        )
+        judging = [self.verify, *self._judging().values()]
+        yield "verify", judging, partial(verify, config=self.verify, only_rate=self.responses.only_rate)
         # why: without responses a prompt has no length to balance by
         balances = self.balance if self.responses.written else {}
-        balanced = stages.run(
-            "balance",
-            [balances, self.seed],
-            lambda to: balance(to, read_table(verified), prompts, balances, self.seed),
-        )
-        versioned = stages.run(
-            "version",
-            [list(self.versions.items()), self.seed],
-            lambda to: version(to, read_table(balanced), prompts, self.versions, self.seed),
-        )
-        stages.run(
-            "write",
-            self.rows_per_file,
-            lambda to: write(
-                to,
-                read_table(versioned),
-                prompts,
-                origins,
-                read_ratings(verified),
-                list(self.versions),
-                self.rows_per_file,
-            ),
-            self.output / "data",
-        )
+        yield "balance", [balances, self.seed], partial(balance, config=balances)
+        yield "version", [list(self.versions.items()), self.seed], partial(version, versions=self.versions)
+        written = partial(write, versions=list(self.versions), rows_per_file=self.rows_per_file)
+        yield "write", self.rows_per_file, written
 
-    def _config(self) -> dict[str, Any]:
-        """Return the settings that decide the result."""
-        config = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NOT_IN_THE_RESULT}
-        names = ("math", "code", "after_think")
-        return config | {"rewards": {name: getattr(self.rewards, name) for name in names}}
+    def _judging(self) -> dict[str, Any]:
+        return {name: getattr(self.rewards, name) for name in ("math", "code", "after_think")}
+
+    def _manifest(self, context: Context) -> dict[str, Any]:
+        """Return all inputs that decided the dataset, and the hashes of its files, as JSON has them.
+
+        It holds no times, so that the same inputs give the same bytes.
+        """
+        names = [each.name for each in fields(self) if each.name not in _NOT_IN_THE_RESULT]
+        files = sorted((self.output / "data").rglob("*.parquet"))
+        manifest = {
+            "versions_of": {"acereason": __version__, "datasets": datasets.__version__},
+            "sources": {entry.name: entry.described() for entry in context.sources},
+            "benchmarks": {entry.name: entry.described() for entry in context.benchmarks},
+            "stages": context.stages.reports,
+            "files": {str(path.relative_to(self.output)): file_hash(path) for path in files},
+            "config": {name: getattr(self, name) for name in names} | {"rewards": self._judging()},
+        }
+        return plain(manifest)
 
     def check(self) -> None:
         """Raise a UserError for values that can't work."""

@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from datasets import Dataset
 
 from acereason.common.errors import UserError
-from acereason.curation.sources import CuratedSource, batches
+from acereason.curation.context import Context
+from acereason.curation.sources import Opened
 from acereason.curation.stages import Report
 from acereason.curation.tables import ROW_GROUP
 from acereason.data.bad_rows import BadRow, told_rows
@@ -41,48 +41,33 @@ _SAME = ["id", "task", "statement", "answer", "starter", "tests"]
 """Columns in which two rows of one id must be the same."""
 
 
-@dataclass
-class Opened:
-    """A source with its rows."""
-
-    name: str
-    source: CuratedSource
-    rows: Dataset
-    fingerprint: str = ""
-    """Hash of the data, by which a change of the source is noticed."""
-
-
-def open_sources(sources: dict[str, CuratedSource], key: str) -> list[Opened]:
-    """Open every source and check its columns; `key` names the mapping in errors."""
-    opened = []
-    for name, source in sources.items():
-        rows = source.rows(f"{key}.{name}")
-        opened.append(Opened(name, source, rows, source.fingerprint(rows, f"{key}.{name}.path")))
-    return opened
-
-
-def read(folder: Path, opened: list[Opened], workers: int) -> Report:
+def read(context: Context, to: Path) -> Report:
     """Write the table, in files of at most `CHUNK` rows of one source; rows that can't be used are left out.
 
     Raises:
         UserError: two rows of one id are different problems.
     """
-    pieces = [(i, start) for i, entry in enumerate(opened) for start in range(0, len(entry.rows), CHUNK)]
-    items = [(piece, start, folder / f"prompts-{n:05}.parquet") for n, (piece, start) in enumerate(pieces)]
-    taken = {entry.name: 0 for entry in opened}
+    sources = context.sources
+    items = [(n, start, to / f"prompts-{i:05}.parquet") for i, (n, start) in enumerate(chunks(sources))]
+    taken = {entry.name: 0 for entry in sources}
     reasons: Counter[str] = Counter()
-    bad: dict[str, dict[str, str]] = {entry.name: {} for entry in opened}
-    for (index, _), prompts in zip(pieces, in_order(_read_chunk, opened, items, workers), strict=True):
-        name = opened[index].name
+    bad: dict[str, dict[str, str]] = {entry.name: {} for entry in sources}
+    for (index, *_), prompts in zip(items, in_order(_read_chunk, sources, items, context.workers), strict=True):
+        name = sources[index].name
         taken[name] += prompts.counts.pop("taken")
         reasons.update(prompts.counts)
         bad[name] |= prompts.bad
     for name, rows in bad.items():
         if rows:
             print(f"sources.{name}: rows that can't be used: {told_rows(rows)}", flush=True)
-    refuse_different_twins(folder)
-    total = sum(len(entry.rows) for entry in opened)
+    refuse_different_twins(to)
+    total = sum(len(entry.rows) for entry in sources)
     return Report("prompts", total, sum(taken.values()), {r: n for r, n in reasons.items() if n}, {"sources": taken})
+
+
+def chunks(sources: list[Opened]) -> list[tuple[int, int]]:
+    """Return (source, first row) of every `CHUNK` of rows."""
+    return [(index, start) for index, entry in enumerate(sources) for start in range(0, len(entry.rows), CHUNK)]
 
 
 @dataclass
@@ -98,26 +83,23 @@ class Read:
 
 def prompts_of(entry: Opened, start: int, end: int) -> Read:
     """Read the prompts of rows `start` to `end` of a source."""
-    found = Read([], {"taken": 0, "empty": 0, "not asked for": 0}, {})
-    index = start
-    for batch in batches(entry.source, entry.rows, start, end):
-        for row in batch:
-            outcome = _take(entry, row, index, found)
-            found.counts[outcome] = found.counts.get(outcome, 0) + 1
-            index += 1
-    return found
+    prompts = Read([], {"taken": 0, "empty": 0, "not asked for": 0}, {})
+    for index, row in enumerate(entry.between(start, end), start):
+        outcome = _take(entry, row, index, prompts)
+        prompts.counts[outcome] = prompts.counts.get(outcome, 0) + 1
+    return prompts
 
 
-def _take(entry: Opened, row: dict[str, Any], index: int, found: Read) -> str:
-    """Add a row's prompt to `found`, and return under which count the row falls."""
+def _take(entry: Opened, row: dict[str, Any], index: int, prompts: Read) -> str:
+    """Add a row's prompt to `prompts`, and return under which count the row falls."""
     if not entry.source.takes(row):
         return "not asked for"
     try:
-        found.rows.append(prompt_of(entry, row, index))
+        prompts.rows.append(prompt_of(entry, row, index))
     except BadRow as error:
         if error.reason == NO_STATEMENT:
             return "empty"
-        found.bad[error.row] = error.reason
+        prompts.bad[error.row] = error.reason
         return "can't be used"
     return "taken"
 
@@ -190,11 +172,10 @@ def refuse_differing(rows: Iterable[dict[str, Any]]) -> None:
             )
 
 
-def _read_chunk(opened: list[Opened], item: tuple[int, int, Path]) -> Read:
+def _read_chunk(sources: list[Opened], item: tuple[int, int, Path]) -> Read:
     index, start, path = item
-    entry = opened[index]
-    found = prompts_of(entry, start, min(start + CHUNK, len(entry.rows)))
-    pq.write_table(pa.Table.from_pylist(found.rows, SCHEMA), path, row_group_size=ROW_GROUP)
+    prompts = prompts_of(sources[index], start, min(start + CHUNK, len(sources[index].rows)))
+    pq.write_table(pa.Table.from_pylist(prompts.rows, SCHEMA), path, row_group_size=ROW_GROUP)
     # why: the rows are in the file, and would be pickled on their way to the main process
-    found.rows = []
-    return found
+    prompts.rows = []
+    return prompts

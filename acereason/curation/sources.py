@@ -130,19 +130,38 @@ SOURCES = {
 """Known datasets, by name."""
 
 
-def resolve(sources: dict[str, CuratedSource], key: str) -> dict[str, CuratedSource]:
-    """Return every source with its declarations put in; `key` names the mapping in errors."""
-    return {name: source.resolved(f"{key}.{name}") for name, source in sources.items()}
+@dataclass
+class Opened:
+    """A source with its rows."""
+
+    name: str
+    source: CuratedSource
+    rows: Dataset
+    fingerprint: str = ""
+    """Hash of the data, by which a change of the source is noticed."""
+
+    def described(self) -> dict[str, Any]:
+        """Return the source's entry in the manifest."""
+        facts = {name: getattr(self.source, name) for name in ("path", "config", "split", "task", "licence")}
+        return facts | {"rows": len(self.rows), "fingerprint": self.fingerprint}
+
+    def between(self, start: int, end: int) -> Iterator[dict[str, Any]]:
+        """Yield rows `start` to `end` with the columns that the mapping and `where` name."""
+        columns = self.rows.select_columns(sorted(self.source.columns(self.rows.column_names)))
+        # why: some at a time, since a row at a time is slow and all rows may not fit into memory
+        for first in range(start, end, 1000):
+            lists = columns[first : min(first + 1000, end)]
+            yield from (dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True))
 
 
-def batches(
-    source: CuratedSource, rows: Dataset, start: int, end: int, size: int = 1000
-) -> Iterator[list[dict[str, Any]]]:
-    """Yield rows `start` to `end` with the columns that the mapping names, a list of dicts at a time."""
-    columns = rows.select_columns(sorted(source.columns(rows.column_names)))
-    for first in range(start, end, size):
-        lists = columns[first : min(first + size, end)]
-        yield [dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)]
+def open_sources(sources: dict[str, CuratedSource], key: str) -> list[Opened]:
+    """Resolve and open every source, and check its columns; `key` names the mapping in errors."""
+    opened = []
+    resolved = {name: source.resolved(f"{key}.{name}") for name, source in sources.items()}
+    for name, source in resolved.items():
+        rows = source.rows(f"{key}.{name}")
+        opened.append(Opened(name, source, rows, source.fingerprint(rows, f"{key}.{name}.path")))
+    return opened
 
 
 def file_hash(path: Path) -> str:

@@ -65,7 +65,7 @@ class Stages:
         Raises:
             UserError: the stage leaves nothing.
         """
-        self._key = self._next_key(name, config)
+        self._key = digest([self._key, name, config])
         folder = folder or self.folder / f"{len(self.reports) + 1}-{name}"
         report, started = _done(folder, self._key), time.perf_counter()
         told = "done before"
@@ -85,17 +85,14 @@ class Stages:
             raise UserError(f"{_KEYS.get(name, name)}: {told}; {folder} has what was dropped, and its evidence")
         return folder
 
-    def parts(self, name: str, config: Any) -> Path:
-        """Return a folder for the finished parts of the stage that runs next with this config.
+    def parts(self, name: str) -> Path:
+        """Return a folder for the finished parts of the stage that runs now.
 
         It outlives a kill, and is removed when the stage is complete.
         """
-        folder = self.folder / f".parts-{name}-{self._next_key(name, config)[:16]}"
+        folder = self.folder / f".parts-{name}-{self._key[:16]}"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
-
-    def _next_key(self, name: str, config: Any) -> str:
-        return digest([self._key, name, config])
 
     def _took(self, name: str, seconds: float) -> float:
         """Write down a stage's seconds, and return them."""
@@ -108,7 +105,7 @@ class Stages:
 
 def _remove_leftovers(folder: Path) -> None:
     """Remove the files and folders that a killed call left half written."""
-    written = (".data.*", ".README.md.*", ".manifest.json.*", "lengths-*.new")
+    written = (".data.*", ".README.md.*", ".manifest.json.*", ".lengths-*")
     for left in [*folder.glob(".[0-9]*"), *(path for name in written for path in folder.parent.glob(name))]:
         if left.is_dir():
             shutil.rmtree(left)

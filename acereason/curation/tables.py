@@ -1,6 +1,7 @@
 """This module has the tables between the stages: prompts by number, and dropped prompts with reason and evidence."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,16 @@ import pyarrow.parquet as pq
 
 from acereason.common.files import atomic_file
 from acereason.common.texts import to_json
+from acereason.common.types import Problem
 from acereason.curation.digests import draws
+from acereason.data.values import answers_of
+from acereason.rewards.tests import parse_tests
 
 DROPPED = "dropped.parquet"
 ROW_GROUP = 1_000
 """Prompts in a row group of `read`'s files."""
+BATCH = 512
+"""Rows with their texts that are in memory at a time."""
 _REMEMBERED = 16
 """Number of row groups that stay in memory."""
 _SCHEMA = pa.schema({"number": pa.int64(), "reason": pa.string(), "evidence": pa.string()})
@@ -50,7 +56,7 @@ class Prompts:
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Return a whole column, which must be one of small values."""
-        return pa.chunked_array([chunk for path in self.files for chunk in _read(path, [name])[name].chunks])
+        return pa.chunked_array([chunk for path in self.files for chunk in _read(path, name).chunks])
 
     def texts(self, numbers: np.ndarray, name: str = "statement") -> dict[int, str]:
         """Return a column's values of these prompts, {number: text}; only the files that they are in are read."""
@@ -59,7 +65,7 @@ class Prompts:
             first, last = self.starts[index], self.starts[index + 1]
             here = np.unique(numbers[(numbers >= first) & (numbers < last)])
             if len(here):
-                values = _read(path, [name])[name].take(pa.array(here - first)).to_pylist()
+                values = _read(path, name).take(pa.array(here - first)).to_pylist()
                 found |= dict(zip(here.tolist(), values, strict=True))
         return found
 
@@ -71,6 +77,14 @@ class Prompts:
             here = np.unique(numbers[(numbers >= start) & (numbers < start + len(rows))])
             found |= dict(zip(here.tolist(), rows.take(pa.array(here - start)).to_pylist(), strict=True))
         return [found[number] for number in numbers.tolist()]
+
+    def values(self, numbers: np.ndarray, name: str) -> np.ndarray:
+        """Return the values of these prompts in a column of small values, as objects."""
+        return np.array(self.column(name).take(pa.array(numbers)).to_pylist(), dtype=object)
+
+    def problems(self, numbers: np.ndarray) -> list[Problem]:
+        """Return these prompts as verifiers take them, without their statements."""
+        return [problem_of(row) for row in self.take(numbers, ["id", "task", "answer", "tests"])]
 
     def _place(self, number: int) -> tuple[int, int]:
         """Return (file, row group) of a prompt."""
@@ -87,19 +101,31 @@ class Prompts:
             self._groups = dict(list(self._groups.items())[1 - _REMEMBERED :]) | {key: (start, rows)}
         return self._groups[key]
 
-    def rows(self, columns: list[str], kept: np.ndarray, size: int = 512) -> Iterator[tuple[np.ndarray, pa.Table]]:
-        """Yield (numbers, their rows) of the kept prompts, a few at a time."""
-        for index, path in enumerate(self.files):
-            start = int(self.starts[index])
-            for batch in pq.ParquetFile(path).iter_batches(size, columns=columns):
-                mask = kept[start : start + len(batch)]
-                if mask.any():
-                    yield start + np.flatnonzero(mask), pa.Table.from_batches([batch]).filter(pa.array(mask))
-                start += len(batch)
+
+def in_parts(numbers: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the numbers `BATCH` at a time."""
+    return (numbers[start : start + BATCH] for start in range(0, len(numbers), BATCH))
 
 
-def _read(path: Path, columns: list[str]) -> pa.Table:
-    return pq.read_table(path, columns=columns)
+def _read(path: Path, name: str) -> pa.ChunkedArray:
+    return pq.read_table(path, columns=[name])[name]
+
+
+def problem_of(row: dict[str, Any]) -> Problem:
+    """Make a problem of a row with id, task, answer and tests."""
+    if row["task"] == "math":
+        answer, *others = answers_of(row["answer"]) or [""]
+        return Problem(row["id"], "math", "", answer, others)
+    tests = None
+    # why: tests that can't be read are none, and `filters.verifiable` says so of the prompt
+    with suppress(ValueError):
+        tests = parse_tests(row["tests"])
+    return Problem(row["id"], "code", "", "", tests=tests)
+
+
+def has_ground_truth(problem: Problem) -> bool:
+    """Return whether a problem has an answer or tests to judge a response by."""
+    return bool(problem.answer.strip()) if problem.task == "math" else problem.tests is not None
 
 
 def write_dropped(folder: Path, dropped: Iterable[Dropped]) -> dict[str, int]:
@@ -118,14 +144,6 @@ def count_reasons(reasons: Iterable[str]) -> dict[str, int]:
     """Return {reason: count}, the commonest first."""
     counts = pc.value_counts(pa.array(reasons, pa.string())).to_pylist()
     return {entry["values"]: entry["counts"] for entry in sorted(counts, key=lambda e: (-e["counts"], e["values"]))}
-
-
-def kept_after(count: int, folders: Iterable[Path]) -> np.ndarray:
-    """Return [count] bool: the prompts that none of these stages dropped."""
-    kept = np.ones(count, dtype=bool)
-    for folder in folders:
-        kept[pq.read_table(folder / DROPPED, columns=["number"])["number"].to_numpy()] = False
-    return kept
 
 
 def write_examples(path: Path, dropped: list[Dropped], prompts: Prompts, limit: int, seed: int) -> None:

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from acereason.common.errors import UserError
 from acereason.common.types import Task
+from acereason.curation.context import TABLE, Context
 from acereason.curation.digests import draws, mixed, share_of
-from acereason.curation.responses import ranks, write_table
+from acereason.curation.responses import ranks
 from acereason.curation.stages import Report
-from acereason.curation.tables import Prompts
 
 
 @dataclass
@@ -50,26 +51,20 @@ def check_versions(versions: Versions) -> None:
                     )
 
 
-def version(folder: Path, table: pa.Table, prompts: Prompts, versions: Versions, seed: int) -> Report:
+def version(context: Context, to: Path, versions: Versions) -> Report:
     """Write the responses that are in any version.
 
     The column `version` is the index of the first version that has the response.
-
-    Args:
-        folder: folder of the stage.
-        table: responses that are left.
-        prompts: the prompts that they answer.
-        versions: sizes by version and task, the smallest version first.
-        seed: seed of the draws.
     """
+    table = context.responses()
     number = table["number"].to_numpy()
     numbers, place = np.unique(number, return_inverse=True)
-    ids, tasks = (prompts.column(name).take(pa.array(numbers)).to_pylist() for name in ("id", "task"))
-    drawn = draws(ids, seed, "prompts")
+    ids, tasks = (context.prompts.values(numbers, name) for name in ("id", "task"))
+    drawn = draws(ids, context.seed, "prompts")
     first = np.full(len(table), -1, np.int64)
-    rank = response_ranks(number, table["sample"].to_numpy(), draws(ids, seed, "responses")[place])
+    rank = response_ranks(number, table["sample"].to_numpy(), draws(ids, context.seed, "responses")[place])
     for task in dict.fromkeys(tasks):
-        here = np.flatnonzero(np.array(tasks, dtype=object) == task)
+        here = np.flatnonzero(tasks == task)
         # why: prompts of other tasks rank behind every limit
         prompt_rank = np.full(len(numbers), len(numbers))
         prompt_rank[here[np.lexsort((here, drawn[here]))]] = np.arange(len(here))
@@ -80,9 +75,9 @@ def version(folder: Path, table: pa.Table, prompts: Prompts, versions: Versions,
             if task in sizes:
                 first[_taken(sizes[task], prompt_rank[place], rank, extra[place], len(here))] = index
     left = table.append_column("version", pa.array(first)).filter(pa.array(first >= 0))
-    write_table(folder, left)
+    pq.write_table(left, to / TABLE)
     left_out = {"in no version": int((first < 0).sum())} if (first < 0).any() else {}
-    return Report("responses", len(table), len(left), left_out, {"versions": counts(left, prompts, versions)})
+    return Report("responses", len(table), len(left), left_out, {"versions": counts(context, left, versions)})
 
 
 def response_ranks(number: np.ndarray, sample: np.ndarray, drawn: np.ndarray) -> np.ndarray:
@@ -99,10 +94,10 @@ def response_ranks(number: np.ndarray, sample: np.ndarray, drawn: np.ndarray) ->
     return rank
 
 
-def counts(table: pa.Table, prompts: Prompts, versions: Versions) -> dict[str, Any]:
+def counts(context: Context, table: pa.Table, versions: Versions) -> dict[str, Any]:
     """Return {version: {task: {prompts, responses}}}, the numbers of Figure 4."""
     number, first = table["number"].to_numpy(), table["version"].to_numpy()
-    tasks = np.array(prompts.column("task").take(pa.array(number)).to_pylist(), dtype=object)
+    tasks = context.prompts.values(number, "task")
     return {
         name: {
             task: {"prompts": len(np.unique(number[mask])), "responses": int(mask.sum())}

@@ -4,19 +4,16 @@ A version's folder holds the rows that it adds to the version before: v3 is the 
 stored twice, and `load_dataset(folder, "v3")` gives all of it.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from acereason.curation.origins import ALONE, Origins
+from acereason.curation.context import Context
 from acereason.curation.ratings import SCHEMA as RATINGS
-from acereason.curation.ratings import UNRATED
+from acereason.curation.ratings import UNRATED, read_ratings
 from acereason.curation.stages import Report
-from acereason.curation.tables import Prompts
 
 SCHEMA = pa.schema(
     {
@@ -35,8 +32,6 @@ SCHEMA = pa.schema(
     }
 )
 _PROMPT = ["id", "source", "task", "statement", "starter", "answer"]
-_BATCH = 512
-"""Rows that are read at a time."""
 _GROUP = 1000
 """Rows that are written at a time, as a row group of parquet."""
 
@@ -85,53 +80,18 @@ class _Files:
         self._open[key] = pq.ParquetWriter(path, SCHEMA, compression="zstd")
 
 
-def write(
-    folder: Path,
-    table: pa.Table,
-    prompts: Prompts,
-    origins: Origins,
-    ratings: dict[int, dict[str, Any]],
-    versions: list[str],
-    rows_per_file: int,
-) -> Report:
-    """Write `folder`/version/task-00000.parquet and so on, in the order of the origins.
-
-    Args:
-        folder: folder of the dataset's files.
-        table: responses with their version.
-        prompts: the prompts that they answer.
-        origins: the files that hold the responses' texts.
-        ratings: columns of each prompt's rating.
-        versions: names of the versions.
-        rows_per_file: most rows of a file.
-    """
-    files = _Files(folder, versions, rows_per_file)
-    # why: in the order in which texts lie, each file is read once and from its beginning to its end
-    order = np.lexsort((table["row"].to_numpy(), table["origin"].to_numpy()))
-    table = table.take(pa.array(order))
-    for part, texts in _texts(table, origins):
+def write(context: Context, to: Path, versions: list[str], rows_per_file: int) -> Report:
+    """Write `to`/version/task-00000.parquet and so on, in the order in which the texts of the responses lie."""
+    table, prompts = context.responses(), context.prompts
+    ratings = read_ratings(context.stages.folders["verify"])
+    files = _Files(to, versions, rows_per_file)
+    for places, texts in context.origins.texts(table):
+        part = table.take(pa.array(places)).select(["number", "version", "sample", "tokens", "status"])
         # why: tests may be megabytes; RL needs them with prompts alone, SFT on responses doesn't
-        rows = prompts.take(part["number"].to_numpy(), _PROMPT if origins_hold(part) else [*_PROMPT, "tests"])
-        for row, own, text in zip(rows, part.to_pylist(), texts, strict=True):
-            own_values = {"sample": own["sample"], "tokens": own["tokens"], "status": own["status"]}
-            rating = ratings.get(own["number"], UNRATED)
-            files.add(own["version"], {"tests": None, **row, **own_values, **rating, "response": text})
+        columns = [*_PROMPT, "tests"] if texts[0] is None else _PROMPT
+        rows = prompts.take(part["number"].to_numpy(), columns)
+        for row, response, text in zip(rows, part.to_pylist(), texts, strict=True):
+            rating = ratings.get(response.pop("number"), UNRATED)
+            files.add(response.pop("version"), {"tests": None, **row, **response, **rating, "response": text})
     files.close()
     return Report("responses", len(table), len(table))
-
-
-def origins_hold(part: pa.Table) -> bool:
-    """Return whether the rows have a response; a dataset without responses has the tests of code problems instead."""
-    return bool(part["origin"][0].as_py() != ALONE)
-
-
-def _texts(table: pa.Table, origins: Origins) -> Iterator[tuple[pa.Table, list[str | None]]]:
-    """Yield (rows, their responses) of a table that is sorted by origin and row."""
-    origin, row = table["origin"].to_numpy(), table["row"].to_numpy()
-    if len(table) and not origins_hold(table):
-        for start in range(0, len(table), _BATCH):
-            part = table.slice(start, _BATCH)
-            yield part, [None] * len(part)
-        return
-    for found, texts in origins.texts(origin, row):
-        yield table.slice(int(found[0]), len(found)), list(texts)

@@ -7,8 +7,8 @@ from typing import Any
 
 from acereason.common.files import check_writable
 from acereason.curation.pipeline import Curation
-from acereason.curation.read import open_sources, prompts_of, refuse_differing
-from acereason.curation.sources import CuratedSource
+from acereason.curation.read import prompts_of, refuse_differing
+from acereason.curation.sources import CuratedSource, open_sources
 from acereason.curation.verb import curate, curation_of
 from acereason.data.problems import Source
 from acereason.rewards.pool import RewardPool, RewardSettings
@@ -65,7 +65,7 @@ def check_curation(checks: Checks, curation: Curation) -> None:
 
 def check_prompts(checks: Checks, key: str, name: str, source: CuratedSource) -> None:
     """Check that a source can be read, and that its first rows are prompts."""
-    (entry,) = open_sources({name: source.resolved(f"{key}.{name}")}, key)
+    (entry,) = open_sources({name: source}, key)
     total, looked = len(entry.rows), min(_LOOKED_AT, len(entry.rows))
     found = prompts_of(entry, 0, looked)
     left = [f"{count:,} {reason}" for reason, count in found.counts.items() if reason != "taken" and count]

@@ -35,7 +35,7 @@ KILLS = [
     ".data.*/.stage.json.*",  # all files written
     ".data.*",
     ".manifest.json.*",
-    "lengths-math.new",
+    ".lengths-math.png.*",
     ".README.md.*",
 ]
 

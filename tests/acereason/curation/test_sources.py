@@ -6,9 +6,9 @@ import pytest
 from datasets import Dataset
 
 from acereason.common.errors import UserError
-from acereason.curation.read import Opened, prompts_of
-from acereason.curation.responses import worked
-from acereason.curation.sources import SOURCES, CuratedSource
+from acereason.curation.origins import worked
+from acereason.curation.read import prompts_of
+from acereason.curation.sources import SOURCES, CuratedSource, Opened
 from acereason.data.arithmetic import Arithmetic
 from acereason.data.fields import Fields
 from acereason.data.window import Window
