@@ -11,6 +11,7 @@ from rich.console import Console
 
 from acereason.common.errors import UserError
 from acereason.common.files import check_writable, save_figure, write_atomically, write_json
+from acereason.common.markdown import table
 from acereason.evaluation.estimators import Difference, paired_difference
 from acereason.evaluation.results import Result, read_results
 
@@ -106,15 +107,13 @@ def rates(result: Result) -> Rates:
 
 def markdown(pairs: list[Comparison]) -> str:
     """Format the differences as a Markdown table, followed by the problems newly solved and lost."""
-    lines = [
-        "| benchmark | from | to | difference | 95 % interval | problems | newly solved | lost |",
-        f"|{'---|' * 8}",
-    ]
+    head = ["benchmark", "from", "to", "difference", "95 % interval", "problems", "newly solved", "lost"]
+    rows = []
     for pair in pairs:
         mean, low, high = (100 * value for value in (pair.difference.mean, pair.difference.low, pair.difference.high))
         cells = [pair.benchmark, pair.first, pair.second, f"{mean:+.1f}", f"{low:+.1f} to {high:+.1f}"]
-        cells += map(str, [pair.difference.problems, len(pair.newly_solved), len(pair.lost)])
-        lines.append(f"| {' | '.join(cells)} |")
+        rows.append([*cells, *map(str, [pair.difference.problems, len(pair.newly_solved), len(pair.lost)])])
+    lines = [table(head, rows)]
     for pair in pairs:
         lines += ["", f"## {pair.benchmark}: {pair.first} to {pair.second}", ""]
         lines += [

@@ -3,66 +3,53 @@
 from pathlib import Path
 
 from acereason.common.files import save_figure, write_atomically
-from acereason.runs.report.content import (
-    Block,
-    Heading,
-    Notices,
-    Plots,
-    Report,
-    Samples,
-    Section,
-    Table,
-    Text,
-    Timeline,
-)
+from acereason.common.markdown import escaped, table
+from acereason.runs.report import content
 from acereason.runs.report.pictures import picture
 
 
-def write_markdown(report: Report, folder: Path) -> None:
+def write_markdown(report: content.Report, folder: Path) -> None:
     """Write `report.md`, and a PNG for each section with plots."""
     folder.mkdir(parents=True, exist_ok=True)
     for section in report.sections:
-        plots = [plot for block in section.blocks if isinstance(block, Plots) for plot in block.plots]
+        plots = [plot for block in section.blocks if isinstance(block, content.Plots) for plot in block.plots]
         if plots:
             # why: without matplotlib's name and version the same run gives the same bytes
             save_figure(folder / f"{section.id}.png", picture(plots), dpi=110, metadata={"Software": None})
     write_atomically(folder / "report.md", markdown(report))
 
 
-def markdown(report: Report) -> str:
+def markdown(report: content.Report) -> str:
     """Return the text of `report.md`."""
-    parts = [f"# {_escaped(report.title)}", *map(_escaped, report.sentences)]
+    parts = [f"# {escaped(report.title)}", *map(escaped, report.sentences)]
     for section in report.sections:
         parts += [f"## {section.title}", *(_block(section, block) for block in section.blocks)]
     return "\n\n".join(parts) + "\n"
 
 
-def _block(section: Section, block: Block) -> str:
+def _block(section: content.Section, block: content.Block) -> str:
     match block:
-        case Text(text):
+        case content.Text(text):
             return text
-        case Heading(text):
-            return f"### {_escaped(text)}"
-        case Plots():
+        case content.Heading(text):
+            return f"### {escaped(text)}"
+        case content.Plots():
             return f"![{section.title}]({section.id}.png)"
-        case Table():
-            return _table(block)
-        case Notices(rows, good):
+        case content.Table():
+            head, *rows = ([escaped(cell) for cell in row] for row in (block.head, *block.rows))
+            return table(head, rows)
+        case content.Notices(rows, good):
             return "\n".join(f"- **{rule}** ({where}): {message}" for rule, where, message in rows) or good
-        case Timeline(_, bars):
-            return "\n".join(f"{n}. {name}: {told}, {steps} steps" for n, (name, told, steps, _) in enumerate(bars, 1))
-        case Samples():
-            return "\n\n".join(_sample(sample.title, sample.status, vars(sample)) for sample in block.samples)
+        case content.Timeline(_, bars):
+            return "\n".join(f"{n}. {name}: {note}, {steps} steps" for n, (name, note, steps, _) in enumerate(bars, 1))
+        case content.Samples():
+            return "\n\n".join(map(_sample, block.samples))
 
 
-def _table(table: Table) -> str:
-    head = [f"| {' | '.join(map(_escaped, table.head))} |", "|---" * len(table.head) + "|"]
-    return "\n".join(head + [f"| {' | '.join(map(_escaped, row))} |" for row in table.rows])
-
-
-def _sample(title: str, status: str, parts: dict[str, str]) -> str:
-    told = "\n\n".join(_fenced(name, parts[name]) for name in ("prompt", "response", "verdict"))
-    return f"<details><summary>{status}: {_escaped(title)}</summary>\n\n{told}\n\n</details>"
+def _sample(sample: content.Sample) -> str:
+    texts = {"prompt": sample.prompt, "response": sample.response, "verdict": sample.verdict}
+    parts = [f"<details><summary>{sample.status}: {escaped(sample.title)}</summary>"]
+    return "\n\n".join([*parts, *(_fenced(name, text) for name, text in texts.items()), "</details>"])
 
 
 def _fenced(name: str, text: str) -> str:
@@ -71,10 +58,3 @@ def _fenced(name: str, text: str) -> str:
     while fence in text:
         fence += "`"
     return f"{name}:\n\n{fence}\n{text}\n{fence}"
-
-
-def _escaped(text: str) -> str:
-    """Return text without Markdown's meaning, for a table's cell or outside of one."""
-    for sign in "\\`*_<>|#[]":
-        text = text.replace(sign, f"\\{sign}")
-    return " ".join(text.split())

@@ -7,33 +7,22 @@ from acereason.runs.curves import Curve
 from acereason.runs.report.content import Line, Plot
 from acereason.runs.report.reading import Run
 
-_SECTIONS = ("time/rollout", "time/reward", "time/train", "sync/seconds")
-_CURVES = [
-    Plot("reward", "Reward", [], "mean"),
-    Plot("entropy", "Entropy at the sampling temperature", [], "nats"),
-    Plot("temperature", "Sampling temperature", []),
-    Plot("length", "Response length", [], "tokens"),
-    Plot("truncated", "Truncated responses", [], percent=True),
-    Plot("zero_variance", "Groups without a gradient", [], percent=True),
-    Plot("loss", "Loss", []),
-    Plot("lr", "Learning rate", []),
-    Plot("grad_norm", "Gradient norm", [], log=True),
-    Plot("gap", "Log-prob gap of engine and trainer", [], "nats"),
-    Plot("throughput", "Throughput", [], "tokens / s"),
-]
-_TAGS = {
-    "reward": "reward/mean",
-    "entropy": "policy/entropy",
-    "temperature": "policy/temperature",
-    "length": "response/length_mean",
-    "truncated": "response/truncated",
-    "zero_variance": "reward/zero_variance",
-    "loss": "policy/loss",
-    "lr": "policy/lr",
-    "grad_norm": "policy/grad_norm",
-    "gap": "sync/logprob_gap",
-    "throughput": "throughput/tokens_per_second",
+TIMES = ("time/rollout", "time/reward", "time/train", "sync/seconds")
+"""Metrics of the sections of a step's time."""
+_CURVES = {
+    "reward/mean": Plot("reward", "Reward", [], "mean"),
+    "policy/entropy": Plot("entropy", "Entropy at the sampling temperature", [], "nats"),
+    "policy/temperature": Plot("temperature", "Sampling temperature", []),
+    "response/length_mean": Plot("length", "Response length", [], "tokens"),
+    "response/truncated": Plot("truncated", "Truncated responses", [], percent=True),
+    "reward/zero_variance": Plot("zero_variance", "Groups without a gradient", [], percent=True),
+    "policy/loss": Plot("loss", "Loss", []),
+    "policy/lr": Plot("lr", "Learning rate", []),
+    "policy/grad_norm": Plot("grad_norm", "Gradient norm", [], log=True),
+    "sync/logprob_gap": Plot("gap", "Log-prob gap of engine and trainer", [], "nats"),
+    "throughput/tokens_per_second": Plot("throughput", "Throughput", [], "tokens / s"),
 }
+"""{metric: its plot, still without lines}."""
 _EXACT = {"temperature", "lr"}
 """Plots of values that are set, not measured, and so drawn without smoothing."""
 
@@ -46,8 +35,8 @@ def curve_plots(runs: list[Run], band: tuple[float, float] | None) -> list[Plot]
         band: (lowest, highest) wanted entropy; None shades nothing.
     """
     plots = []
-    for plot in _CURVES:
-        lines = [line for number, run in enumerate(runs) for line in _lines(run, plot.id, number, len(runs) > 1)]
+    for tag, plot in _CURVES.items():
+        lines = [line for number, run in enumerate(runs) for line in _lines(run, tag, number, len(runs) > 1)]
         changes = plot.id not in _EXACT or len({value for line in lines for value in line.y}) > 1
         if lines and changes:
             plots.append(replace(plot, lines=lines, spans=spans(runs), band=band if plot.id == "entropy" else None))
@@ -56,16 +45,16 @@ def curve_plots(runs: list[Run], band: tuple[float, float] | None) -> list[Plot]
 
 def constants(runs: list[Run]) -> list[str]:
     """Return sentences on set values that never changed, which need no picture."""
-    told = []
-    for plot in _CURVES:
-        values = {value for run in runs for _, value in run.curves.get(_TAGS[plot.id], [])}
+    sentences = []
+    for tag, plot in _CURVES.items():
+        values = {value for run in runs for value in run.values(tag)}
         if plot.id in _EXACT and len(values) == 1:
-            told.append(f"{plot.title}: {values.pop():g} throughout.")
-    return told
+            sentences.append(f"{plot.title}: {values.pop():g} throughout.")
+    return sentences
 
 
-def _lines(run: Run, name: str, number: int, several: bool) -> list[Line]:
-    curve = run.curves.get(_TAGS[name], [])
+def _lines(run: Run, tag: str, number: int, several: bool) -> list[Line]:
+    curve, name = run.curves.get(tag, []), _CURVES[tag].id
     if not curve:
         return []
     label = run.name if several else "mean"
@@ -112,11 +101,10 @@ def time_plots(runs: list[Run]) -> list[Plot]:
     """Return a plot for each run of the shares that sections have of a step's time."""
     plots = []
     for number, run in enumerate(runs):
-        parts = {name: smooth(run.curves[name]) for name in _SECTIONS if run.curves.get(name)}
+        tables = {name: dict(smooth(run.curves[name])) for name in TIMES if run.curves.get(name)}
         # why: stacked areas need a value of every section at every step
-        steps = sorted(set.intersection(*({s for s, _ in curve} for curve in parts.values()))) if parts else []
-        total = {step: sum(dict(curve)[step] for curve in parts.values()) for step in steps} if steps else {}
-        tables = {name: dict(curve) for name, curve in parts.items()}
+        steps = sorted(set.intersection(*map(set, tables.values()))) if tables else []
+        total = {step: sum(table[step] for table in tables.values()) for step in steps}
         lines = [
             Line(_section(name), [*map(float, steps)], [table[s] / total[s] for s in steps], "area", colour)
             for colour, (name, table) in enumerate(tables.items())
@@ -127,8 +115,7 @@ def time_plots(runs: list[Run]) -> list[Plot]:
 
 
 def _section(name: str) -> str:
-    kind, part = name.split("/")
-    return "sync" if kind == "sync" else part
+    return "sync" if name == "sync/seconds" else name.split("/")[1]
 
 
 def spans(runs: list[Run]) -> list[tuple[str, float, float]]:

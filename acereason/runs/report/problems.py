@@ -27,14 +27,8 @@ class Met:
         """Return the problem's row of the table."""
         change = f"{percent(self.rates[0])} → {percent(self.rates[-1])}" if len(self.rates) > 1 else ""
         shown = self.statement if len(self.statement) < 80 else f"{self.statement[:80]}…"
-        return [
-            shown,
-            self.problem,
-            f"{len(self.rates)}",
-            percent(fmean(self.rates)),
-            change,
-            number(fmean(self.lengths)),
-        ]
+        mean = percent(fmean(self.rates))
+        return [shown, self.problem, f"{len(self.rates)}", mean, change, number(fmean(self.lengths))]
 
 
 def problems_of(run: Run) -> list[Met]:
@@ -49,7 +43,7 @@ def problems_of(run: Run) -> list[Met]:
 
 def problem_table(problems: list[Met]) -> Table:
     """Return the table of these problems."""
-    head = ["problem", "id", "times met", "correct", "first → last", "mean tokens"]
+    head = ["problem", "id", "times sampled", "correct", "first → last", "mean tokens"]
     return Table(head, [one.row() for one in problems])
 
 
@@ -116,13 +110,8 @@ def filtered_table(run: Run) -> Table:
     """Return the table of problems that left a stage, by epoch."""
     counts = Counter((row["stage"], row["epoch"]) for row in run.filtered)
     examples = {(row["stage"], row["epoch"]): f"{row['problem']}: {row['why']}" for row in run.filtered}
-    rows = [
-        [
-            stage,
-            "before the first step" if epoch < 0 else f"after epoch {epoch + 1}",
-            f"{count:,}",
-            examples[stage, epoch],
-        ]
-        for (stage, epoch), count in counts.items()
-    ]
+    rows = []
+    for (stage, epoch), count in counts.items():
+        when = "before the first step" if epoch < 0 else f"after epoch {epoch + 1}"
+        rows.append([stage, when, f"{count:,}", examples[stage, epoch]])
     return Table(["stage", "when", "problems", "one of them"], rows)

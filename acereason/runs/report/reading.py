@@ -1,6 +1,7 @@
 """This module reads a run's folder."""
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -138,12 +139,5 @@ def num_parameters(folder: Path) -> int | None:
         with path.open("rb") as file:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
-        total += sum(_product(shape) for shape in shapes)
+        total += sum(map(math.prod, shapes))
     return total or None
-
-
-def _product(shape: list[int]) -> int:
-    product = 1
-    for size in shape:
-        product *= size
-    return product

@@ -1,6 +1,6 @@
 """This module compares a run's settings with the paper's (arXiv 2506.13284), and lists the choices it leaves open."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,118 +20,120 @@ class Setting:
     same: bool
 
 
+_RL = {
+    "starts from": ("its SFT model of Qwen2.5-Math-7B", "3.1.2"),
+    "response budgets": ("8,192 → 16,384 → 24,576 (math) → 24,576 → 32,768 (code) → 32,768 (math)", "3.2.3"),
+    "overlong responses": ("mask below 32K, penalize at 32K", "4.5.3"),
+    "prompts of a step": ("128", "3.2.1"),
+    "rollouts of a prompt (G)": ("8 or 16", "3.2.1"),
+    "sampling temperature": ("0.85: entropy about 0.3; 1.0 had 0.6 to 1.0 in code stages", "4.5.2"),
+    "learning rate": ("1e-06 (math), 5e-06 (code)", "1.0"),
+    "updates on a batch of rollouts": ("1, strictly on-policy", "3.2.1"),
+    "easy problems leave": ("the last code stage, from its second epoch on", "3.2.3"),
+    "screened before the stage": ("math stages 3 and 4 keep hard problems", "3.2.3"),
+    "evaluation": ("avg@64 on AIME, T 0.6, top-p 0.95, 32,768 tokens", "4.1"),
+}
+_SFT = {
+    "starts from": ("Qwen2.5-Math-7B", "3.1.2"),
+    "rope_theta": ("1,000,000", "3.1.2"),
+    "context, tokens": ("131,072", "3.1.2"),
+    "epochs": ("5 or 6", "4.4.3"),
+}
+"""{setting: (the paper's value, section)}, in the order in which `_of_rl` and `_of_sft` yield the run's."""
+Ours = tuple[str, bool]
+"""A run's value in words, and whether it is the paper's."""
+
+
 def settings(run: Run) -> list[Setting]:
     """Return the recipe's settings as the paper and as this run has them."""
-    return [make(run) for make in (_RL if run.is_rl else _SFT)]
+    paper, ours = (_RL, _of_rl(run)) if run.is_rl else (_SFT, _of_sft(run))
+    return [Setting(name, *paper[name], *value) for name, value in zip(paper, ours, strict=True)]
 
 
-def _start(run: Run) -> Setting:
+def _of_rl(run: Run) -> Iterator[Ours]:
+    yield _start(run)
+    yield from _lengths(run)
+    prompts = {stage["prompts_per_step"] for stage in run.stages.values()}
+    yield _several(prompts), prompts == {128}
+    sizes = {size for _, size in _in_epochs(run, "group_size", run.model["group_size"])}
+    yield _several(sizes), sizes <= {8, 16}
+    yield _temperature(run)
+    rates = _in_stages(run, "learning_rate", run.model["optimizer"]["init_args"]["lr"])
+    in_words = " → ".join(f"{rate:g}" for rate in dict.fromkeys(rates))
+    yield in_words, rates == [5e-6 if "code" in name else 1e-6 for name in run.stages]
+    yield ("1", True) if run.model["strict_on_policy"] else ("unchecked", False)
+    yield from _left_out(run)
+    yield _evaluation(run)
+
+
+def _of_sft(run: Run) -> Iterator[Ours]:
+    yield _start(run)
+    backbone, epochs = run.model["backbone"], run.config["trainer"]["max_epochs"]
+    context = backbone["max_position_embeddings"] or (backbone["config"] or {}).get("max_position_embeddings")
+    for value, wanted in ((backbone["rope_theta"], 1_000_000), (context, 131072)):
+        yield number(value) if value else "the model's", value == wanted
+    yield str(epochs), epochs in (5, 6)
+
+
+def _start(run: Run) -> Ours:
     name = str(run.model.get("pretrained") or "random weights")
-    paper = "its SFT model of Qwen2.5-Math-7B" if run.is_rl else "Qwen2.5-Math-7B"
-    return Setting("starts from", paper, "3.1.2", name, "qwen2.5-math-7b" in name.lower())
+    return name, "qwen2.5-math-7b" in name.lower()
 
 
-def _curriculum(run: Run) -> Setting:
-    budgets = [_stage_value(run, name, "max_response_length") for name in run.stages]
-    paper = "8,192 → 16,384 → 24,576 (math) → 24,576 → 32,768 (code) → 32,768 (math)"
-    same = budgets == [8192, 16384, 24576, 24576, 32768, 32768]
-    return Setting("response budgets", paper, "3.2.3", " → ".join(f"{budget:,}" for budget in budgets), same)
-
-
-def _prompts(run: Run) -> Setting:
-    values = {stage["prompts_per_step"] for stage in run.stages.values()}
-    return Setting("prompts of a step", "128", "3.2.1", _several(values), values == {128})
-
-
-def _group_size(run: Run) -> Setting:
-    values = _in_all_epochs(run, "group_size", run.model["group_size"])
-    return Setting("rollouts of a prompt (G)", "8 or 16", "3.2.1", _several(values), values <= {8, 16})
-
-
-def _overlong(run: Run) -> Setting:
-    default = (run.callback("Overlong") or {}).get("policy", "none")
-    policies = {name: stage["overlong"] or default for name, stage in run.stages.items()}
+def _lengths(run: Run) -> Iterator[Ours]:
+    """Yield the response budgets, and what happens to responses that reach them."""
+    budgets = _in_stages(run, "max_response_length", run.model["sampling"]["max_response_length"])
+    yield " → ".join(f"{budget:,}" for budget in budgets), budgets == [8192, 16384, 24576, 24576, 32768, 32768]
+    policies = _in_stages(run, "overlong", (run.callback("Overlong") or {}).get("policy", "none"))
     # why: masking helps at 8K and 16K, is neutral at 24K and hurts at 32K (4.5.3)
-    expected = {
-        name: "penalize" if _stage_value(run, name, "max_response_length") >= 32768 else "mask" for name in policies
-    }
-    paper = "mask below 32K, penalize at 32K"
-    return Setting("overlong responses", paper, "4.5.3", " → ".join(policies.values()), policies == expected)
+    yield " → ".join(policies), policies == ["penalize" if budget >= 32768 else "mask" for budget in budgets]
 
 
-def _temperature(run: Run) -> Setting:
-    default = run.model["sampling"]["temperature"]
-    held, values = run.callback("TemperatureController"), _in_all_epochs(run, "temperature", default)
-    ours = f"{_several(values)}, then moved to hold entropy {held['target']:g}" if held else _several(values)
-    stages = [(name, t) for name in run.stages for t in _in_epochs(run, name, "temperature", default)]
+def _temperature(run: Run) -> Ours:
+    stages = _in_epochs(run, "temperature", run.model["sampling"]["temperature"])
+    held = run.callback("TemperatureController")
+    in_words = _several({value for _, value in stages})
+    if held:
+        return f"{in_words}, then moved to hold entropy {held['target']:g}", False
     # why: 1.1 says that it trains as 1.0 did, whose code stages had temperatures from 0.6 to 1.0
-    published = all(t == 0.85 or ("code" in name and 0.6 <= t <= 1.0) for name, t in stages)
-    paper = "0.85: entropy about 0.3; 1.0 had 0.6 to 1.0 in code stages"
-    return Setting("sampling temperature", paper, "4.5.2", ours, published and not held)
+    return in_words, all(value == 0.85 or ("code" in name and 0.6 <= value <= 1.0) for name, value in stages)
 
 
-def _learning_rate(run: Run) -> Setting:
-    default = run.model["optimizer"]["init_args"]["lr"]
-    rates = [stage["learning_rate"] or default for stage in run.stages.values()]
-    expected = [5e-6 if "code" in name else 1e-6 for name in run.stages]
-    ours = " → ".join(f"{rate:g}" for rate in dict.fromkeys(rates))
-    return Setting("learning rate", "1e-06 (math), 5e-06 (code)", "1.0", ours, rates == expected)
+def _left_out(run: Run) -> Iterator[Ours]:
+    """Yield the stages that easy problems leave, and those whose problems are screened before."""
+    easy = [name for name, stage in run.stages.items() if stage["easy_filter"]]
+    yield _names(easy), easy == [name for name in run.stages if "code" in name][-1:]
+    screened = [f"{n} (from {stage['screen']:.0%} correct on)" for n, stage in run.stages.items() if stage["screen"]]
+    yield _names(screened), bool(screened)
 
 
-def _on_policy(run: Run) -> Setting:
-    strict = run.model["strict_on_policy"]
-    return Setting(
-        "updates on a batch of rollouts", "1, strictly on-policy", "3.2.1", "1" if strict else "unchecked", strict
-    )
-
-
-def _easy_filter(run: Run) -> Setting:
-    names = [name for name, stage in run.stages.items() if stage["easy_filter"]]
-    paper = "the last code stage, from its second epoch on"
-    last_code = [name for name in run.stages if "code" in name][-1:]
-    return Setting("easy problems leave", paper, "3.2.3", listed(names) if names else "no stage", names == last_code)
-
-
-def _screening(run: Run) -> Setting:
-    names = [f"{name} (from {stage['screen']:.0%} correct on)" for name, stage in run.stages.items() if stage["screen"]]
-    paper = "math stages 3 and 4 keep hard problems"
-    return Setting("screened before the stage", paper, "3.2.3", listed(names) if names else "no stage", bool(names))
-
-
-def _evaluation(run: Run) -> Setting:
-    default = run.model["sampling"]["max_response_length"]
+def _evaluation(run: Run) -> Ours:
+    default, benchmarks = run.model["sampling"]["max_response_length"], run.data.get("benchmarks") or {}
     values = {
-        name: (b["n"], b["temperature"], b["top_p"], b["max_response_length"] or default)
-        for name, b in (run.data.get("benchmarks") or {}).items()
+        name: (entry["n"], entry["temperature"], entry["top_p"], entry["max_response_length"] or default)
+        for name, entry in benchmarks.items()
     }
-    told = [f"{name}: avg@{n}, T {t:g}, top-p {p:g}, {budget:,} tokens" for name, (n, t, p, budget) in values.items()]
-    paper = "avg@64 on AIME, T 0.6, top-p 0.95, 32,768 tokens"
-    return Setting(
-        "evaluation", paper, "4.1", "; ".join(told) or "none", {*values.values()} == {(64, 0.6, 0.95, 32768)}
-    )
+    each = [f"{name}: avg@{n}, T {t:g}, top-p {p:g}, {budget:,} tokens" for name, (n, t, p, budget) in values.items()]
+    return "; ".join(each) or "none", {*values.values()} == {(64, 0.6, 0.95, 32768)}
 
 
-def _rope(run: Run) -> Setting:
-    value = run.model["backbone"]["rope_theta"]
-    return Setting("rope_theta", "1,000,000", "3.1.2", number(value) if value else "the model's", value == 1_000_000)
+def _in_stages(run: Run, name: str, default: Any) -> list[Any]:
+    """Return the stages' values of a setting; None stands for the default."""
+    return [stage[name] or default for stage in run.stages.values()]
 
 
-def _context(run: Run) -> Setting:
-    backbone = run.model["backbone"]
-    value = backbone["max_position_embeddings"] or (backbone["config"] or {}).get("max_position_embeddings")
-    return Setting("context, tokens", "131,072", "3.1.2", number(value) if value else "the model's", value == 131072)
+def _in_epochs(run: Run, name: str, default: Any) -> list[tuple[str, Any]]:
+    """Return (stage, value) of a setting that a stage may have for each epoch."""
+    values = zip(run.stages, _in_stages(run, name, default), strict=True)
+    return [(stage, each) for stage, value in values for each in (value if isinstance(value, list) else [value])]
 
 
-def _epochs(run: Run) -> Setting:
-    value = run.config["trainer"]["max_epochs"]
-    return Setting("epochs", "5 or 6", "4.4.3", str(value), value in (5, 6))
+def _several(values: set) -> str:
+    return listed(f"{value:g}" for value in sorted(values))
 
 
-_RL: list[Callable[[Run], Setting]] = [
-    *(_start, _curriculum, _overlong, _prompts, _group_size, _temperature, _learning_rate),
-    *(_on_policy, _easy_filter, _screening, _evaluation),
-]
-_SFT: list[Callable[[Run], Setting]] = [_start, _rope, _context, _epochs]
+def _names(names: list[str]) -> str:
+    return listed(names) if names else "no stage"
 
 
 def choices(run: Run) -> list[tuple[str, str]]:
@@ -179,9 +181,9 @@ def differences(runs: list[Run]) -> list[list[str]]:
     """Return rows of the keys in which the runs' configs differ, each with the value of every run."""
     flat = [_flat(run.config) for run in runs]
     keys = sorted(set.union(*(set(one) for one in flat)))
-    told = [[key, *(str(one.get(key, "-")) for one in flat)] for key in keys]
+    rows = [[key, *(str(one.get(key, "-")) for one in flat)] for key in keys]
     # why: runs have folders of their own, so that the logger's keys differ always
-    return [row for row in told if len(set(row[1:])) > 1 and not row[0].startswith("trainer.logger")]
+    return [row for row in rows if len(set(row[1:])) > 1 and not row[0].startswith("trainer.logger")]
 
 
 def _flat(value: Any, key: str = "") -> dict[str, Any]:
@@ -196,21 +198,3 @@ def _flat(value: Any, key: str = "") -> dict[str, Any]:
 
 def _name(part: Any, place: int) -> str:
     return part["class_path"].rpartition(".")[2] if isinstance(part, dict) and "class_path" in part else str(place)
-
-
-def _stage_value(run: Run, stage: str, name: str) -> Any:
-    return run.stages[stage][name] or run.model["sampling"][name]
-
-
-def _in_all_epochs(run: Run, name: str, default: Any) -> set:
-    """Return all values of a setting that a stage may have for each epoch."""
-    return {each for stage in run.stages for each in _in_epochs(run, stage, name, default)}
-
-
-def _in_epochs(run: Run, stage: str, name: str, default: Any) -> list:
-    value = run.stages[stage][name] or default
-    return value if isinstance(value, list) else [value]
-
-
-def _several(values: set) -> str:
-    return listed(f"{value:g}" for value in sorted(values))

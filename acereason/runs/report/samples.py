@@ -28,10 +28,10 @@ def _sample(row: dict[str, Any]) -> Sample:
     cut = ", truncated" if row["finish_reason"] == "length" else ""
     title = f"{row['stage']}, step {row['step']}: {row['problem']} ({row['length']:,} tokens{cut}{fate})"
     verdict = {"answer": row["answer"], "reward": row["reward"], **row["detail"]}
-    told = "\n".join(
+    text = "\n".join(
         f"{name}: {value if isinstance(value, str) else json.dumps(value)}" for name, value in verdict.items()
     )
-    return Sample(title, row["status"], row["statement"], shortened(row["response"]), told)
+    return Sample(title, row["status"], row["statement"], shortened(row["response"]), text)
 
 
 def shortened(text: str) -> str:

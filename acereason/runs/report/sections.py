@@ -5,18 +5,9 @@ from collections.abc import Callable, Iterable
 from acereason.runs.health.entropy import EntropyBand
 from acereason.runs.health.rules import Limits
 from acereason.runs.health.watch import Finding, replay
+from acereason.runs.report import problems
 from acereason.runs.report.content import Block, Heading, Notices, Plots, Report, Section, Table, Text, Timeline
 from acereason.runs.report.plots import constants, curve_plots, evaluation_plots, time_plots
-from acereason.runs.report.problems import (
-    easiest,
-    filtered_table,
-    hardest,
-    lengths,
-    pass_rates,
-    problem_table,
-    problems_of,
-    verdict_table,
-)
 from acereason.runs.report.reading import Run, Span
 from acereason.runs.report.recipe import choices, differences, settings
 from acereason.runs.report.samples import samples_of
@@ -37,7 +28,7 @@ def report_of(runs: list[Run]) -> Report:
         Section("filtered", "Problems that were left out", _each(runs, _filtered)),
         Section("verdicts", "Verdicts", _each(runs, _verdicts)),
         Section("samples", "Responses", _each(runs, _samples)),
-        Section("recipe", "Settings beside the paper's", _each(runs, _recipe)),
+        Section("recipe", "Settings compared with the paper's", _each(runs, _recipe)),
     ]
     title = listed(run.name for run in runs)
     return Report(title, [sentence(run) for run in runs], [section for section in sections if section.blocks])
@@ -54,11 +45,11 @@ def _each(runs: list[Run], blocks: Callable[[Run], Iterable[Block]]) -> list[Blo
 
 def _health(run: Run) -> list[Block]:
     if run.health is not None:
-        return [Notices(_by_rule([Finding(**row) for row in run.health]), "Every rule of health stayed quiet.")]
-    told = Text(
+        return [Notices(_by_rule([Finding(**row) for row in run.health]), "No health rule fired.")]
+    note = Text(
         "The run was not watched (callbacks `Health`, `EntropyMonitor`); the rules are applied now, to its curves."
     )
-    return [told, Notices(_by_rule(findings(run)), "Every rule of health stays quiet.")]
+    return [note, Notices(_by_rule(findings(run)), "No health rule fires.")]
 
 
 def _by_rule(found: list[Finding]) -> list[tuple[str, str, str]]:
@@ -99,10 +90,10 @@ def timeline(run: Run) -> Timeline:
     bars = []
     for name, stage in run.stages.items():
         budget = f"{stage['max_response_length']:,} tokens" if stage["max_response_length"] else ""
-        told = ", ".join(filter(None, [budget, stage["overlong"]]))
+        note = ", ".join(filter(None, [budget, stage["overlong"]]))
         steps = done[name].steps if name in done else 0
         sources = [run.data["sources"][source] for source in stage["sources"]]
-        bars.append((name, told, steps, sources[0].get("task", "math") if steps else "to come"))
+        bars.append((name, note, steps, sources[0].get("task", "math") if steps else "to come"))
     return Timeline(run.name, bars)
 
 
@@ -146,12 +137,12 @@ def _curves(runs: list[Run]) -> list[Block]:
     aim = entropy_band(runs[0])
     band = (aim.target - aim.band, aim.target + aim.band) if aim else None
     plots = curve_plots(runs, band)
-    told = "Thin: each step. Thick: the mean of the last ones."
+    note = "Thin: each step. Thick: the mean of the last ones."
     if plots and plots[0].spans:
-        told += " Numbers above: the stages."
+        note += " Numbers above: the stages."
     if band and any(plot.band for plot in plots):
-        told += f" Green: entropy {max(0, band[0]):g} to {band[1]:g}, which is aimed at."
-    return [Text(" ".join([told, *constants(runs)])), Plots(plots)] if plots else []
+        note += f" Green: entropy {max(0, band[0]):g} to {band[1]:g}, which is aimed at."
+    return [Text(" ".join([note, *constants(runs)])), Plots(plots)] if plots else []
 
 
 def _evaluations(runs: list[Run]) -> list[Block]:
@@ -160,8 +151,8 @@ def _evaluations(runs: list[Run]) -> list[Block]:
     rows = [[*[run.name] * several, *row] for run in runs for row in _accuracies(run)]
     head = [*["run"] * several, "benchmark", "metric", "first", "best", "last", "last: truncated", "last: mean tokens"]
     table = [Table(head, rows)] if rows else []
-    told = [Text("Bars: one standard error over problems.")] if rows else []
-    return [*told, Plots(plots), *table] if plots else []
+    note = [Text("Bars: one standard error over problems.")] if rows else []
+    return [*note, Plots(plots), *table] if plots else []
 
 
 def _accuracies(run: Run) -> list[list[str]]:
@@ -169,12 +160,12 @@ def _accuracies(run: Run) -> list[list[str]]:
     for name in run.benchmarks:
         values = run.curves[f"eval/{name}/avg"]
         errors = dict(run.curves.get(f"eval/{name}/stderr", []))
-        told = [f"{percent(v)} ± {percent(errors.get(step, 0.0))}" for step, v in values]
+        accuracies = [f"{percent(v)} ± {percent(errors.get(step, 0.0))}" for step, v in values]
         best = max(range(len(values)), key=lambda i: values[i][1])
         n = run.data["benchmarks"][name]["n"]
         last = [run.values(f"eval/{name}/{kind}")[-1] for kind in ("truncated", "length_mean")]
-        best_told = f"{told[best]} (step {values[best][0]})"
-        rows.append([name, f"avg@{n}", told[0], best_told, told[-1], percent(last[0]), number(last[1])])
+        best_in_words = f"{accuracies[best]} (step {values[best][0]})"
+        rows.append([name, f"avg@{n}", accuracies[0], best_in_words, accuracies[-1], percent(last[0]), number(last[1])])
     return rows
 
 
@@ -184,25 +175,25 @@ def _time(runs: list[Run]) -> list[Block]:
 
 
 def _problems(run: Run) -> list[Block]:
-    met = problems_of(run)
+    met = problems.problems_of(run)
     if not met:
         return []
-    told = f"{len(met):,} problems were met, {len(run.groups):,} times in all."
+    note = f"{len(met):,} problems were sampled, {len(run.groups):,} times in all."
     tables: list[Block] = [
         Heading("The hardest"),
-        problem_table(hardest(met)),
+        problems.problem_table(problems.hardest(met)),
         Heading("The easiest"),
-        problem_table(easiest(met)),
+        problems.problem_table(problems.easiest(met)),
     ]
-    return [Text(told), Plots([pass_rates(run), lengths(run)]), *tables]
+    return [Text(note), Plots([problems.pass_rates(run), problems.lengths(run)]), *tables]
 
 
 def _filtered(run: Run) -> list[Block]:
-    return [filtered_table(run)] if run.filtered else []
+    return [problems.filtered_table(run)] if run.filtered else []
 
 
 def _verdicts(run: Run) -> list[Block]:
-    return [verdict_table(run)] if run.groups else []
+    return [problems.verdict_table(run)] if run.groups else []
 
 
 def _samples(run: Run) -> list[Block]:
@@ -217,5 +208,5 @@ def _recipe(run: Run) -> list[Block]:
         [[row.name, row.paper, row.where, row.ours] for row in rows],
         ["" if row.same else "differs" for row in rows],
     )
-    told = Heading("What the paper leaves open, and how it is settled here")
-    return [table, told, Table(["question", "this run"], [list(row) for row in choices(run)])]
+    note = Heading("Choices that the paper leaves open, as this run makes them")
+    return [table, note, Table(["question", "this run"], [list(row) for row in choices(run)])]

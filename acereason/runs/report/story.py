@@ -1,9 +1,8 @@
 """This module sums a run up in one sentence."""
 
+from acereason.runs.report.plots import TIMES
 from acereason.runs.report.reading import Run, Span, num_parameters
 from acereason.runs.report.words import amount, duration, listed, number, percent
-
-_SECTIONS = ("time/rollout", "time/reward", "time/train", "sync/seconds")
 
 
 def sentence(run: Run) -> str:
@@ -25,7 +24,7 @@ def seconds(run: Run, span: Span | None = None) -> float:
         run: the run.
         span: the stage that is meant; None takes all of the run.
     """
-    return sum(sum(run.values(name, span)) for name in _SECTIONS)
+    return sum(sum(run.values(name, span)) for name in TIMES)
 
 
 def _stages(run: Run) -> str:
@@ -39,12 +38,12 @@ def _stages(run: Run) -> str:
 
 
 def _outcome(run: Run) -> str:
-    told = []
+    changes = []
     for name in run.benchmarks:
         values = run.values(f"eval/{name}/avg")
-        told.append(f"{name} from {percent(values[0])} to {percent(values[-1])}")
-    if told:
-        return f", which took its accuracy on {listed(told)}"
+        changes.append(f"{name} from {percent(values[0])} to {percent(values[-1])}")
+    if changes:
+        return f", which took its accuracy on {listed(changes)}"
     losses = {name: run.values(name) for name in run.curves if name.startswith("eval/") and name.endswith("/loss")}
-    told = [f"{name.split('/')[1]} from {number(v[0])} to {number(v[-1])}" for name, v in losses.items()]
-    return f", which took its loss on {listed(told)}" if told else ""
+    changes = [f"{name.split('/')[1]} from {number(v[0])} to {number(v[-1])}" for name, v in losses.items()]
+    return f", which took its loss on {listed(changes)}" if changes else ""
