@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from acereason.common.errors import UserError
 from acereason.common.seeds import derive_seed
+from acereason.common.terminal import progress
 from acereason.common.types import Problem, Rollout, Verdict
 from acereason.evaluation.fingerprint import WeightsDigest, accept, digest, problem_digest
 from acereason.evaluation.results import Result, result_of, table, write_problems, write_results
@@ -93,9 +93,9 @@ class EvaluationModule(RolloutModule):
         missing = dealt(lacking)
         total = len(missing) + (len(places) - len(lacking)) // world_size()
         self._require_current_engine()
-        with Journal(folder, name, rank()) as journal, self._progress() as progress:
-            bar = progress.add_task(name, total=total, completed=total - len(missing))
-            judging = _Judging(journal, seed, partial(progress.advance, bar))
+        with Journal(folder, name, rank()) as journal, progress(disable=not self.trainer.is_global_zero) as shown:
+            bar = shown.add_task(name, total=total, completed=total - len(missing))
+            judging = _Judging(journal, seed, partial(shown.advance, bar))
             for group in self.engine.generate(missing, entry.sampling, 1, seed):
                 (rollout,) = group.rollouts
                 judging.add(group.problem, rollout, self.rewards.submit(group.problem, rollout.response.text))
@@ -123,10 +123,6 @@ class EvaluationModule(RolloutModule):
             "rewards": {name: rewards[name] for name in ("math", "code", "after_think", "timeout", "memory_gib")},
             "benchmarks": {name: asdict(entry.sampling) for name, entry in data.benchmarks.items()},
         }
-
-    def _progress(self) -> Progress:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        return Progress(*columns, console=Console(stderr=True), disable=not self.trainer.is_global_zero)
 
 
 class _Judging:

@@ -6,7 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TextColumn
+
+from acereason.common.terminal import progress
 
 
 class Told:
@@ -22,9 +24,9 @@ class Told:
         self.total, self.seconds = total, seconds
         self.finished = self.failed = self.tokens = 0
         self._start = self._last = time.monotonic()
-        columns = (TextColumn("requests"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._console = console or Console(stderr=True)
-        self._bar = Progress(*columns, TextColumn("{task.description}"), console=self._console, transient=True)
+        description = TextColumn("{task.description}")
+        self._bar = progress(description, name="requests", console=self._console, transient=True)
         self._task = self._bar.add_task("", total=total)
 
     def shown(self) -> AbstractContextManager:

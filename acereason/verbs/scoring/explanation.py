@@ -62,21 +62,20 @@ def _tests_table(row: Row, verdict: Verdict) -> Table:
 
 def _math_steps(row: Row, verdict: Verdict) -> list[tuple[str, str]]:
     detail = verdict.detail
+    extracted = detail.get("extracted")
+    nothing = "nothing" if "extracted" in detail else "unknown"
     after = " after </think>" if "</think>" in row.response else ""
-    steps = [("response", _ending(row))]
-    if detail.get("extracted") is None:
-        found = "nothing" if "extracted" in detail else "unknown"
-    else:
-        found = str(detail["extracted"])
-    steps.append((f"last box{after}", found))
-    if "normal" in detail:
-        steps.append(("normal form", str(detail["normal"])))
-    steps.append(("ground truth", " | ".join([row.problem.answer, *row.problem.alternatives])))
-    if "answer" in detail:
-        steps.append(("normal form", str(detail["answer"])))
-    steps += [("compared", step) for step in detail.get("steps", [])]
-    steps.append(("decided by", reason_of(verdict)))
-    return [*steps, ("seconds", f"{detail['seconds']:.4f}")] if "seconds" in detail else steps
+    steps = [
+        ("response", _ending(row)),
+        (f"last box{after}", nothing if extracted is None else extracted),
+        ("normal form", detail.get("normal")),
+        ("ground truth", " | ".join([row.problem.answer, *row.problem.alternatives])),
+        ("normal form", detail.get("answer")),
+        *(("compared", step) for step in detail.get("steps", [])),
+        ("decided by", reason_of(verdict)),
+        ("seconds", f"{detail['seconds']:.4f}" if "seconds" in detail else None),
+    ]
+    return [(name, str(text)) for name, text in steps if text is not None]
 
 
 def _ending(row: Row) -> str:

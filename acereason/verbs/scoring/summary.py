@@ -3,13 +3,12 @@
 import heapq
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from acereason.common.terminal import table
 from acereason.common.types import Verdict
 from acereason.verbs.scoring.rows import Row
 
@@ -79,41 +78,33 @@ class Summary:
         console.print(self._rates())
         if self.isolation:
             console.print(f"isolation of programs: {self.isolation}", markup=False, highlight=False)
-        if self.paths:
-            console.print(
-                _table("decided by", ("path", "verdict"), [((*path,), n) for path, n in self.paths.most_common(12)])
-            )
-        if self.errors:
-            rows = [((kind, self.examples[kind]), n) for kind, n in self.errors.most_common(12)]
-            console.print(_table("errors", ("kind", "first row"), rows))
-        if self.expected:
-            self._print_agreement(console)
-        slow = Table("seconds", "row", "reason", title=f"slowest of {self.seconds:.1f} s", title_justify="left")
-        for seconds, name, reason in sorted(self.slowest, reverse=True):
-            slow.add_row(f"{seconds:.3f}", escape(name), escape(reason[:60]))
-        console.print(slow)
+        paths = [(*path, str(n)) for path, n in self.paths.most_common(12)]
+        errors = [(kind, self.examples[kind], str(n)) for kind, n in self.errors.most_common(12)]
+        pairs = [(*pair, str(n)) for pair, n in sorted(self.expected.items())]
+        slow = [(f"{seconds:.3f}", name, reason[:60]) for seconds, name, reason in sorted(self.slowest, reverse=True)]
+        for title, head, rows in (
+            ("decided by", ("path", "verdict", "rows"), paths),
+            ("errors", ("kind", "first row", "rows"), errors),
+            (self._agreement(), ("expected", "verdict", "rows"), pairs),
+        ):
+            if rows:
+                console.print(table(title, head, rows, numbers=[2]))
+        if self.disagreements:
+            console.print(table("disagreements", ("row", "expected", "verdict", "reason"), self.disagreements))
+        console.print(table(f"slowest of {self.seconds:.1f} s", ("seconds", "row", "reason"), slow))
 
     def _rates(self) -> Table:
-        table = Table("task", title="verdicts", title_justify="left")
-        for name in ("rows", "correct", "wrong", "error", "correct %", "error %"):
-            table.add_column(name, justify="right")
+        rows = []
         for task, statuses in sorted(self.statuses.items()):
             counts = [statuses[status] for status in ("correct", "wrong", "error")]
             shares = [f"{100 * statuses[status] / statuses.total():.1f}" for status in ("correct", "error")]
-            table.add_row(task, *map(str, [statuses.total(), *counts]), *shares)
-        return table
+            rows.append([task, *map(str, [statuses.total(), *counts]), *shares])
+        head = ("task", "rows", "correct", "wrong", "error", "correct %", "error %")
+        return table("verdicts", head, rows, numbers=range(1, 7))
 
-    def _print_agreement(self, console: Console) -> None:
+    def _agreement(self) -> str:
         agreed, total = sum(n for (left, right), n in self.expected.items() if left == right), self.expected.total()
-        title = f"agreement with the expected verdicts: {agreed} of {total}, {100 * agreed / total:.1f} %"
-        console.print(
-            _table(title, ("expected", "verdict"), [((*pair,), n) for pair, n in sorted(self.expected.items())])
-        )
-        if self.disagreements:
-            table = Table("row", "expected", "verdict", "reason", title="disagreements", title_justify="left")
-            for entry in self.disagreements:
-                table.add_row(*map(escape, entry))
-            console.print(table)
+        return f"agreement with the expected verdicts: {agreed} of {total}, {100 * agreed / max(1, total):.1f} %"
 
 
 def reason_of(verdict: Verdict) -> str:
@@ -135,11 +126,3 @@ def path_of(verdict: Verdict) -> str:
     return next(
         (f"a test: {outcome}" for outcome in verdict.detail["tests"] if outcome != "passed"), "all tests passed"
     )
-
-
-def _table(title: str, names: tuple[str, ...], rows: Sequence[tuple[tuple[str, ...], int]]) -> Table:
-    table = Table(*names, title=title, title_justify="left")
-    table.add_column("rows", justify="right")
-    for cells, count in rows:
-        table.add_row(*map(escape, cells), str(count))
-    return table
