@@ -21,7 +21,6 @@ from acereason.curation.tables import Dropped, Prompts
 from acereason.curation.text import split
 from acereason.processes.parallel import in_order
 
-_SHINGLE = 3
 _BANDS, _ROWS = 16, 4
 """Bands of the MinHash signature, and rows of a band: at a similarity of 0.8 a pair becomes a candidate with
 probability 0.9998."""
@@ -106,17 +105,17 @@ def near_copies(pairs: np.ndarray, prompts: Prompts, similarity: float) -> list[
 
 def alike(one: str, other: str) -> float:
     """Return the Jaccard similarity of two texts' word 3-grams; 0 where tokens differ that must agree."""
-    (mine, told), (theirs, told_there) = split(one), split(other)
-    if told != told_there:
+    (mine, keys), (theirs, other_keys) = split(one), split(other)
+    if keys != other_keys:
         return 0.0
-    first, second = _shingles(mine), _shingles(theirs)
+    first, second = set(_shingles(mine)), set(_shingles(theirs))
     return len(first & second) / len(first | second)
 
 
-def _shingles(found: list[str]) -> set[tuple[str, ...]]:
+def _shingles(found: list[str]) -> list[str]:
     # why: padded, so that a text of one or two words has a 3-gram as well
-    padded = found + [""] * (_SHINGLE - len(found))
-    return {tuple(padded[i : i + _SHINGLE]) for i in range(len(padded) - _SHINGLE + 1)}
+    padded = found + [""] * (3 - len(found))
+    return list(map(" ".join, zip(padded, padded[1:], padded[2:], strict=False)))
 
 
 def _signatures(context: Context, near: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -144,31 +143,11 @@ def buckets(pairs: list[tuple[list[str], list[str]]]) -> np.ndarray:
     # why: imported here, since rensa reads RAYON_NUM_THREADS when it is loaded
     from rensa import RMinHash
 
-    hashes, offsets = _shingle_hashes([found for found, _ in pairs])
-    digests = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, _BANDS * _ROWS, 1).to_rows()
-    signature = np.array(digests, dtype=np.uint64).reshape(len(pairs), _BANDS, _ROWS)
-    told = np.array([xxhash.xxh64_intdigest(" ".join(told).encode()) for _, told in pairs], dtype=np.uint64)
+    digests = RMinHash.digest_matrix_from_token_sets([_shingles(found) for found, _ in pairs], _BANDS * _ROWS, 1)
+    signature = np.array(digests.to_rows(), dtype=np.uint64).reshape(len(pairs), _BANDS, _ROWS)
+    keys = np.array([xxhash.xxh64_intdigest(" ".join(tokens).encode()) for _, tokens in pairs], dtype=np.uint64)
     # why: the tokens that must agree are part of the bucket, so that prompts of one template don't fill it
-    bucket = np.repeat(told[:, None], _BANDS, axis=1) + np.arange(_BANDS, dtype=np.uint64)
+    bucket = np.repeat(keys[:, None], _BANDS, axis=1) + np.arange(_BANDS, dtype=np.uint64)
     for row in range(_ROWS):
         bucket = mixed(bucket ^ signature[:, :, row])
     return bucket
-
-
-def _shingle_hashes(found: list[list[str]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the hashes of all 3-grams, one list after the other, and the offsets at which lists begin and end."""
-    known: dict[str, int] = {"": 0}
-    ids = [
-        known.get(token) or known.setdefault(token, xxhash.xxh64_intdigest(token.encode()))
-        for each in found
-        for token in each + [""] * (_SHINGLE - len(each))
-    ]
-    lengths = np.array([max(len(each), _SHINGLE) for each in found], dtype=np.int64)
-    ends = np.cumsum(lengths)
-    flat = np.array(ids, dtype=np.uint64)
-    rolled = mixed(mixed(mixed(flat[:-2]) + flat[1:-1]) + flat[2:])
-    inside = np.ones(len(flat), dtype=bool)
-    # why: a 3-gram must not cross into the next list
-    inside[np.concatenate([ends - 1, ends - 2])] = False
-    offsets = np.concatenate([[0], np.cumsum(lengths - _SHINGLE + 1)]).astype(np.uint64)
-    return rolled[inside[:-2]], offsets

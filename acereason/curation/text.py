@@ -33,23 +33,17 @@ _TELLING = frozenset(_TELLING_WORDS.split())
 _MUTE = frozenset("(){}'")
 
 
-def tokens(text: str) -> list[str]:
-    r"""Return the words, numbers, LaTeX commands and operators of a prompt; punctuation is dropped.
+def split(text: str) -> tuple[list[str], list[str]]:
+    r"""Return (tokens, key tokens) of a prompt, in order; near copies must have identical key tokens.
 
-    Words are in lower case. Commands and names of one letter keep their case: `\Delta` is not `\delta`, nor R r.
+    Tokens are words, numbers, LaTeX commands and operators; punctuation is dropped. Words are in lower case. Commands
+    and names of one letter keep their case: `\Delta` is not `\delta`, nor R r. Key tokens are numbers, operators, LaTeX
+    commands, names of one letter, words in capitals, and words such as `not`, `largest` or `three`. Round brackets,
+    braces and apostrophes are left to the similarity.
 
     Example:
-        >>> tokens(r"Find $x^{2}$,  if $x = \dfrac12.$") == tokens(r"find \(x^2\) if x=\frac12")
+        >>> split(r"Find $x^{2}$,  if $x = \dfrac12.$") == split(r"find \(x^2\) if x=\frac12")
         True
-    """
-    return split(text)[0]
-
-
-def split(text: str) -> tuple[list[str], list[str]]:
-    """Return (tokens, the tokens in which two near copies must agree, in order).
-
-    The latter are numbers, operators, LaTeX commands, names of one letter, words in capitals, and words such as `not`,
-    `largest` or `three`. Round brackets, braces and apostrophes are left to the similarity.
     """
     text = clean(text)
     # why: `x^{2}` and `x^2` are the same

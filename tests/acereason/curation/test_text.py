@@ -1,6 +1,11 @@
 import pytest
 
-from acereason.curation.text import split, tokens, words
+from acereason.curation.text import split, words
+
+
+def tokens(text: str) -> list[str]:
+    return split(text)[0]
+
 
 SAME = [
     ("Find $x$.", "find  \\(x\\)"),
