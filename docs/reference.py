@@ -17,6 +17,8 @@ from lightning.pytorch.cli import OptimizerCallable
 
 import callbacks
 from acereason.common.files import write_atomically
+from acereason.curation.pipeline import Curation
+from acereason.curation.verb import curate
 from acereason.rollouts.engine import RolloutEngine
 from acereason.verbs import lightning_cli as cli
 from acereason.verbs.table import VERBS, load
@@ -27,6 +29,7 @@ _LONGEST = 60
 """Characters of a default that are shown."""
 _NO_KEYS = {"self", "model", "datamodule"}
 """Parameters that the command line fills in otherwise."""
+_HANDED_ON = {curate: Curation}
 _TYPES = {NoneType: "null", Any: "any", RolloutEngine: "[engine](#engines)", OptimizerCallable: "optimizer"}
 
 
@@ -97,6 +100,8 @@ def keys_of(member: Any) -> list[Key]:
 
 
 def _keys(member: Any) -> Iterator[Key]:
+    # why: a verb may hand all its keys on to a class
+    member = _HANDED_ON.get(member, member)
     if not inspect.isclass(member):
         yield from _parameters(member, _documented(member))
     elif is_dataclass(member):

@@ -11,7 +11,7 @@ from lightning.pytorch.strategies import ModelParallelStrategy
 
 import callbacks  # noqa: F401  the YAML names them
 from acereason.curation.pipeline import Curation
-from acereason.curation.verb import curate, curation_of
+from acereason.curation.verb import curate
 from acereason.data.where import Range
 from acereason.evaluation.results import EVALPLUS, PAPER
 from acereason.modules.evaluation import EvaluationModule
@@ -116,7 +116,7 @@ def test_a_recipe_loads_and_its_steps_exist(path):
 def test_what_curate_rates_is_what_predict_asked_and_the_stages_take(tmp_path):
     ratings, asked, stages = (Path("conf/difficulty") / name for name in ("curate.yaml", "predict.yaml", "rl.yaml"))
     given, teacher = arguments_of(curate, ratings), arguments_of(predict, asked)
-    curation_of(**{name: value for name, value in vars(given).items() if name != "config"}).check()
+    Curation(**{name: value for name, value in vars(given).items() if name != "config"}).check()
     assert {name: source.arithmetic for name, source in given.sources.items()} == {
         name: source.arithmetic for name, source in teacher.sources.items()
     }
@@ -166,7 +166,7 @@ def test_the_papers_values():
 def test_a_curation_loads_and_can_work(path):
     given = vars(arguments_of(curate, path))
     del given["config"]
-    curation = Curation(**given | {"output": Path(given["output"])})
+    curation = Curation(**given)
     curation.check()
     for source in [*given["sources"].values(), *given["decontaminate"].benchmarks.values()]:
         source.resolved("source").check("source")

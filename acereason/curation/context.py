@@ -17,6 +17,8 @@ from acereason.rewards.pool import RewardPool
 
 TABLE = "responses.parquet"
 """The responses that a stage leaves."""
+LOST = "lost.parquet"
+"""Responses of kept prompts that are cut or empty: number, status, tokens."""
 
 
 @dataclass

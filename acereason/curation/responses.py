@@ -16,10 +16,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from acereason.common.errors import UserError
-from acereason.curation.context import TABLE, Context
+from acereason.curation.context import LOST, TABLE, Context
 from acereason.curation.counting import token_counts
 from acereason.curation.origins import ALONE, worked
-from acereason.curation.ratings import LOST
 from acereason.curation.read import CHUNK, chunks
 from acereason.curation.sources import Opened
 from acereason.curation.stages import Report

@@ -138,8 +138,8 @@ def too_brief(statement: str, answer: str) -> str | None:
     """Find statements of fewer than five words without a task and its object: `Calculate:`, but not `Compute 2+3`."""
     if len(statement.split()) >= 5 or len(statement) >= 30:
         return None
-    told = _HEADING.sub("", statement)
-    return None if _WORD.search(told) and _OBJECT.search(told) else statement.strip() or "no text"
+    text = _HEADING.sub("", statement)
+    return None if _WORD.search(text) and _OBJECT.search(text) else statement.strip() or "no text"
 
 
 def not_english(statement: str, answer: str) -> str | None:

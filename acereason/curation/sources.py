@@ -36,7 +36,7 @@ class CuratedSource(Source):
             raise UserError(f"{key}.dataset: {self.dataset!r} is not known; there are {sorted(SOURCES)}")
         known, given = SOURCES[self.dataset], self._given()
         if generators := given.keys() & {"arithmetic", "programs"}:
-            raise UserError(f"{key}.{min(generators)}: is no part of a known dataset; leave out dataset, or this")
+            raise UserError(f"{key}.{min(generators)}: does not go with dataset; leave one of the two out")
         # why: a local copy is files, which have neither the Hub's configs nor its splits
         place = {"config": None, "split": "train"} if self.path else {}
         return replace(known, **place | given | {"dataset": None, "where": {**known.where, **self.where}})

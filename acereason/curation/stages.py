@@ -68,21 +68,21 @@ class Stages:
         self._key = digest([self._key, name, config])
         folder = folder or self.folder / f"{len(self.reports) + 1}-{name}"
         report, started = _done(folder, self._key), time.perf_counter()
-        told = "done before"
+        duration = "done before"
         if report is None:
             with atomic_folder(folder) as temporary:
                 report = work(temporary)
                 write_json(temporary / _REPORT, {"key": self._key, **asdict(report)})
-            told = f"{self._took(name, time.perf_counter() - started):.1f} s"
-        print(f"{name}: {report.line()}, {told}", flush=True)
+            duration = f"{self._took(name, time.perf_counter() - started):.1f} s"
+        print(f"{name}: {report.line()}, {duration}", flush=True)
         # why: parts of other configs go too, since nothing else would remove them
         for left in self.folder.glob(f".parts-{name}-*"):
             shutil.rmtree(left)
         self.reports[name], self.folders[name] = report, folder
         # why: an empty dataset is nobody's wish; the run on it would train on nothing
         if not report.after:
-            told = f"nothing is left: {report.line()}"
-            raise UserError(f"{_KEYS.get(name, name)}: {told}; {folder} has what was dropped, and its evidence")
+            message = f"nothing is left: {report.line()}; {folder} has what was dropped, and its evidence"
+            raise UserError(f"{_KEYS.get(name, name)}: {message}")
         return folder
 
     def parts(self, name: str) -> Path:

@@ -1,5 +1,6 @@
 """This module has the tables between the stages: prompts by number, and dropped prompts with reason and evidence."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from acereason.common.files import atomic_file
@@ -132,18 +132,14 @@ def write_dropped(folder: Path, dropped: Iterable[Dropped]) -> dict[str, int]:
     """Write the stage's decisions in the order of the prompts, and return {reason: count}."""
     # why: in the prompts' order, whatever the order in which a stage looked for its reasons
     ordered = sorted(dropped, key=lambda entry: entry.number)
-    evidence = [to_json(entry.evidence) for entry in ordered]
-    columns = [[entry.number for entry in ordered], [entry.reason for entry in ordered], evidence]
-    pq.write_table(
-        pa.table([pa.array(c, f.type) for c, f in zip(columns, _SCHEMA, strict=True)], _SCHEMA), folder / DROPPED
-    )
+    rows = [{"number": e.number, "reason": e.reason, "evidence": to_json(e.evidence)} for e in ordered]
+    pq.write_table(pa.Table.from_pylist(rows, _SCHEMA), folder / DROPPED)
     return count_reasons(entry.reason for entry in ordered)
 
 
 def count_reasons(reasons: Iterable[str]) -> dict[str, int]:
     """Return {reason: count}, the commonest first."""
-    counts = pc.value_counts(pa.array(reasons, pa.string())).to_pylist()
-    return {entry["values"]: entry["counts"] for entry in sorted(counts, key=lambda e: (-e["counts"], e["values"]))}
+    return dict(sorted(Counter(reasons).items(), key=lambda entry: (-entry[1], entry[0])))
 
 
 def write_examples(path: Path, dropped: list[Dropped], prompts: Prompts, limit: int, seed: int) -> None:

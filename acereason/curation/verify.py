@@ -1,9 +1,10 @@
-"""The stage `verify` judges every response without a verdict, and drops responses and prompts by the verdicts."""
+"""The stage `verify` judges every response without a verdict, drops responses and prompts by the verdicts, and rates
+how hard prompts are."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -11,12 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from acereason.common.errors import UserError
-from acereason.common.ratings import Rating
+from acereason.common.ratings import COLUMNS, Rating, ratings_of
 from acereason.common.types import Problem
 from acereason.curation.agreement import disagreeing
-from acereason.curation.context import TABLE, Context
+from acereason.curation.context import LOST, TABLE, Context
 from acereason.curation.origins import ALONE
-from acereason.curation.ratings import rate, write_ratings
 from acereason.curation.responses import write_alone
 from acereason.curation.stages import Report
 from acereason.curation.tables import Dropped, count_reasons, has_ground_truth, write_dropped
@@ -25,6 +25,11 @@ from acereason.processes.parallel import progress
 PART = 10_000
 """Number of responses that are judged between two files on disk, which is the work that a kill costs at most."""
 _UNVERIFIABLE = "unverifiable"
+RATINGS = "ratings.parquet"
+RATING = pa.schema([(name, pa.int64() if name == "judged" else pa.float64()) for name in COLUMNS])
+"""Columns of a prompt's rating."""
+UNRATED: dict[str, Any] = dict.fromkeys(COLUMNS)
+"""The columns of a prompt without any response."""
 
 
 @dataclass
@@ -153,3 +158,32 @@ def _judge(context: Context, table: pa.Table) -> list[str]:
     for place, verdict in enumerate(context.pool.stream(items())):
         statuses[judged_places[place]] = verdict.status
     return statuses
+
+
+def rate(context: Context, table: pa.Table) -> dict[int, Rating]:
+    """Return {prompt: its rating} by its responses with their verdicts, and by those that were cut or are empty.
+
+    The latter count as wrong where they bring no verdict: one that never came to an end has not solved its problem.
+    """
+    lost = pq.read_table(context.stages.folders["responses"] / LOST)
+    numbers = np.unique(lost["number"].to_numpy())
+    problems = zip(numbers.tolist(), context.prompts.problems(numbers), strict=True)
+    # why: without a ground truth nobody could have judged them, and they say nothing about the prompt
+    grounded = {number for number, problem in problems if has_ground_truth(problem)}
+    unjudged = ((n, status or ("wrong" if n in grounded else None), tokens) for n, status, tokens in _rows(lost))
+    return ratings_of([*_rows(table), *unjudged])
+
+
+def _rows(table: pa.Table) -> Iterator[tuple[int, str | None, int]]:
+    return zip(*(table[name].to_pylist() for name in ("number", "status", "tokens")), strict=True)
+
+
+def write_ratings(to: Path, ratings: dict[int, Rating]) -> None:
+    """Write the ratings beside the responses that a stage leaves."""
+    rows = [{"number": number, **ratings[number].columns()} for number in sorted(ratings)]
+    pq.write_table(pa.Table.from_pylist(rows, RATING.insert(0, pa.field("number", pa.int64()))), to / RATINGS)
+
+
+def read_ratings(folder: Path) -> dict[int, dict[str, Any]]:
+    """Return {prompt: columns of its rating} as a stage wrote them."""
+    return {row.pop("number"): row for row in pq.read_table(folder / RATINGS).to_pylist()}

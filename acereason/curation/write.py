@@ -11,9 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from acereason.curation.context import Context
-from acereason.curation.ratings import SCHEMA as RATINGS
-from acereason.curation.ratings import UNRATED, read_ratings
 from acereason.curation.stages import Report
+from acereason.curation.verify import RATING, UNRATED, read_ratings
 
 SCHEMA = pa.schema(
     {
@@ -28,7 +27,7 @@ SCHEMA = pa.schema(
         "response": pa.string(),
         "tokens": pa.int64(),
         "status": pa.string(),
-        **{each.name: each.type for each in RATINGS},
+        **{each.name: each.type for each in RATING},
     }
 )
 _PROMPT = ["id", "source", "task", "statement", "starter", "answer"]

@@ -9,7 +9,7 @@ from acereason.common.files import check_writable
 from acereason.curation.pipeline import Curation
 from acereason.curation.read import prompts_of, refuse_differing
 from acereason.curation.sources import CuratedSource, open_sources
-from acereason.curation.verb import curate, curation_of
+from acereason.curation.verb import curate
 from acereason.data.problems import Source
 from acereason.rewards.pool import RewardPool, RewardSettings
 from acereason.teacher.engine import EngineTeacher
@@ -30,7 +30,7 @@ _LOOKED_AT = 20_000
 def preflight_curate(**arguments: Any) -> None:
     """Check a config of `curate`, given as the verb's arguments."""
     checks = Checks()
-    check_curation(checks, curation_of(**arguments))
+    check_curation(checks, Curation(**arguments))
     report.tell(checks)
 
 
@@ -59,7 +59,7 @@ def check_curation(checks: Checks, curation: Curation) -> None:
     with checks.catching("responses"):
         # why: this loads the tokenizer, whose wrong name `curate` would meet only after its first stages
         curation.responses.lengths(["a response"], [None])
-    check_output(checks, curation.output)
+    check_output(checks, curation.folder)
     check_verifiers(checks, curation.rewards)
 
 

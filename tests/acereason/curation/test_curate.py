@@ -250,7 +250,7 @@ def test_a_folder_with_other_data_is_left_alone(tmp_path, capsys, config):
     (tmp_path / "out/.mine.yaml").touch()
     with pytest.raises(SystemExit):
         curated(tmp_path, **config)
-    assert "data is there and not of a curation; name another folder" in capsys.readouterr().err
+    assert "data exists, and curate did not make it; name another folder" in capsys.readouterr().err
     (tmp_path / "out/data/mine.txt").unlink()
     (tmp_path / "out/data").rmdir()
     curated(tmp_path, **config)

@@ -141,7 +141,7 @@ def test_keys_beside_a_known_dataset_are_used():
 
 
 def test_a_generator_beside_a_known_dataset():
-    with pytest.raises(UserError, match=r"sources\.a\.arithmetic: is no part of a known dataset"):
+    with pytest.raises(UserError, match=r"sources\.a\.arithmetic: does not go with dataset"):
         CuratedSource(dataset="gsm8k", arithmetic=Arithmetic()).resolved("sources.a")
 
 
