@@ -24,7 +24,7 @@ from acereason.rollouts.vllm import VLLMEngine  # noqa: F401
 from acereason.runs.places import place_of
 from acereason.runs.resuming import looked_at
 from acereason.verbs.parsing import Parser
-from acereason.verbs.preflight.resources import Planned
+from acereason.verbs.preflight.planned import Planned
 from acereason.verbs.starting import Begin, start_evaluation, start_fit, start_look
 from acereason.verbs.trainer import Trainer
 from acereason.verbs.unsupported import check_engine_devices, check_trainer

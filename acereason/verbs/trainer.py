@@ -21,8 +21,7 @@ from acereason.processes.distributed import signal_store
 from acereason.runs.folder import RunFolder, TemporaryFolder, refuse_shared
 from acereason.runs.places import place_of
 from acereason.verbs.connectors import Deaf, Fitting, Rendezvous, Shards
-from acereason.verbs.preflight import report
-from acereason.verbs.preflight.resources import Planned
+from acereason.verbs.preflight.planned import Planned
 from acereason.verbs.preflight.run import preflight
 
 _TEMPERATURES = [0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 1.0, 1.1, 1.2]
@@ -160,9 +159,9 @@ class Trainer(pl.Trainer):
         model.trainer = datamodule.trainer = self
         self._data_connector.attach_data(model, datamodule=datamodule)
         try:
-            planned = replace(self.planned, ckpt_path=ckpt_path)
-            checks = preflight(self, planned, device, tokens_per_second)
+            planned = replace(self.planned, ckpt_path=ckpt_path, device=device, tokens_per_second=tokens_per_second)
+            checks = preflight(self, planned)
         finally:
             if isinstance(model, RolloutModule):
                 model.rewards.close()
-        report.tell(checks, output)
+        checks.report(output)

@@ -1,18 +1,25 @@
-"""This module has the findings of `preflight`'s checks."""
+"""This module has the findings of `preflight`'s checks, as a table for people and as JSON for machines."""
 
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from rich.console import Console
+from rich.text import Text
+
 from acereason.common.errors import first_line
+from acereason.common.files import write_json
+from acereason.common.terminal import table
 from acereason.verbs.mistakes import mistake
 
 _PROJECT = Path(__file__).parents[3]
 
 Status = Literal["ok", "warning", "failure"]
+_COLOURS = {"ok": "green", "warning": "yellow", "failure": "red"}
 
 
 @dataclass
@@ -62,6 +69,22 @@ class Checks:
     def failed(self) -> bool:
         """Whether anything would fail later."""
         return any(check.status == "failure" for check in self.found)
+
+    def report(self, output: str | None = None) -> None:
+        """Print all findings as a table, and write them to a file as JSON where one is named.
+
+        Raises:
+            SystemExit: there is a failure; its status is 1.
+        """
+        rows = [(Text(check.status, _COLOURS[check.status]), check.key, check.message) for check in self.found]
+        Console().print(table("preflight", ("", "key", "finding"), rows))
+        counts = Counter(check.status for check in self.found)
+        outcome = f"{counts['failure']} findings would stop the run" if self.failed else "nothing would stop the run"
+        print(f"{outcome}, {counts['warning']} warnings")
+        if output:
+            write_json(Path(output), {"failed": self.failed, "checks": [asdict(check) for check in self.found]})
+        if self.failed:
+            raise SystemExit(1)
 
 
 def _unexpected(error: Exception) -> str:

@@ -11,8 +11,7 @@ from acereason.modules.base import QwenModule
 from acereason.modules.explain import Arithmetic
 from acereason.modules.grpo import GRPOModule
 from acereason.rollouts.engine import EngineMemory
-from acereason.verbs.preflight.checks import Checks
-from acereason.verbs.preflight.memory import count_parameters
+from acereason.verbs.preflight.planned import Job
 
 COMPUTES = 0.35
 """Share of the peak that an update reaches, recomputation counted as work."""
@@ -114,11 +113,12 @@ def stage_seconds(
     return stage.steps * generates, stage.steps * updates
 
 
-def check_cost(checks: Checks, module: GRPOModule, stages: dict[str, Arithmetic], ranks: int, device: str) -> None:
+def check_cost(job: Job, device: str, stages: dict[str, Arithmetic]) -> None:
     """Add the hours of all stages, with responses of half their budget and of their whole budget."""
-    parameters, speed = count_parameters(module.config), SPEEDS[device]
+    ranks, speed = job.planned.ranks, SPEEDS[device]
     half, whole = (
-        [stage_seconds(module, parameters, stage, speed, fills) for stage in stages.values()] for fills in (FILLS, 1.0)
+        [stage_seconds(job.module, job.parameters, stage, speed, fills) for stage in stages.values()]
+        for fills in (FILLS, 1.0)
     )
     total, generating = sum(map(sum, half)), sum(seconds for seconds, _ in half)
     message = (
@@ -126,16 +126,14 @@ def check_cost(checks: Checks, module: GRPOModule, stages: dict[str, Arithmetic]
         f"of {FILLS:.0%} of their budget; {sum(map(sum, whole)) / 3600:,.0f} with whole ones; {_assumed(speed)}, "
         f"{READS:.0%} of {speed.bandwidth / 1e12:g} TB/s in generation; without rewards, screening and evaluations"
     )
-    checks.add("hours", "ok", message)
+    job.checks.add("hours", "ok", message)
 
 
-def check_sft_cost(
-    checks: Checks, module: QwenModule, parameters: int, lengths: list[int], ranks: int, device: str
-) -> None:
+def check_sft_cost(job: Job, device: str, lengths: list[int]) -> None:
     """Add the hours of an epoch of SFT."""
-    speed = SPEEDS[device]
-    seconds = update_seconds(module, parameters, speed, ranks, ((length, 1) for length in lengths))
-    checks.add("hours", "ok", f"about {seconds / 3600:,.1f} an epoch on {ranks} x {device}; {_assumed(speed)}")
+    ranks, speed = job.planned.ranks, SPEEDS[device]
+    seconds = update_seconds(job.module, job.parameters, speed, ranks, ((length, 1) for length in lengths))
+    job.checks.add("hours", "ok", f"about {seconds / 3600:,.1f} an epoch on {ranks} x {device}; {_assumed(speed)}")
 
 
 def _assumed(speed: Speed) -> str:

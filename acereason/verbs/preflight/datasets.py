@@ -16,7 +16,6 @@ from acereason.teacher.engine import EngineTeacher
 from acereason.teacher.server import ServerTeacher
 from acereason.teacher.shards import refuse_other
 from acereason.teacher.verb import Prediction, load, predict
-from acereason.verbs.preflight import report
 from acereason.verbs.preflight.checks import Checks
 from acereason.verbs.preflight.memory import human
 from acereason.verbs.preflight.model import check_weights
@@ -31,7 +30,7 @@ def preflight_curate(**arguments: Any) -> None:
     """Check a config of `curate`, given as the verb's arguments."""
     checks = Checks()
     check_curation(checks, Curation(**arguments))
-    report.tell(checks)
+    checks.report()
 
 
 @functools.wraps(predict)
@@ -39,7 +38,7 @@ def preflight_predict(**arguments: Any) -> None:
     """Check a config of `predict`, given as the verb's arguments."""
     checks = Checks()
     check_prediction(checks, Prediction(**arguments))
-    report.tell(checks)
+    checks.report()
 
 
 def check_curation(checks: Checks, curation: Curation) -> None:
@@ -69,8 +68,8 @@ def check_prompts(checks: Checks, key: str, name: str, source: CuratedSource) ->
     total, looked = len(entry.rows), min(_LOOKED_AT, len(entry.rows))
     found = prompts_of(entry, 0, looked)
     left = [f"{count:,} {reason}" for reason, count in found.counts.items() if reason != "taken" and count]
-    told = f"{total:,} rows; of the first {looked:,} {len(found.rows):,} are prompts"
-    checks.add(f"{key}.{name}", "warning" if found.bad or not found.rows else "ok", "; ".join([told, *left]))
+    message = f"{total:,} rows; of the first {looked:,} {len(found.rows):,} are prompts"
+    checks.add(f"{key}.{name}", "warning" if found.bad or not found.rows else "ok", "; ".join([message, *left]))
     if key == "sources":
         refuse_differing(found.rows)
 
@@ -123,5 +122,5 @@ def check_teacher(checks: Checks, prediction: Prediction) -> None:
         if folder.is_dir():
             check_weights(folder, teacher.config, "engine.pretrained")
         context, budget = teacher.config.max_position_embeddings, prediction.sampling.max_response_length
-        key, told = "sampling.max_response_length", f"{budget:,} tokens of a context of {context:,}"
-        checks.require(key, budget < context, told, f"{told}: no room for a prompt")
+        key, message = "sampling.max_response_length", f"{budget:,} tokens of a context of {context:,}"
+        checks.require(key, budget < context, message, f"{message}: no room for a prompt")

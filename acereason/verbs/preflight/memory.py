@@ -16,13 +16,7 @@ from acereason.modules.evaluation import EvaluationModule
 from acereason.modules.grpo import GRPOModule
 from acereason.rollouts.engine import EngineMemory
 
-DEVICES = {
-    "a100-40gb": 40e9,
-    "a100-80gb": 80e9,
-    "h100-80gb": 80e9,
-    "h200-141gb": 141e9,
-    "b200-192gb": 192e9,
-}
+DEVICES = {"a100-40gb": 40e9, "a100-80gb": 80e9, "h100-80gb": 80e9, "h200-141gb": 141e9, "b200-192gb": 192e9}
 """Bytes of memory by the device's name."""
 
 SPARE = 0.1

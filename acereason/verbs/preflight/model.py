@@ -10,28 +10,28 @@ from acereason.common.errors import UserError, first_line
 from acereason.models.attention import choose
 from acereason.models.qwen import head_size, shapes_by
 from acereason.modules.base import QwenModule
-from acereason.verbs.preflight.checks import Checks
-from acereason.verbs.preflight.resources import Planned
+from acereason.verbs.preflight.planned import Job
 
 
-def check_model(checks: Checks, module: QwenModule, planned: Planned) -> bool:
+def check_model(job: Job) -> bool:
     """Check for the mistakes that `configure_model` and `configure_optimizers` would refuse.
 
     Returns:
         whether there are a configuration and a tokenizer, which further checks need.
     """
+    checks, module = job.checks, job.module
     with checks.catching("model"):
         # why: as one rank, since `check_ranks` already tells of more ranks without a mesh
-        module.check_sharding(planned.mesh is not None, ranks=1)
+        module.check_sharding(job.planned.mesh is not None, ranks=1)
     with checks.catching("model.optimizer"):
         module.optimizer_of([torch.nn.Parameter(torch.zeros(1))])
     with checks.catching("model"):
         context, tokens = module.config.max_position_embeddings, len(module.tokenizer)
         checks.add("model", "ok", f"context of {context:,} tokens, vocabulary of {tokens:,}")
         with checks.catching("data.template"):
-            module.trainer.datamodule.template.check(module.tokenizer)
+            job.data.template.check(module.tokenizer)
         with checks.catching("model.backbone.attention"):
-            check_attention(module, planned.accelerator)
+            check_attention(module, job.planned.accelerator)
         if module.pretrained is not None and Path(module.pretrained).is_dir():
             check_weights(Path(module.pretrained), module.config, "model.pretrained")
             checks.add("model.pretrained", "ok", f"{module.pretrained} holds the weights of its configuration")

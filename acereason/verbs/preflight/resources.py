@@ -3,52 +3,19 @@
 import math
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import lightning.pytorch as pl
 
 from acereason.common.files import check_writable
 from acereason.common.types import Problem
-from acereason.data.rl import RLData
-from acereason.modules.base import QwenModule
 from acereason.modules.explain import Arithmetic, arithmetic
-from acereason.modules.grpo import GRPOModule
-from acereason.modules.rollout import RolloutModule
 from acereason.processes.drivers import Driver, too_old
 from acereason.rollouts.engine import EngineMemory
 from acereason.verbs.preflight.checks import Checks
-from acereason.verbs.preflight.memory import (
-    DEVICES,
-    SPARE,
-    Parts,
-    checkpoint_bytes,
-    count_parameters,
-    estimate,
-    estimate_machine,
-    human,
-)
+from acereason.verbs.preflight.memory import DEVICES, SPARE, Parts, checkpoint_bytes, estimate, estimate_machine, human
+from acereason.verbs.preflight.planned import Job, Planned
 from acereason.verbs.preflight.start import check_start
-
-
-@dataclass
-class Planned:
-    """The trainer that the config asks for; `preflight` itself runs on one CPU and starts nothing."""
-
-    accelerator: str
-    devices: int | str
-    num_nodes: int
-    strategy: str
-    """Class name of the strategy, or Lightning's word for it."""
-    mesh: int | None
-    """Number of ranks in the strategy's device mesh; None without one."""
-    ckpt_path: str | None = None
-    """Checkpoint from which the run would start."""
-
-    @property
-    def ranks(self) -> int:
-        """Number of processes on all machines, one on each where `devices` leaves it open."""
-        return (self.devices if isinstance(self.devices, int) and self.devices > 0 else 1) * self.num_nodes
 
 
 def check_ranks(checks: Checks, planned: Planned) -> None:
@@ -73,10 +40,9 @@ def check_driver(checks: Checks, planned: Planned, found: Driver) -> None:
     checks.require("trainer.accelerator", why is None, f"driver {found.version} serves torch", why or "")
 
 
-def check_batches(
-    checks: Checks, module: GRPOModule, data: RLData, problems: dict[str, list[Problem]], ranks: int
-) -> dict[str, Arithmetic]:
+def check_batches(job: Job, problems: dict[str, list[Problem]]) -> dict[str, Arithmetic]:
     """Check each stage's batches, and return their numbers for the stages whose sources could be loaded."""
+    checks, module, data, ranks = job.checks, job.module, job.data, job.planned.ranks
     data.take(problems)
     found = {}
     for name, stage in data.stages.items():
@@ -97,76 +63,60 @@ def check_batches(
     return found
 
 
-def check_memory(
-    checks: Checks,
-    module: GRPOModule,
-    data: RLData,
-    stages: dict[str, Arithmetic],
-    planned: Planned,
-    device: str | None,
-) -> None:
+def check_memory(job: Job, stages: dict[str, Arithmetic]) -> None:
     """Compare the estimate at the largest stage with the device, or with two where the engine has its own."""
-    parameters = count_parameters(module.config)
-    check_cache(checks, module, data, stages, parameters)
+    check_cache(job, stages)
     largest = max(stages.values(), key=lambda a: (a.longest, a.group_size))
-    phases = estimate(module, parameters, planned.ranks, largest.longest, largest.group_size)
-    check_devices(checks, f"{parameters:,} parameters", phases, planned, device)
+    check_devices(job, estimate(job.module, job.parameters, job.planned.ranks, largest.longest, largest.group_size))
 
 
-def check_devices(checks: Checks, what: str, phases: dict[str, Parts], planned: Planned, device: str | None) -> None:
-    """Compare the estimate of each phase with the device, or with two where the engine has its own.
-
-    Args:
-        checks: takes the findings.
-        what: the model in words.
-        phases: {phase: {part: bytes}}.
-        planned: the trainer that the config asks for.
-        device: name of a device; None compares with this machine's memory on a CPU, else with nothing.
-    """
-    has = DEVICES[device] if device else float(_machine_memory()) if planned.accelerator == "cpu" else None
+def check_devices(job: Job, phases: dict[str, Parts]) -> None:
+    """Compare the estimate of each phase, {phase: {part: bytes}}, with the device, or with two where the engine has its
+    own."""
+    device, on_cpu = job.planned.device, job.planned.accelerator == "cpu"
+    has = DEVICES[device] if device else float(_machine_memory()) if on_cpu else None
     where = device or ("this machine" if has else "a device")
     if apart := phases.pop("apart", None):
-        _check_device(checks, "model.engine", f"on {where} of its own", {"generating": apart}, has)
-    _check_device(checks, "memory", f"{what} on {where}", phases, has)
+        _check_device(job.checks, "model.engine", f"on {where} of its own", {"generating": apart}, has)
+    _check_device(job.checks, "memory", f"{job.parameters:,} parameters on {where}", phases, has)
 
 
-def check_machine(checks: Checks, module: QwenModule, planned: Planned) -> None:
+def check_machine(job: Job) -> None:
     """Add the machine's own memory that a run on GPUs takes."""
     # why: on a CPU the device's memory, which is checked by itself, is the machine's
-    if planned.accelerator == "cpu":
+    if job.planned.accelerator == "cpu":
         return
-    folder = Path(module.pretrained or "")
+    pretrained = job.module.pretrained
+    folder = Path(pretrained or "")
     # why: only files in .safetensors can be mapped by every rank; random weights and .bin are made whole by the first
-    made = module.pretrained is None or (folder.is_dir() and not [*folder.glob("*.safetensors")])
-    ranks = planned.ranks // planned.num_nodes
-    parts = estimate_machine(module, count_parameters(module.config), ranks, made)
-    checks.add("memory of the machine", "ok", f"{_told('it', parts)}, and what the data holds, on {ranks} ranks")
+    made = pretrained is None or (folder.is_dir() and not [*folder.glob("*.safetensors")])
+    ranks = job.planned.ranks // job.planned.num_nodes
+    parts = estimate_machine(job.module, job.parameters, ranks, made)
+    job.checks.add(
+        "memory of the machine", "ok", f"{_in_words('it', parts)}, and what the data holds, on {ranks} ranks"
+    )
 
 
-def check_cache(
-    checks: Checks, module: GRPOModule, data: RLData, stages: dict[str, Arithmetic], parameters: int
-) -> None:
+def check_cache(job: Job, stages: dict[str, Arithmetic]) -> None:
     """Check that the engine's cache has room for the longest response, and warn where a stage's group exceeds it."""
-    key, longest = "model.engine.cache_gib", data.longest(module.sampling)
-    engine = check_held(checks, module, parameters, longest, max(a.group_size for a in stages.values()))
+    longest = job.data.longest(job.module.sampling)
+    engine = check_held(job, longest, max(a.group_size for a in stages.values()))
     if engine is None:
         return
     for name, a in stages.items():
         group = a.group_size * engine.token * a.longest
         if engine.cache < group:
             message = f"{human(engine.cache)}, but a group of {name} takes up to {human(group)}: responses will wait"
-            checks.add(key, "warning", message)
+            job.checks.add("model.engine.cache_gib", "warning", message)
 
 
-def check_held(
-    checks: Checks, module: RolloutModule, parameters: int, longest: int, group_size: int
-) -> EngineMemory | None:
+def check_held(job: Job, longest: int, group_size: int) -> EngineMemory | None:
     """Check that the engine's cache has room for the longest response.
 
     Returns:
         the engine's memory; None where the cache is too small.
     """
-    engine = module.engine.memory(module.config, parameters, longest, group_size)
+    engine: EngineMemory = job.module.engine.memory(job.module.config, job.parameters, longest, group_size)
     whole = engine.token * longest
     # why: ReplayEngine keeps no cache
     if not whole:
@@ -175,9 +125,9 @@ def check_held(
     if engine.cache < whole:
         # why: vLLM refuses to start with a cache for less than one response
         least = math.ceil(10 * whole / 2**30) / 10
-        checks.add("model.engine.cache_gib", "failure", f"{held}: set it to at least {least:g}")
+        job.checks.add("model.engine.cache_gib", "failure", f"{held}: set it to at least {least:g}")
         return None
-    checks.add("model.engine", "ok", held)
+    job.checks.add("model.engine", "ok", held)
     return engine
 
 
@@ -186,7 +136,7 @@ def _check_device(checks: Checks, key: str, what: str, phases: dict[str, Parts],
     ordered = sorted(phases.items(), key=lambda item: -sum(item[1].values()))
     phase, parts = ordered[0]
     needed, worst = sum(parts.values()), max(parts, key=lambda part: parts[part])
-    message = f"{what}: {'; '.join(_told(*item) for item in ordered)}"
+    message = f"{what}: {'; '.join(_in_words(*item) for item in ordered)}"
     if has is None:
         checks.add(key, "ok", f"{message}; name --device to compare, one of {', '.join(DEVICES)}")
     elif needed > has:
@@ -197,26 +147,24 @@ def _check_device(checks: Checks, key: str, what: str, phases: dict[str, Parts],
         checks.add(key, "ok", message)
 
 
-def _told(phase: str, parts: Parts) -> str:
+def _in_words(phase: str, parts: Parts) -> str:
     each = ", ".join(f"{part} {human(size)}" for part, size in parts.items())
     return f"{phase} takes {human(sum(parts.values()))} ({each})"
 
 
-def check_room(
-    checks: Checks, module: QwenModule, trainer: pl.Trainer, planned: Planned, ends: int, exports: int
-) -> None:
+def check_room(job: Job, ends: int, exports: int) -> None:
     """Check that the run can start, and that its folder has room for its checkpoints and exports."""
     key = "trainer.logger.save_dir"
     # why: such a run is in a temporary folder and leaves no checkpoints
-    if trainer.fast_dev_run:
+    if job.trainer.fast_dev_run:
         return
-    with checks.catching(key):
-        run = check_start(checks, trainer, planned.ckpt_path)
+    with job.checks.catching(key):
+        run = check_start(job.checks, job.trainer, job.planned.ckpt_path)
         there = check_writable(run.folder, run.key)
-        needed = checkpoint_bytes(module, count_parameters(module.config), _kept(trainer), ends, exports)
+        needed = checkpoint_bytes(job.module, job.parameters, _kept(job.trainer), ends, exports)
         free = shutil.disk_usage(there).free
         message = f"{human(needed)} of checkpoints and exports, {human(free)} free in {there}"
-        checks.require(key, needed <= free, message, message)
+        job.checks.require(key, needed <= free, message, message)
 
 
 def _kept(trainer: pl.Trainer) -> int:
@@ -224,21 +172,13 @@ def _kept(trainer: pl.Trainer) -> int:
     return max((getattr(callback, "keep", 0) for callback in trainer.checkpoint_callbacks), default=0)
 
 
-def check_hours(checks: Checks, stages: dict[str, Arithmetic], tokens_per_second: float | None) -> None:
-    """Add the number of updates, and the hours at a measured rate.
-
-    Args:
-        checks: takes the finding.
-        stages: numbers of each stage.
-        tokens_per_second: response tokens a second over all ranks and the whole step; None leaves the hours out.
-    """
+def check_hours(job: Job, stages: dict[str, Arithmetic]) -> None:
+    """Add the number of updates, and the hours at a measured rate."""
     steps, tokens = sum(a.steps for a in stages.values()), sum(a.steps * a.tokens for a in stages.values())
     message = f"{steps:,} updates at most, {tokens:,} response tokens at most"
-    if tokens_per_second:
-        message += (
-            f"; {tokens / tokens_per_second / 3600:,.1f} hours at most, at {tokens_per_second:,.0f} tokens a second"
-        )
-    checks.add("data.stages", "ok", message)
+    if rate := job.planned.tokens_per_second:
+        message += f"; {tokens / rate / 3600:,.1f} hours at most, at {rate:,.0f} tokens a second"
+    job.checks.add("data.stages", "ok", message)
 
 
 def _machine_memory() -> int:

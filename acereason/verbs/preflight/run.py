@@ -10,92 +10,70 @@ from acereason.modules.evaluation import EvaluationModule
 from acereason.modules.grpo import GRPOModule
 from acereason.modules.sft import SFTModule
 from acereason.processes.drivers import driver
+from acereason.verbs.preflight import resources
 from acereason.verbs.preflight.checks import Checks
 from acereason.verbs.preflight.cost import check_cost
 from acereason.verbs.preflight.data import check_sources
 from acereason.verbs.preflight.evaluation import check_evaluation
 from acereason.verbs.preflight.memory import DEVICES
 from acereason.verbs.preflight.model import check_model
-from acereason.verbs.preflight.resources import (
-    Planned,
-    check_batches,
-    check_driver,
-    check_hours,
-    check_machine,
-    check_memory,
-    check_ranks,
-    check_room,
-)
+from acereason.verbs.preflight.planned import Job, Planned
 from acereason.verbs.preflight.training import check_schedule, check_sft
 
 _PAIRS = {GRPOModule: RLData, SFTModule: SFTData, EvaluationModule: EvaluationData}
 
 
-def preflight(trainer: pl.Trainer, planned: Planned, device: str | None, tokens_per_second: float | None) -> Checks:
+def preflight(trainer: pl.Trainer, planned: Planned) -> Checks:
     """Check a config of which trainer, module and data have been instantiated.
 
     Args:
         trainer: the trainer, with module and data.
         planned: the trainer that the config asks for.
-        device: name of a device to estimate for; None estimates no hours.
-        tokens_per_second: measured response tokens a second, for hours; None leaves them out.
 
     Raises:
         UserError: module and data don't go together, or the device is unknown.
     """
     module, data = trainer.lightning_module, trainer.datamodule
-    if device is not None and device not in DEVICES:
-        raise UserError(f"device: no {device!r}; there are {', '.join(DEVICES)}")
+    if planned.device is not None and planned.device not in DEVICES:
+        raise UserError(f"device: no {planned.device!r}; there are {', '.join(DEVICES)}")
     if not any(isinstance(module, task) and isinstance(data, served) for task, served in _PAIRS.items()):
         pairs = ", ".join(f"{task.__name__} with {served.__name__}" for task, served in _PAIRS.items())
         raise UserError(f"model, data: {type(module).__name__} with {type(data).__name__}; there are {pairs}")
-    checks = Checks()
-    check_ranks(checks, planned)
-    check_driver(checks, planned, driver())
+    job = Job(checks := Checks(), trainer, planned)
+    resources.check_ranks(checks, planned)
+    resources.check_driver(checks, planned, driver())
     for callback in trainer.callbacks:
         with checks.catching(f"trainer.callbacks.{type(callback).__name__}"):
             callback.setup(trainer, module, "preflight")
     # why: without a configuration and a tokenizer there is nothing to count and no prompt to measure
-    if check_model(checks, module, planned):
-        check_machine(checks, module, planned)
+    if check_model(job):
+        resources.check_machine(job)
         with checks.catching("data"):
-            _check_task(checks, trainer, planned, device, tokens_per_second)
+            _check_task(job)
     return checks
 
 
-def _check_task(
-    checks: Checks, trainer: pl.Trainer, planned: Planned, device: str | None, tokens_per_second: float | None
-) -> None:
+def _check_task(job: Job) -> None:
     """Check the module's task with its data: RL, SFT or an evaluation."""
-    module, data = trainer.lightning_module, trainer.datamodule
-    if isinstance(module, GRPOModule):
-        with checks.catching("trainer"):
-            data.check_trainer()
-        _check_stages(checks, trainer, module, data, planned, device, tokens_per_second)
-    elif isinstance(module, SFTModule):
-        check_sft(checks, trainer, module, data, planned, device)
+    if isinstance(job.module, GRPOModule):
+        with job.checks.catching("trainer"):
+            job.data.check_trainer()
+        _check_stages(job)
+    elif isinstance(job.module, SFTModule):
+        check_sft(job)
     else:
-        check_evaluation(checks, trainer, module, data, planned, device)
+        check_evaluation(job)
 
 
-def _check_stages(
-    checks: Checks,
-    trainer: pl.Trainer,
-    module: GRPOModule,
-    data: RLData,
-    planned: Planned,
-    device: str | None,
-    tokens_per_second: float | None,
-) -> None:
+def _check_stages(job: Job) -> None:
     """Check the stages of RL: problems, batches, memory, hours, schedule and disk."""
-    problems = check_sources(checks, module, data)
-    stages = check_batches(checks, module, data, problems, planned.ranks)
+    stages, count = resources.check_batches(job, check_sources(job)), len(job.data.stages)
     if stages:
-        check_memory(checks, module, data, stages, planned, device)
-        check_hours(checks, stages, tokens_per_second)
-        if device:
-            check_cost(checks, module, stages, planned.ranks, device)
+        resources.check_memory(job, stages)
+        resources.check_hours(job, stages)
+        if job.planned.device:
+            check_cost(job, job.planned.device, stages)
     # why: the number of updates is known only where every stage has its problems
-    if len(stages) == len(data.stages):
-        check_schedule(checks, trainer, module, int(module.planned_updates()))
-    check_room(checks, module, trainer, planned, ends=len(data.stages), exports=len(data.stages))
+    if len(stages) == count:
+        check_schedule(job.checks, job.trainer, job.module, int(job.module.planned_updates()))
+    resources.check_room(job, ends=count, exports=count)

@@ -4,20 +4,20 @@ import math
 
 import lightning.pytorch as pl
 
-from acereason.data.sft import SFTData, lengths_of
+from acereason.data.sft import lengths_of
 from acereason.modules.base import QwenModule, Schedule
 from acereason.modules.sft import SFTModule
 from acereason.verbs.preflight.checks import Checks, Status
 from acereason.verbs.preflight.cost import check_sft_cost
 from acereason.verbs.preflight.data import histogram
-from acereason.verbs.preflight.memory import count_parameters, estimate_update
-from acereason.verbs.preflight.resources import Planned, check_devices, check_room
+from acereason.verbs.preflight.memory import estimate_update
+from acereason.verbs.preflight.planned import Job
+from acereason.verbs.preflight.resources import check_devices, check_room
 
 
-def check_sft(
-    checks: Checks, trainer: pl.Trainer, module: SFTModule, data: SFTData, planned: Planned, device: str | None
-) -> None:
+def check_sft(job: Job) -> None:
     """Check the rows, updates, memory and disk of SFT."""
+    checks, module, data, planned = job.checks, job.module, job.data, job.planned
     # why: rows are tokenized as `fit` does it, into the cache where `fit` finds them
     with checks.catching("data"):
         data.check()
@@ -26,45 +26,45 @@ def check_sft(
         checks.add(
             "data.max_length", "failure", f"{message}; shorten it, or set model.backbone.max_position_embeddings"
         )
-    lengths = [length for name, source in data.sources.items() for length in check_rows(checks, data, "sources", name)]
+    lengths = [length for name, source in data.sources.items() for length in check_rows(job, "sources", name)]
     for name in data.heldout:
-        check_rows(checks, data, "heldout", name)
+        check_rows(job, "heldout", name)
     epochs = 0
     if lengths:
-        epochs = check_updates(checks, trainer, module, data, len(lengths), planned.ranks)
+        epochs = check_updates(job, len(lengths))
         check_micro_batches(checks, module, max(lengths))
-        parameters = count_parameters(module.config)
         longest = max(max(lengths), module.micro_batch_tokens)
-        phases = {"updating": estimate_update(module, parameters, planned.ranks, longest)}
-        check_devices(checks, f"{parameters:,} parameters", phases, planned, device)
-        if device:
-            check_sft_cost(checks, module, parameters, lengths, planned.ranks, device)
+        check_devices(job, {"updating": estimate_update(module, job.parameters, planned.ranks, longest)})
+        if planned.device:
+            check_sft_cost(job, planned.device, lengths)
     # why: by its name, since nothing below the callbacks may import them
-    exports = any(type(callback).__name__ == "Export" for callback in trainer.callbacks)
-    check_room(checks, module, trainer, planned, ends=0, exports=epochs if exports else 0)
+    exports = any(type(callback).__name__ == "Export" for callback in job.trainer.callbacks)
+    check_room(job, ends=0, exports=epochs if exports else 0)
 
 
-def check_rows(checks: Checks, data: SFTData, kind: str, name: str) -> list[int]:
+def check_rows(job: Job, kind: str, name: str) -> list[int]:
     """Check a source, and return the tokens of its rows, prompt and response; none where it can't be used."""
-    key, source = f"data.{kind}.{name}", getattr(data, kind)[name]
-    with checks.catching(key):
-        lengths = lengths_of(data.usable(data.tokenized(name, source).make(key, data.workers), key)).tolist()
+    key, data = f"data.{kind}.{name}", job.data
+    with job.checks.catching(key):
+        rows = data.tokenized(name, getattr(data, kind)[name]).make(key, data.workers)
+        lengths: list[int] = lengths_of(data.usable(rows, key)).tolist()
         spread = f"{histogram(lengths)} median {sorted(lengths)[len(lengths) // 2]:,}, longest {max(lengths):,}"
-        checks.add(key, "ok", f"{len(lengths):,} rows with a response, {spread} of {data.max_length:,} tokens")
+        job.checks.add(key, "ok", f"{len(lengths):,} rows with a response, {spread} of {data.max_length:,} tokens")
         return lengths
     return []
 
 
-def check_updates(checks: Checks, trainer: pl.Trainer, module: SFTModule, data: SFTData, rows: int, ranks: int) -> int:
+def check_updates(job: Job, rows: int) -> int:
     """Check that there are updates, and that the schedule ends with them.
 
     Returns:
         the number of epochs at most; 1 for a run without end.
     """
-    if data.batch_size < ranks:
-        message = f"{data.batch_size} rows for {ranks} ranks: some would have nothing to do at every update"
+    checks, trainer, module, size, ranks = job.checks, job.trainer, job.module, job.data.batch_size, job.planned.ranks
+    if size < ranks:
+        message = f"{size} rows for {ranks} ranks: some would have nothing to do at every update"
         checks.add("data.batch_size", "failure", message)
-    an_epoch, epochs, most = math.ceil(rows / data.batch_size), trainer.max_epochs, trainer.max_steps
+    an_epoch, epochs, most = math.ceil(rows / size), trainer.max_epochs, trainer.max_steps
     an_epoch = _limited(an_epoch, trainer.limit_train_batches)
     if (epochs is None or epochs < 0) and most < 0:
         checks.add("trainer.max_epochs", "warning", "neither it nor max_steps is set: the run has no end of its own")
@@ -73,8 +73,8 @@ def check_updates(checks: Checks, trainer: pl.Trainer, module: SFTModule, data: 
         return 1
     of_epochs = math.inf if epochs is None or epochs < 0 else an_epoch * epochs
     steps = int(min(of_epochs, math.inf if most < 0 else most))
-    told = f"{steps:,} updates, {an_epoch:,} an epoch of {rows:,} rows"
-    checks.require("trainer.max_epochs", steps > 0, told, f"{told}: nothing would be learnt")
+    message = f"{steps:,} updates, {an_epoch:,} an epoch of {rows:,} rows"
+    checks.require("trainer.max_epochs", steps > 0, message, f"{message}: the run would not train")
     check_schedule(checks, trainer, module, steps, an_epoch)
     return math.ceil(steps / an_epoch)
 
@@ -100,9 +100,9 @@ def check_schedule(
     """
     schedule = module.schedule.over(steps)
     if schedule.decay_steps is not None:
-        status, told = _end(schedule, schedule.decay_steps, steps, an_epoch)
+        status, message = _end(schedule, schedule.decay_steps, steps, an_epoch)
         sooner = _sooner(trainer, schedule, an_epoch) if status == "ok" else ""
-        checks.add("model.schedule.decay_steps", status, told + sooner)
+        checks.add("model.schedule.decay_steps", status, message + sooner)
     if schedule.warmup_steps >= steps:
         message = f"{schedule.warmup_steps:,}, the run has {steps:,} updates: the rate never is the optimizer's"
         checks.add("model.schedule.warmup_steps", "warning", message)

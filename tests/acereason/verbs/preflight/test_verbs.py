@@ -31,7 +31,7 @@ def write_rows(path, rows: list[dict] = ROWS) -> None:
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder with rows.jsonl, which the config names."""
-    monkeypatch.setattr("acereason.verbs.preflight.report.Console", partial(Console, width=400))
+    monkeypatch.setattr("acereason.verbs.preflight.checks.Console", partial(Console, width=400))
     write_rows(tmp_path / "rows.jsonl")
     return tmp_path
 
