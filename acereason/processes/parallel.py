@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+from acereason.common.progress import progress_bar
 from acereason.processes.forkserver import CONTEXT, start_server
 from acereason.processes.signals import Interrupted, ignore, shielded
 
@@ -56,7 +54,5 @@ def _call(function: Callable[[Any, Any], Any], item: Any) -> Any:
 
 def progress(items: Sequence[Item], what: str) -> Iterator[Item]:
     """Yield the items; on a terminal show a progress bar with the remaining time."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar() as bar:
         yield from bar.track(items, description=what)

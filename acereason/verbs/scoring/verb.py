@@ -6,10 +6,10 @@ from itertools import tee
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from acereason.common.errors import UserError
 from acereason.common.files import atomic_file
+from acereason.common.progress import progress_bar
 from acereason.common.texts import to_json
 from acereason.common.types import Verdict
 from acereason.rewards.pool import RewardPool, RewardSettings
@@ -57,7 +57,7 @@ def _score(source: Path, target: Path, pool: RewardPool) -> Summary:
     # why: all rows are read once before, so that a bad one is found before hours are spent
     total = sum(1 for _ in read_rows(source))
     summary = Summary()
-    with atomic_file(target) as file, _progress() as progress:
+    with atomic_file(target) as file, progress_bar() as progress:
         bar = progress.add_task("judging", total=total)
         for row, verdict in _judged(source, pool):
             summary.add(row, verdict)
@@ -101,8 +101,3 @@ def _row_of(source: Path, name: str) -> Row:
     if row is None:
         raise UserError(f"explain: {source} has no row with id {name}")
     return row
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
