@@ -1,1 +1,1 @@
-"""This package has the verb `predict`, which samples responses of a teacher for SFT."""
+"""This package samples responses, judges them and keeps each at once: of teachers and of policies."""

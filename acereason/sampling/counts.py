@@ -5,16 +5,55 @@ work inside `fit` or `validate`; KEY is a digest of the policy and of all else t
 the same name with another key are of an earlier policy, and are removed.
 """
 
-import hashlib
-import json
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from pathlib import Path
 
-from acereason.common.errors import UserError
-from acereason.common.types import KeptTests, Problem
-from acereason.evaluation.accuracy import Judged
-from acereason.evaluation.fingerprint import digest, problem_digest
-from acereason.evaluation.samples import Journal, journals
+from acereason.common.types import Group
 from acereason.rollouts.engine import numbered
+from acereason.sampling.journal import Journal, read_lines
+from acereason.sampling.samples import journal_of, journals
+
+
+@dataclass
+class Judged:
+    """Counts of one problem's judged responses."""
+
+    problem: str
+    correct: int
+    errors: int
+    responses: int
+    tokens: int
+    truncated: int
+
+    @classmethod
+    def of(cls, group: Group) -> "Judged":
+        """Count a judged group."""
+        statuses = [rollout.verdict.status for rollout in group.rollouts]
+        responses = [rollout.response for rollout in group.rollouts]
+        return cls(
+            group.problem.id,
+            statuses.count("correct"),
+            statuses.count("error"),
+            len(responses),
+            sum(len(response.token_ids) for response in responses),
+            sum(response.truncated for response in responses),
+        )
+
+
+def together(parts: Iterable[Judged]) -> list[Judged]:
+    """Add up the counts of each problem whose responses were judged one by one, under numbered ids.
+
+    Args:
+        parts: counts of single responses; their ids are those that `acereason.rollouts.engine.alone` makes.
+    """
+    found: dict[str, Judged] = {}
+    for part in parts:
+        name = numbered(part.problem)[0]
+        before = found.get(name, Judged(name, 0, 0, 0, 0, 0))
+        sums = (getattr(before, field.name) + getattr(part, field.name) for field in fields(Judged)[1:])
+        found[name] = Judged(name, *sums)
+    return list(found.values())
 
 
 class Counts:
@@ -31,12 +70,13 @@ class Counts:
 
     def read(self) -> dict[str, Judged]:
         """Return the kept counts by problem, of all ranks of all calls; a torn last line is dropped."""
-        rows = (row for path in journals(self.folder, f"{self.name}-{self.key}") for row in _rows(path))
+        paths = journals(self.folder, f"{self.name}-{self.key}")
+        rows = (row for path in paths for _, row in read_lines(path, lambda values: Judged(**values)))
         return {row.problem: row for row in rows}
 
     def journal(self, rank: int) -> Journal:
         """Return the journal of a rank, to append to."""
-        return Journal(self.folder, f"{self.name}-{self.key}", rank)
+        return journal_of(self.folder, f"{self.name}-{self.key}", rank)
 
     def forget_others(self) -> None:
         """Remove the journals that an earlier policy has left under this name."""
@@ -45,27 +85,3 @@ class Counts:
             name, key, _ = path.stem.rsplit("-", 2)
             if name == self.name and key != self.key:
                 path.unlink()
-
-
-def problems_digest(problems: list[Problem]) -> str:
-    """Return the digest of the problems' prompts and ground truths; numbered copies of a problem count once."""
-    first = {numbered(problem.id)[0]: problem for problem in problems}
-    return digest([[name, _digest(problem)] for name, problem in first.items()])
-
-
-def _digest(problem: Problem) -> str:
-    # why: the compressed bytes stand for the tests, since unpacking takes minutes where they are many
-    if isinstance(problem.tests, KeptTests):
-        tests = hashlib.sha256(problem.tests.data).hexdigest()
-        return digest([problem.prompt_ids, tests])
-    return problem_digest(problem)
-
-
-def _rows(path: Path) -> list[Judged]:
-    with path.open("rb") as lines:
-        # why: a killed writer leaves half a line, whose response is drawn again
-        whole = [line for line in lines if line.endswith(b"\n")]
-    try:
-        return [Judged(**json.loads(line)) for line in whole]
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{path}: damaged; delete it to draw its responses again") from error

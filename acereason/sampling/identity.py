@@ -1,8 +1,9 @@
-"""This module digests all that samples depend on, so that no result mixes two models or two settings."""
+"""This module identifies what responses and verdicts depend on, so that no folder mixes two models or two settings."""
 
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from torch import Tensor
 
 from acereason.common.errors import UserError
 from acereason.common.files import flat, read_json, write_json
-from acereason.common.types import Problem
+from acereason.common.types import KeptTests, Problem
 from acereason.processes.distributed import local, total
+from acereason.rewards.judging import RewardSettings
 from acereason.rewards.kept import tests_of
+from acereason.rollouts.engine import numbered
 
 Weights = Iterable[tuple[str, Tensor]]
 
@@ -61,8 +64,27 @@ def digest(value: Any) -> str:
 
 def problem_digest(problem: Problem) -> str:
     """Return the digest of a problem's prompt and ground truth."""
-    tests = repr(tests_of(problem) if problem.tests else None)
-    return digest([problem.prompt_ids, problem.answer, problem.alternatives, tests])
+    return digest([problem.prompt_ids, problem.answer, problem.alternatives, _tests_of(problem)])
+
+
+def problems_digest(problems: list[Problem]) -> str:
+    """Return the digest of the problems' prompts and ground truths; numbered copies of a problem count once."""
+    first = {numbered(problem.id)[0]: problem for problem in problems}
+    return digest([[name, _quick_digest(problem)] for name, problem in first.items()])
+
+
+def statement_digest(problem: Problem) -> str:
+    """Return the digest of a problem's statement and ground truth, before any template."""
+    # why: another hash than that of `problem_digest`, since output folders of `predict` hold it
+    parts = [problem.task, problem.statement, problem.starter, problem.answer, _tests_of(problem)]
+    return hashlib.blake2b("\0".join(parts).encode(errors="replace"), digest_size=8).hexdigest()
+
+
+def judged_by(settings: RewardSettings) -> dict[str, Any]:
+    """Return the settings that verdicts depend on, as plain data."""
+    # why: not all settings: the number of workers, for one, changes no verdict and must not void kept ones
+    values = asdict(settings)
+    return {name: values[name] for name in ("math", "code", "after_think", "timeout", "memory_gib")}
 
 
 def accept(path: Path, fingerprint: dict[str, Any], is_writer: bool) -> None:
@@ -78,19 +100,43 @@ def accept(path: Path, fingerprint: dict[str, Any], is_writer: bool) -> None:
     """
     if path.exists():
         kept = read_json(path)
-        before = flat(kept)
-        for key, value in flat(fingerprint).items():
-            # why: a key that is not there is a benchmark's that joins, or one of a later release
-            if key in before and before[key] != value:
-                raise UserError(
-                    f"{path.parent}: holds samples of another {key}: {before[key]}, now {value}; give another "
-                    "folder (--trainer.default_root_dir), or delete it"
-                )
-        fingerprint = _merged(kept, fingerprint)
+        before, now = flat(kept), flat(fingerprint)
+        # why: a key that one of them lacks is a benchmark's that joins or stays, or one of a later release
+        for key, (old, new) in _changes(before, now, [key for key in now if key in before]).items():
+            raise UserError(
+                f"{path.parent}: holds samples of another {key}: {old}, now {new}; give another "
+                "folder (--trainer.default_root_dir), or delete it"
+            )
+        # why: the settings of benchmarks evaluated before stay, since their samples do
+        fingerprint = {**kept, **fingerprint, "benchmarks": {**kept["benchmarks"], **fingerprint["benchmarks"]}}
     if is_writer:
         write_json(path, fingerprint)
 
 
-def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    # why: the settings of benchmarks evaluated before stay, since their samples do
-    return {**old, **new, "benchmarks": {**old["benchmarks"], **new["benchmarks"]}}
+def refuse_other(path: Path, identity: dict[str, Any]) -> None:
+    """Raise a UserError that names the differences where a folder was started with other settings."""
+    if not path.exists():
+        return
+    # why: through JSON and back, since the file has lists where the identity has tuples
+    before, now = flat(read_json(path)), flat(json.loads(json.dumps(identity)))
+    if changes := _changes(before, now, before | now):
+        differences = "; ".join(f"{name} was {old!r}, now {new!r}" for name, (old, new) in changes.items())
+        raise UserError(
+            f"output: {path.parent} was started with other settings: {differences}; set it back, or name another folder"
+        )
+
+
+def _changes(before: dict[str, Any], now: dict[str, Any], names: Iterable[str]) -> dict[str, tuple[Any, Any]]:
+    """Return {name: (value before, value now)} of those names whose values differ."""
+    return {name: (before.get(name), now.get(name)) for name in names if before.get(name) != now.get(name)}
+
+
+def _tests_of(problem: Problem) -> str:
+    return repr(tests_of(problem) if problem.tests else None)
+
+
+def _quick_digest(problem: Problem) -> str:
+    # why: the compressed bytes stand for the tests, since unpacking takes minutes where they are many
+    if isinstance(problem.tests, KeptTests):
+        return digest([problem.prompt_ids, hashlib.sha256(problem.tests.data).hexdigest()])
+    return problem_digest(problem)

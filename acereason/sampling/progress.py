@@ -1,46 +1,58 @@
-"""This module shows progress: a bar on a terminal, a line every half minute without one."""
+"""This module shows the progress of sampling: a bar on a terminal, a line every half minute without one."""
 
 import sys
 import time
-from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TextColumn
+
+from acereason.common.progress import progress_bar
+from acereason.sampling.request import Failed, Finished
 
 
-class Told:
-    """Counts outcomes and shows their numbers on stderr.
+class SamplingProgress:
+    """Counts outcomes of requests and shows their numbers on stderr.
 
     Args:
-        total: number of requests of this call.
+        total: number of requests.
+        done: number of them whose responses earlier calls have kept.
+        what: word for the requests.
         seconds: seconds between two lines where stderr is no terminal.
+        quiet: whether nothing is shown.
         console: console to show them on; None is stderr.
     """
 
-    def __init__(self, total: int, seconds: float = 30.0, console: Console | None = None) -> None:
-        self.total, self.seconds = total, seconds
+    def __init__(
+        self,
+        total: int,
+        done: int = 0,
+        what: str = "requests",
+        seconds: float = 30.0,
+        quiet: bool = False,
+        console: Console | None = None,
+    ) -> None:
+        self.total, self.done, self.what, self.seconds = total, done, what, seconds
         self.finished = self.failed = self.tokens = 0
         self._start = self._last = time.monotonic()
-        columns = (TextColumn("requests"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._console = console or Console(stderr=True)
-        self._bar = Progress(*columns, TextColumn("{task.description}"), console=self._console, transient=True)
-        self._task = self._bar.add_task("", total=total)
+        self._console = console or Console(stderr=True, quiet=quiet)
+        self._bar = progress_bar(TextColumn("{task.fields[rates]}"), console=self._console)
+        self._task = self._bar.add_task(what, total=total, completed=done, rates="")
 
-    def shown(self) -> AbstractContextManager:
+    def shown(self) -> Progress:
         """Return a context that shows the bar while it lasts, where there is a terminal."""
-        return self._bar if self._console.is_terminal else nullcontext()
+        return self._bar
 
-    def count(self, tokens: int | None) -> None:
-        """Take in one outcome: a response's tokens, or None for a failure."""
-        if tokens is None:
-            self.failed += 1
+    def count(self, outcome: Finished | Failed) -> None:
+        """Take in one outcome."""
+        if isinstance(outcome, Finished):
+            self.finished, self.tokens = self.finished + 1, self.tokens + outcome.tokens
         else:
-            self.finished, self.tokens = self.finished + 1, self.tokens + tokens
+            self.failed += 1
         now = time.monotonic()
         if self._console.is_terminal:
-            self._bar.update(self._task, completed=self.finished + self.failed, description=self._rates(now))
-        elif now - self._last >= self.seconds:
+            self._bar.update(self._task, advance=1, rates=self._rates(now))
+        elif now - self._last >= self.seconds and not self._console.quiet:
             self._last = now
             # why: redirected to a file, lines would wait until a buffer is full
             print(self._line(now), file=sys.stderr, flush=True)
@@ -49,6 +61,7 @@ class Told:
         return f"{self.failed:,} failed, {self.tokens / max(now - self._start, 1e-9):,.0f} tokens/s"
 
     def _line(self, now: float) -> str:
-        done = self.finished + self.failed
-        left = timedelta(seconds=round((now - self._start) * (self.total - done) / done))
-        return f"{done:,} of {self.total:,} requests, {self._rates(now)}, {left} left"
+        asked = self.finished + self.failed
+        done = self.done + asked
+        left = timedelta(seconds=round((now - self._start) * (self.total - done) / asked))
+        return f"{done:,} of {self.total:,} {self.what}, {self._rates(now)}, {left} left"

@@ -8,9 +8,9 @@ import lightning.pytorch as pl
 from acereason.common.files import check_writable
 from acereason.common.types import Problem
 from acereason.data.evaluation import EvaluationData
-from acereason.evaluation.fingerprint import accept
-from acereason.evaluation.samples import read_samples
-from acereason.modules.evaluation import EvaluationModule, refuse_changed
+from acereason.modules.evaluation import EvaluationModule
+from acereason.sampling.identity import accept
+from acereason.sampling.samples import read_samples, refuse_changed
 from acereason.verbs.preflight.checks import Checks
 from acereason.verbs.preflight.data import check_lengths, check_verifier
 from acereason.verbs.preflight.memory import count_parameters, estimate_evaluation
