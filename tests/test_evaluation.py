@@ -15,7 +15,8 @@ from acereason.data.where import Range
 from acereason.models.qwen import export, stream_weights
 from acereason.processes import distributed
 from acereason.rollouts.hf import HFEngine
-from acereason.sampling.samples import journal_of, read_samples
+from acereason.sampling.journal import RankJournals
+from acereason.sampling.samples import read_samples
 from tests.support.curations import curated, rows_of
 from tests.support.evaluations import CODE, ROWS, arguments, config, evaluate, finish, killed_at, replay
 from tests.support.fakes import STOP_IDS, TOKENIZER, tiny_qwen
@@ -121,7 +122,7 @@ def test_resumed_from_any_part_of_the_journal_nothing_is_drawn_twice(tmp_path, m
     for kept in (0, 7, 20):
         asked.write_text("")
         output = tmp_path / f"resumed-{kept}"
-        with journal_of(output / "samples", "sums", 0) as journal:
+        with RankJournals(output / "samples", "sums").open(0) as journal:
             for sample in samples["sums"][::-1][:kept]:
                 journal.append(asdict(sample))
             journal.file.write(b'{"id": "sums/p0", "sam')

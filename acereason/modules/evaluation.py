@@ -18,11 +18,11 @@ from acereason.processes.signals import Interrupted
 from acereason.rewards.pool import RewardSettings
 from acereason.rollouts.engine import RolloutEngine
 from acereason.sampling.identity import WeightsDigest, accept, digest, judged_by
-from acereason.sampling.journal import Journal
+from acereason.sampling.journal import Journal, RankJournals
 from acereason.sampling.judging import Judging
 from acereason.sampling.progress import SamplingProgress
 from acereason.sampling.request import Finished, Request, drawn, requests_of
-from acereason.sampling.samples import Sample, compact, journal_of, read_samples, refuse_changed
+from acereason.sampling.samples import Sample, compact, read_samples, refuse_changed
 
 
 class EvaluationModule(RolloutModule):
@@ -91,7 +91,7 @@ class EvaluationModule(RolloutModule):
         missing, done = dealt(lacking), (len(requests) - len(lacking)) // world_size()
         self._require_current_engine()
         progress = SamplingProgress(len(missing) + done, done, name, quiet=not self.trainer.is_global_zero)
-        with journal_of(folder, name, rank()) as journal, progress.shown():
+        with RankJournals(folder, name).open(rank()) as journal, progress.shown():
             self._sample(missing, entry.sampling, seed, journal, progress)
         # why: a barrier: rank 0 reads all journals next
         gather([])

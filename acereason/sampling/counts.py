@@ -11,8 +11,7 @@ from pathlib import Path
 
 from acereason.common.types import Group
 from acereason.rollouts.engine import numbered
-from acereason.sampling.journal import Journal, read_lines
-from acereason.sampling.samples import journal_of, journals
+from acereason.sampling.journal import RankJournals
 
 
 @dataclass
@@ -56,7 +55,7 @@ def together(parts: Iterable[Judged]) -> list[Judged]:
     return list(found.values())
 
 
-class Counts:
+class Counts(RankJournals):
     """The kept counts of one screening or evaluation.
 
     Args:
@@ -66,22 +65,17 @@ class Counts:
     """
 
     def __init__(self, folder: Path, name: str, key: str) -> None:
-        self.folder, self.name, self.key = folder, name, key
+        super().__init__(folder, f"{name}-{key}")
+        self.work, self.key = name, key
 
-    def read(self) -> dict[str, Judged]:
-        """Return the kept counts by problem, of all ranks of all calls; a torn last line is dropped."""
-        paths = journals(self.folder, f"{self.name}-{self.key}")
-        rows = (row for path in paths for _, row in read_lines(path, lambda values: Judged(**values)))
-        return {row.problem: row for row in rows}
-
-    def journal(self, rank: int) -> Journal:
-        """Return the journal of a rank, to append to."""
-        return journal_of(self.folder, f"{self.name}-{self.key}", rank)
+    def by_problem(self) -> dict[str, Judged]:
+        """Return the kept counts by problem."""
+        return {row.problem: row for row in self.read(Judged)}
 
     def forget_others(self) -> None:
         """Remove the journals that an earlier policy has left under this name."""
-        for path in self.folder.glob(f"{self.name}-*.jsonl"):
+        for path in self.folder.glob(f"{self.work}-*.jsonl"):
             # why: split from the right, since a name may hold dashes: `a-b` is not a journal of `a`
             name, key, _ = path.stem.rsplit("-", 2)
-            if name == self.name and key != self.key:
+            if name == self.work and key != self.key:
                 path.unlink()

@@ -74,6 +74,34 @@ class Journal:
         self._synced = time.monotonic()
 
 
+class RankJournals:
+    """The journals `NAME-RANK.jsonl` of one work by all ranks of all calls.
+
+    Args:
+        folder: folder of the journals.
+        name: name of the work.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder, self.name = folder, name
+
+    def paths(self) -> list[Path]:
+        """Return the journals that there are."""
+        found = self.folder.glob(f"{self.name}-*.jsonl")
+        # why: the pattern also finds journals of a work whose name begins with this one's and a dash
+        return sorted(path for path in found if path.stem.removeprefix(f"{self.name}-").isdecimal())
+
+    def open(self, rank: int) -> Journal:
+        """Open a rank's journal, to append to."""
+        path = self.folder / f"{self.name}-{rank}.jsonl"
+        return Journal(path, f"{path}: another process evaluates into this folder; wait for it")
+
+    def read(self, entry: Callable[..., T]) -> Iterator[T]:
+        """Yield `entry` with the values of each line as its arguments; torn last lines are left out."""
+        for path in self.paths():
+            yield from (row for _, row in read_lines(path, lambda values: entry(**values)))
+
+
 def read_lines(path: Path, entry: Callable[[dict[str, Any]], T]) -> Iterator[tuple[int, T]]:
     """Yield (place, entry of the values) of each line; a torn last line is left out.
 

@@ -20,7 +20,7 @@ from acereason.common.texts import without_halves
 from acereason.common.types import Problem, Verdict
 from acereason.rollouts.engine import Place
 from acereason.sampling.identity import problem_digest
-from acereason.sampling.journal import Journal, read_lines
+from acereason.sampling.journal import RankJournals
 from acereason.sampling.request import Finished
 
 
@@ -72,17 +72,11 @@ class Sample:
         return self.detail.get("normal") if self.status != "error" else None
 
 
-def journal_of(folder: Path, benchmark: str, rank: int) -> Journal:
-    """Open this rank's journal of a benchmark."""
-    path = folder / f"{benchmark}-{rank}.jsonl"
-    return Journal(path, f"{path}: another process evaluates into this folder; wait for it")
-
-
 def read_samples(folder: Path, benchmark: str) -> dict[Place, Sample]:
     """Return every kept sample of a benchmark, by all ranks of all calls; a torn last line is dropped."""
     found: dict[Place, Sample] = {}
     # why: both, since a kill while the journals become a parquet file leaves the two, and later calls add journals
-    for sample in [*_of_parquet(folder / f"{benchmark}.parquet"), *_of_journals(folder, benchmark)]:
+    for sample in [*_of_parquet(folder / f"{benchmark}.parquet"), *RankJournals(folder, benchmark).read(Sample)]:
         found.setdefault(sample.place, sample)
     return found
 
@@ -105,8 +99,8 @@ def compact(folder: Path, benchmark: str, prompts: dict[str, str]) -> None:
     with atomic_path(target) as temporary:
         pq.write_table(pa.Table.from_pylist(without_halves(rows)), temporary)
     # why: after the file is there: a kill between the two leaves samples twice, which is harmless, and never lost
-    for journal in journals(folder, benchmark):
-        journal.unlink()
+    for path in RankJournals(folder, benchmark).paths():
+        path.unlink()
 
 
 def refuse_changed(problems: list[Problem], kept: dict[Place, Sample], folder: Path) -> None:
@@ -118,18 +112,6 @@ def refuse_changed(problems: list[Problem], kept: dict[Place, Sample], folder: P
                 f"{folder}: holds samples of {sample.id} with another prompt or ground truth; give another folder "
                 "(--trainer.default_root_dir), or delete it"
             )
-
-
-def journals(folder: Path, benchmark: str) -> list[Path]:
-    """Return the journals of a benchmark, of all ranks."""
-    found = folder.glob(f"{benchmark}-*.jsonl")
-    # why: the pattern also finds journals of a benchmark whose name begins with this one's and a dash
-    return sorted(path for path in found if path.stem.removeprefix(f"{benchmark}-").isdecimal())
-
-
-def _of_journals(folder: Path, benchmark: str) -> Iterator[Sample]:
-    for path in journals(folder, benchmark):
-        yield from (sample for _, sample in read_lines(path, lambda values: Sample(**values)))
 
 
 def _of_parquet(path: Path) -> Iterator[Sample]:

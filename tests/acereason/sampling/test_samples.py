@@ -5,7 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from acereason.common.errors import UserError
-from acereason.sampling.samples import Sample, compact, journal_of, read_samples
+from acereason.sampling.journal import RankJournals
+from acereason.sampling.samples import Sample, compact, read_samples
 
 
 def sample(name: str = "b/0", number: int = 0, status: str = "correct", **changes) -> Sample:
@@ -14,7 +15,7 @@ def sample(name: str = "b/0", number: int = 0, status: str = "correct", **change
 
 
 def write(folder, benchmark, rank, *samples) -> None:
-    with journal_of(folder, benchmark, rank) as journal:
+    with RankJournals(folder, benchmark).open(rank) as journal:
         for each in samples:
             journal.append(asdict(each))
 
@@ -75,7 +76,8 @@ def test_a_line_that_is_no_sample_is_named(tmp_path):
 
 
 def test_two_processes_do_not_write_one_journal(tmp_path):
-    with journal_of(tmp_path, "b", 0), pytest.raises(UserError, match="another process"), journal_of(tmp_path, "b", 0):
+    journals = RankJournals(tmp_path, "b")
+    with journals.open(0), pytest.raises(UserError, match="another process"), journals.open(0):
         pass
 
 
