@@ -122,7 +122,7 @@ def test_resumed_from_any_part_of_the_journal_nothing_is_drawn_twice(tmp_path, m
     for kept in (0, 7, 20):
         asked.write_text("")
         output = tmp_path / f"resumed-{kept}"
-        with RankJournals(output / "samples", "sums").open(0) as journal:
+        with RankJournals(output / "samples", "sums").journal(0) as journal:
             for sample in samples["sums"][::-1][:kept]:
                 journal.append(asdict(sample))
             journal.file.write(b'{"id": "sums/p0", "sam')

@@ -36,7 +36,7 @@ def counts(
     found = _found(kept)
     lacking = [problem for problem in problems if problem.id not in found]
     size = max(1, PART // num_rollouts) * world_size()
-    with kept.open(rank()) as journal:
+    with kept.journal(rank()) as journal:
         for start in range(0, len(lacking), size):
             part: list[Judged] = []
             with module.breaking_off():
@@ -71,7 +71,7 @@ def _found(kept: Counts) -> dict[str, Judged]:
     # why: one rank reads for all: machines may see a folder that they share at different times
     if rank() == 0:
         kept.forget_others()
-    rows = gather(list(kept.by_problem().values()) if rank() == 0 else [])
+    rows = gather(list(kept.read().values()) if rank() == 0 else [])
     return {row.problem: row for row in rows}
 
 

@@ -91,7 +91,7 @@ class EvaluationModule(RolloutModule):
         missing, done = dealt(lacking), (len(requests) - len(lacking)) // world_size()
         self._require_current_engine()
         progress = SamplingProgress(len(missing) + done, done, name, quiet=not self.trainer.is_global_zero)
-        with RankJournals(folder, name).open(rank()) as journal, progress.shown():
+        with RankJournals(folder, name).journal(rank()) as journal, progress.shown():
             self._sample(missing, entry.sampling, seed, journal, progress)
         # why: a barrier: rank 0 reads all journals next
         gather([])

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any, TypeVar
 
-from acereason.common.progress import progress_bar
+from rich.console import Console
+
+from acereason.common import terminal
 from acereason.processes.forkserver import CONTEXT, start_server
 from acereason.processes.signals import Interrupted, ignore, shielded
 
@@ -54,5 +56,5 @@ def _call(function: Callable[[Any, Any], Any], item: Any) -> Any:
 
 def progress(items: Sequence[Item], what: str) -> Iterator[Item]:
     """Yield the items; on a terminal show a progress bar with the remaining time."""
-    with progress_bar() as bar:
+    with terminal.progress(transient=True, disable=not Console(stderr=True).is_terminal) as bar:
         yield from bar.track(items, description=what)

@@ -68,9 +68,9 @@ class Counts(RankJournals):
         super().__init__(folder, f"{name}-{key}")
         self.work, self.key = name, key
 
-    def by_problem(self) -> dict[str, Judged]:
+    def read(self) -> dict[str, Judged]:
         """Return the kept counts by problem."""
-        return {row.problem: row for row in self.read(Judged)}
+        return {row.problem: row for row in self.entries(Judged)}
 
     def forget_others(self) -> None:
         """Remove the journals that an earlier policy has left under this name."""

@@ -91,12 +91,12 @@ class RankJournals:
         # why: the pattern also finds journals of a work whose name begins with this one's and a dash
         return sorted(path for path in found if path.stem.removeprefix(f"{self.name}-").isdecimal())
 
-    def open(self, rank: int) -> Journal:
+    def journal(self, rank: int) -> Journal:
         """Open a rank's journal, to append to."""
         path = self.folder / f"{self.name}-{rank}.jsonl"
         return Journal(path, f"{path}: another process evaluates into this folder; wait for it")
 
-    def read(self, entry: Callable[..., T]) -> Iterator[T]:
+    def entries(self, entry: Callable[..., T]) -> Iterator[T]:
         """Yield `entry` with the values of each line as its arguments; torn last lines are left out."""
         for path in self.paths():
             yield from (row for _, row in read_lines(path, lambda values: entry(**values)))

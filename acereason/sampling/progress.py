@@ -7,7 +7,7 @@ from datetime import timedelta
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
-from acereason.common.progress import progress_bar
+from acereason.common.terminal import progress
 from acereason.sampling.request import Failed, Finished
 
 
@@ -36,7 +36,8 @@ class SamplingProgress:
         self.finished = self.failed = self.tokens = 0
         self._start = self._last = time.monotonic()
         self._console = console or Console(stderr=True, quiet=quiet)
-        self._bar = progress_bar(TextColumn("{task.fields[rates]}"), console=self._console)
+        rates, hidden = TextColumn("{task.fields[rates]}"), not self._console.is_terminal
+        self._bar = progress(rates, console=self._console, transient=True, disable=hidden)
         self._task = self._bar.add_task(what, total=total, completed=done, rates="")
 
     def shown(self) -> Progress:

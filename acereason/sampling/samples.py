@@ -76,7 +76,7 @@ def read_samples(folder: Path, benchmark: str) -> dict[Place, Sample]:
     """Return every kept sample of a benchmark, by all ranks of all calls; a torn last line is dropped."""
     found: dict[Place, Sample] = {}
     # why: both, since a kill while the journals become a parquet file leaves the two, and later calls add journals
-    for sample in [*_of_parquet(folder / f"{benchmark}.parquet"), *RankJournals(folder, benchmark).read(Sample)]:
+    for sample in [*_of_parquet(folder / f"{benchmark}.parquet"), *RankJournals(folder, benchmark).entries(Sample)]:
         found.setdefault(sample.place, sample)
     return found
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from acereason.common.errors import UserError
 from acereason.common.files import atomic_file
-from acereason.common.progress import progress_bar
+from acereason.common.terminal import progress
 from acereason.common.texts import to_json
 from acereason.common.types import Verdict
 from acereason.rewards.pool import RewardPool, RewardSettings
@@ -57,12 +57,12 @@ def _score(source: Path, target: Path, pool: RewardPool) -> Summary:
     # why: all rows are read once before, so that a bad one is found before hours are spent
     total = sum(1 for _ in read_rows(source))
     summary = Summary()
-    with atomic_file(target) as file, progress_bar() as progress:
-        bar = progress.add_task("judging", total=total)
+    with atomic_file(target) as file, progress(transient=True) as shown:
+        bar = shown.add_task("judging", total=total)
         for row, verdict in _judged(source, pool):
             summary.add(row, verdict)
             file.write(to_json(as_row(row, verdict)) + "\n")
-            progress.advance(bar)
+            shown.advance(bar)
     if "code" in summary.statuses:
         summary.isolation = pool.isolation()
     return summary

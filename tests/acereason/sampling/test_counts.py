@@ -15,14 +15,14 @@ def judged(name: str, correct: int = 1) -> Judged:
 def test_what_is_kept_is_that_of_all_ranks_without_a_torn_line(tmp_path):
     counts = Counts(tmp_path, "screen-a", "key")
     for rank, name in enumerate(["p", "q"]):
-        with counts.open(rank) as journal:
+        with counts.journal(rank) as journal:
             journal.append(asdict(judged(name, rank)))
     with (tmp_path / "screen-a-key-1.jsonl").open("a") as file:
         file.write('{"problem": "r", "cor')
-    assert counts.by_problem() == {"p": judged("p", 0), "q": judged("q", 1)}
-    with counts.open(1) as journal:
+    assert counts.read() == {"p": judged("p", 0), "q": judged("q", 1)}
+    with counts.journal(1) as journal:
         journal.append(asdict(judged("r")))
-    assert list(counts.by_problem()) == ["p", "q", "r"]
+    assert list(counts.read()) == ["p", "q", "r"]
 
 
 def test_an_earlier_policys_go_and_no_others(tmp_path):

@@ -15,7 +15,7 @@ def sample(name: str = "b/0", number: int = 0, status: str = "correct", **change
 
 
 def write(folder, benchmark, rank, *samples) -> None:
-    with RankJournals(folder, benchmark).open(rank) as journal:
+    with RankJournals(folder, benchmark).journal(rank) as journal:
         for each in samples:
             journal.append(asdict(each))
 
@@ -77,7 +77,7 @@ def test_a_line_that_is_no_sample_is_named(tmp_path):
 
 def test_two_processes_do_not_write_one_journal(tmp_path):
     journals = RankJournals(tmp_path, "b")
-    with journals.open(0), pytest.raises(UserError, match="another process"), journals.open(0):
+    with journals.journal(0), pytest.raises(UserError, match="another process"), journals.journal(0):
         pass
 
 
