@@ -18,7 +18,7 @@ from acereason.modules.evaluation import EvaluationModule
 from acereason.modules.grpo import GRPOModule
 from acereason.modules.sft import SFTModule
 from acereason.rollouts.vllm import VLLMEngine
-from acereason.teacher.verb import predict
+from acereason.sampling.predict import predict
 from acereason.verbs.lightning_cli import lightning_cli
 from acereason.verbs.parsing import Parser
 from acereason.verbs.recipe import recipe

@@ -1,6 +1,7 @@
 """`test` through run.py: the whole path, killed and resumed, and what it refuses."""
 
 import json
+from dataclasses import asdict
 
 import pyarrow.parquet as pq
 import pytest
@@ -11,10 +12,11 @@ from acereason.common.types import Problem, Sampling
 from acereason.data.loading import read_problems
 from acereason.data.problems import Source
 from acereason.data.where import Range
-from acereason.evaluation.samples import Journal, read_samples
 from acereason.models.qwen import export, stream_weights
 from acereason.processes import distributed
 from acereason.rollouts.hf import HFEngine
+from acereason.sampling.journal import RankJournals
+from acereason.sampling.samples import read_samples
 from tests.support.curations import curated, rows_of
 from tests.support.evaluations import CODE, ROWS, arguments, config, evaluate, finish, killed_at, replay
 from tests.support.fakes import STOP_IDS, TOKENIZER, tiny_qwen
@@ -120,9 +122,9 @@ def test_resumed_from_any_part_of_the_journal_nothing_is_drawn_twice(tmp_path, m
     for kept in (0, 7, 20):
         asked.write_text("")
         output = tmp_path / f"resumed-{kept}"
-        with Journal(output / "samples", "sums", 0) as journal:
+        with RankJournals(output / "samples", "sums").journal(0) as journal:
             for sample in samples["sums"][::-1][:kept]:
-                journal.append(sample)
+                journal.append(asdict(sample))
             journal.file.write(b'{"id": "sums/p0", "sam')
         (output / "samples/fingerprint.json").write_text((whole / "samples/fingerprint.json").read_text())
         evaluate(path, output)

@@ -1,53 +1,10 @@
 """This module computes avg@n while training: accuracy over n responses a problem, with its standard errors."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import nan
 
-from acereason.common.types import Group
 from acereason.evaluation.estimators import avg_at_n, pass_at_k, stderr_over_problems, stderr_over_runs
-from acereason.rollouts.engine import numbered
-
-
-@dataclass
-class Judged:
-    """Counts of one problem's judged responses."""
-
-    problem: str
-    correct: int
-    errors: int
-    responses: int
-    tokens: int
-    truncated: int
-
-    @classmethod
-    def of(cls, group: Group) -> "Judged":
-        """Count a judged group."""
-        statuses = [rollout.verdict.status for rollout in group.rollouts]
-        responses = [rollout.response for rollout in group.rollouts]
-        return cls(
-            group.problem.id,
-            statuses.count("correct"),
-            statuses.count("error"),
-            len(responses),
-            sum(len(response.token_ids) for response in responses),
-            sum(response.truncated for response in responses),
-        )
-
-
-def together(parts: Iterable[Judged]) -> list[Judged]:
-    """Add up the counts of each problem whose responses were judged one by one, under numbered ids.
-
-    Args:
-        parts: counts of single responses; their ids are those that `acereason.rollouts.engine.alone` makes.
-    """
-    found: dict[str, Judged] = {}
-    for part in parts:
-        name = numbered(part.problem)[0]
-        before = found.get(name, Judged(name, 0, 0, 0, 0, 0))
-        sums = (getattr(before, field.name) + getattr(part, field.name) for field in fields(Judged)[1:])
-        found[name] = Judged(name, *sums)
-    return list(found.values())
+from acereason.sampling.counts import Judged
 
 
 @dataclass

@@ -18,7 +18,7 @@ from acereason.common.types import Problem
 from acereason.data.loading import described
 from acereason.evaluation import estimators
 from acereason.evaluation.published import table1
-from acereason.evaluation.samples import Sample
+from acereason.sampling.samples import Sample
 
 _SFT, _RL = table1("SFT-7B"), table1("AceReason-Nemotron-1.1-7B")
 PAPER = {name: (_SFT[name], _RL[name]) for name in _RL}

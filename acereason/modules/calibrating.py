@@ -8,11 +8,11 @@ from acereason.algorithm.metrics import rollout_metrics
 from acereason.common.files import append_rows, read_rows
 from acereason.common.seeds import derive_seed
 from acereason.common.types import Group, Problem, Sampling
-from acereason.evaluation.fingerprint import digest
 from acereason.modules.counting import work_key
 from acereason.modules.sequences import as_sequence
 from acereason.processes.distributed import dealt, gather
 from acereason.rollouts.engine import alone
+from acereason.sampling.identity import digest
 
 if TYPE_CHECKING:
     from acereason.modules.rollout import RolloutModule

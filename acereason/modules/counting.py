@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import lightning.pytorch as pl
 
 from acereason.common.types import Problem, Sampling
-from acereason.evaluation.accuracy import Judged
-from acereason.evaluation.fingerprint import checksum, digest
-from acereason.evaluation.kept import Counts, problems_digest
 from acereason.modules.hooks import run_folder
 from acereason.processes.distributed import dealt, gather, rank, world_size
+from acereason.sampling.counts import Counts, Judged
+from acereason.sampling.identity import checksum, digest, judged_by, problems_digest
 
 if TYPE_CHECKING:
     from acereason.modules.rollout import RolloutModule
@@ -44,7 +43,7 @@ def counts(
                 for group in module.stream(dealt(lacking[start : start + size]), sampling, num_rollouts, seed):
                     # why: counts, not texts: `gather` below pickles the part for every rank
                     part.append(Judged.of(group))
-                    journal.append(part[-1])
+                    journal.append(asdict(part[-1]))
             found |= {row.problem: row for row in gather(part)}
     return [found[problem.id] for problem in problems]
 
@@ -78,8 +77,6 @@ def _found(kept: Counts) -> dict[str, Judged]:
 
 def work_key(module: "RolloutModule", problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> str:
     """Return a digest of all that verdicts on responses depend on, weights included; equal on every rank."""
-    rewards = asdict(module.rewards.settings)
-    # why: not all settings: the number of workers, for one, changes no verdict and must not void kept counts
-    judged = [rewards[name] for name in ("math", "code", "after_think", "timeout", "memory_gib")]
+    judged = list(judged_by(module.rewards.settings).values())
     drawn = [module.engine.identity(), asdict(sampling), num_rollouts, seed]
     return digest([checksum(module.model.state_dict().values()), problems_digest(problems), judged, drawn])

@@ -1,11 +1,6 @@
 """The `test` verb: sample benchmarks with a policy that is not trained, judge every sample and keep it."""
 
-from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import asdict
-from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +8,21 @@ from rich.console import Console
 
 from acereason.common.errors import UserError
 from acereason.common.seeds import derive_seed
-from acereason.common.terminal import progress
-from acereason.common.types import Problem, Rollout, Verdict
-from acereason.evaluation.fingerprint import WeightsDigest, accept, digest, problem_digest
+from acereason.common.types import Sampling, Verdict
 from acereason.evaluation.results import Result, result_of, table, write_problems, write_results
-from acereason.evaluation.samples import Journal, Place, Sample, compact, read_samples
 from acereason.models.qwen import Backbone, stream_weights
 from acereason.modules.hooks import run_folder
 from acereason.modules.rollout import RolloutModule
 from acereason.processes.distributed import dealt, gather, rank, world_size
 from acereason.processes.signals import Interrupted
 from acereason.rewards.pool import RewardSettings
-from acereason.rollouts.engine import RolloutEngine, alone, numbered
+from acereason.rollouts.engine import RolloutEngine
+from acereason.sampling.identity import WeightsDigest, accept, digest, judged_by
+from acereason.sampling.journal import Journal, RankJournals
+from acereason.sampling.judging import Judging
+from acereason.sampling.progress import SamplingProgress
+from acereason.sampling.request import Finished, Request, drawn, requests_of
+from acereason.sampling.samples import Sample, compact, read_samples, refuse_changed
 
 
 class EvaluationModule(RolloutModule):
@@ -74,7 +72,7 @@ class EvaluationModule(RolloutModule):
         data = self.trainer.datamodule
         problems, n = data.benchmark_problems(name), data.benchmarks[name].n
         compact(folder, name, {problem.id: str(self.tokenizer.decode(problem.prompt_ids)) for problem in problems})
-        samples, wanted = read_samples(folder, name), [(p.id, number) for p, number in product(problems, range(n))]
+        samples, wanted = read_samples(folder, name), [request.place for request in requests_of(problems, n)]
         # why: with a folder on each machine's own disk, rank 0 sees its own samples only
         if missing := [place for place in wanted if place not in samples]:
             raise UserError(f"trainer.default_root_dir: {folder} lacks {missing[0]}: the machines must share it")
@@ -88,20 +86,27 @@ class EvaluationModule(RolloutModule):
         refuse_changed(problems, kept, folder)
         # why: a barrier: no rank may write while another still reads
         gather([])
-        places = list(product(problems, range(entry.n)))
-        lacking = [alone(problem, number) for problem, number in places if (problem.id, number) not in kept]
-        missing = dealt(lacking)
-        total = len(missing) + (len(places) - len(lacking)) // world_size()
+        requests = requests_of(problems, entry.n)
+        lacking = [request for request in requests if request.place not in kept]
+        missing, done = dealt(lacking), (len(requests) - len(lacking)) // world_size()
         self._require_current_engine()
-        with Journal(folder, name, rank()) as journal, progress(disable=not self.trainer.is_global_zero) as shown:
-            bar = shown.add_task(name, total=total, completed=total - len(missing))
-            judging = _Judging(journal, seed, partial(shown.advance, bar))
-            for group in self.engine.generate(missing, entry.sampling, 1, seed):
-                (rollout,) = group.rollouts
-                judging.add(group.problem, rollout, self.rewards.submit(group.problem, rollout.response.text))
-            judging.finish()
+        progress = SamplingProgress(len(missing) + done, done, name, quiet=not self.trainer.is_global_zero)
+        with RankJournals(folder, name).journal(rank()) as journal, progress.shown():
+            self._sample(missing, entry.sampling, seed, journal, progress)
         # why: a barrier: rank 0 reads all journals next
         gather([])
+
+    def _sample(
+        self, requests: list[Request], sampling: Sampling, seed: int, journal: Journal, progress: SamplingProgress
+    ) -> None:
+        def keep(finished: Finished, verdict: Verdict) -> None:
+            journal.append(asdict(Sample.of(finished, verdict, seed)))
+
+        judging = Judging(self.rewards, keep)
+        for finished in drawn(self.engine, requests, sampling, seed):
+            progress.count(finished)
+            judging.begin(finished)
+        judging.finish()
 
     def push_digested_weights(self) -> str:
         """Send the engine the weights and return their digest."""
@@ -113,82 +118,22 @@ class EvaluationModule(RolloutModule):
 
     def fingerprint(self, weights: str) -> dict[str, Any]:
         """Return all that the samples depend on, as plain data."""
-        data, rewards = self.trainer.datamodule, asdict(self.rewards.settings)
+        data = self.trainer.datamodule
         # why: n and limit are left out, so that more of either goes on with the samples that are there
         return {
             "model": {"weights": weights, "config": digest(_config_of(self.config.to_dict()))},
             "engine": self.engine.identity(),
             "seed": self.seed,
             "template": asdict(data.template),
-            "rewards": {name: rewards[name] for name in ("math", "code", "after_think", "timeout", "memory_gib")},
+            "rewards": judged_by(self.rewards.settings),
             "benchmarks": {name: asdict(entry.sampling) for name, entry in data.benchmarks.items()},
         }
-
-
-class _Judging:
-    """Samples that wait for their verdicts and are then written to the journal.
-
-    Args:
-        journal: file of the judged samples.
-        seed: of the benchmark.
-        advance: called after each sample that is written.
-    """
-
-    def __init__(self, journal: Journal, seed: int, advance: Callable[[], None]) -> None:
-        self.journal, self.seed, self.advance = journal, seed, advance
-        self._waiting: deque[tuple[Problem, Rollout, Future[Verdict]]] = deque()
-
-    def add(self, problem: Problem, rollout: Rollout, verdict: "Future[Verdict]") -> None:
-        """Add a sample, and write all samples that have their verdicts by now."""
-        self._waiting.append((problem, rollout, verdict))
-        for _ in range(len(self._waiting)):
-            first = self._waiting.popleft()
-            if first[2].done():
-                self._write(*first)
-            else:
-                self._waiting.append(first)
-
-    def finish(self) -> None:
-        """Wait for all other verdicts and write their samples."""
-        while self._waiting:
-            self._write(*self._waiting.popleft())
-
-    def _write(self, problem: Problem, rollout: Rollout, verdict: "Future[Verdict]") -> None:
-        self.journal.append(_sample(problem, rollout, verdict.result(), self.seed))
-        self.advance()
 
 
 def _show(results: dict[str, Result], folder: Path) -> None:
     Console().print(table(results, str(folder)))
     for name, result in results.items():
         print("".join(f"{name}: the verifier failed on {error}\n" for error in result.errors), end="")
-
-
-def _sample(problem: Problem, rollout: Rollout, verdict: Verdict, seed: int) -> Sample:
-    name, number = numbered(problem.id)
-    response = rollout.response
-    return Sample(
-        id=name,
-        sample=number,
-        response=response.text,
-        status=verdict.status,
-        detail=verdict.detail,
-        seed=derive_seed(seed, problem.id, 0),
-        tokens=len(response.token_ids),
-        finish_reason=response.finish_reason,
-        problem=problem_digest(problem),
-    )
-
-
-def refuse_changed(problems: list[Problem], kept: dict[Place, Sample], folder: Path) -> None:
-    """Raise a UserError if kept samples of a problem answer another prompt or were judged by another ground truth."""
-    digests = {problem.id: problem_digest(problem) for problem in problems}
-    for sample in kept.values():
-        if digests.get(sample.id, sample.problem) != sample.problem:
-            raise UserError(
-                f"{folder}: holds samples of {sample.id} with another prompt or ground truth; give another folder "
-                "(--trainer.default_root_dir), or delete it"
-            )
 
 
 def _config_of(values: dict[str, Any]) -> dict[str, Any]:

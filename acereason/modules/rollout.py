@@ -12,7 +12,7 @@ from typing import Any
 from acereason.algorithm.calibration import Trial
 from acereason.common.seeds import derive_seed
 from acereason.common.types import Group, Problem, Sampling, Verdict
-from acereason.evaluation.accuracy import Accuracy, Judged, accuracy, together
+from acereason.evaluation.accuracy import Accuracy, accuracy
 from acereason.models.qwen import stream_weights
 from acereason.modules.base import QwenModule
 from acereason.modules.calibrating import trial
@@ -22,6 +22,7 @@ from acereason.processes.distributed import dealt
 from acereason.processes.signals import Interrupted, at_once
 from acereason.rewards.pool import RewardPool, RewardSettings
 from acereason.rollouts.engine import RolloutEngine, alone
+from acereason.sampling.counts import Judged, together
 
 
 class RolloutModule(QwenModule):

@@ -11,6 +11,9 @@ from transformers import PreTrainedTokenizerBase, Qwen2Config
 
 from acereason.common.types import Group, Problem, Response, Rollout, Sampling, Verdict
 
+Place = tuple[str, int]
+"""A problem's id and the number of its response."""
+
 
 @dataclass(frozen=True)
 class EngineMemory:
@@ -72,7 +75,7 @@ class RolloutEngine(ABC):
             ranks: processes of the trainer on this machine.
         """
 
-    def check(self, places: list[tuple[str, int]]) -> None:  # noqa: B027  most engines can respond to anything
+    def check(self, places: list[Place]) -> None:  # noqa: B027  most engines can respond to anything
         """Raise a UserError if it has no response for one of the (problem id, sample); may be called before `start`."""
 
     @abstractmethod
@@ -124,7 +127,7 @@ def alone_id(problem: str, sample: int) -> str:
     return f"{problem}#{sample}"
 
 
-def numbered(name: str) -> tuple[str, int]:
+def numbered(name: str) -> Place:
     """Split an id that `alone` made into problem id and number; any other id has number 0."""
     # why: from the right: a problem's own id may have a # in it
     problem, _, sample = name.rpartition("#")

@@ -13,11 +13,8 @@ from typing_extensions import override
 from acereason.common.errors import UserError
 from acereason.common.types import Group, Problem, Response, Rollout, Sampling
 from acereason.data.reading import load
-from acereason.rollouts.engine import EngineMemory, RolloutEngine, numbered, unjudged
+from acereason.rollouts.engine import EngineMemory, Place, RolloutEngine, numbered, unjudged
 from acereason.rollouts.weights import checked, shapes_of
-
-Place = tuple[str, int]
-"""A problem's id and the number of the sample."""
 
 _KEY = "model.engine.responses"
 _FORMATS = (".jsonl", ".parquet")

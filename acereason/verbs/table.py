@@ -45,7 +45,7 @@ VERBS = {
     "predict": Verb(
         "Sample a teacher's responses and judge them.",
         "every response that has ended is kept",
-        "acereason.teacher.verb:predict",
+        "acereason.sampling.predict:predict",
     ),
     "preflight": Verb("Check a config for what would fail later, without a GPU."),
     "recipe": Verb(

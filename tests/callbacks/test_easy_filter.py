@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import torch
 
 from acereason.data.curriculum import Plan, Stage
-from acereason.evaluation.accuracy import Judged
+from acereason.sampling.counts import Judged
 from callbacks import EasyFilter, Overlong
 from callbacks.easy_filter import kept_stages
 from tests.support.fakes import FakeModule, fake_trainer, group, problem, rollout

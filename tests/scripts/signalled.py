@@ -30,7 +30,7 @@ PHASES = {
     "export": ["acereason.modules.base:QwenModule.export"],
     "checkpoint": ["callbacks.checkpoints:Checkpoints._save"],
     "test": ["acereason.modules.evaluation:EvaluationModule.complete"],
-    "sampling": ["acereason.teacher.verb:collect"],
+    "sampling": ["acereason.sampling.predict:collect"],
     "curation": ["acereason.curation.stages:Stages.run"],
     "calibration": ["acereason.modules.rollout:RolloutModule.predict_step"],
 }

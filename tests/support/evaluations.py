@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import run
-from acereason.evaluation.samples import Sample
+from acereason.sampling.samples import Sample
 from tests.support.fakes import CONFIG
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}

@@ -12,10 +12,10 @@ from acereason.curation.sources import CuratedSource, open_sources
 from acereason.curation.verb import curate
 from acereason.data.problems import Source
 from acereason.rewards.pool import RewardPool, RewardSettings
-from acereason.teacher.engine import EngineTeacher
-from acereason.teacher.server import ServerTeacher
-from acereason.teacher.shards import refuse_other
-from acereason.teacher.verb import Prediction, load, predict
+from acereason.sampling.identity import refuse_other
+from acereason.sampling.predict import Prediction, load, predict
+from acereason.sampling.teachers.engine import EngineTeacher
+from acereason.sampling.teachers.server import ServerTeacher
 from acereason.verbs.preflight.checks import Checks
 from acereason.verbs.preflight.memory import human
 from acereason.verbs.preflight.model import check_weights

@@ -5,9 +5,8 @@ from typing import Any
 
 from acereason.common.files import check_writable
 from acereason.common.types import Problem
-from acereason.evaluation.fingerprint import accept
-from acereason.evaluation.samples import read_samples
-from acereason.modules.evaluation import refuse_changed
+from acereason.sampling.identity import accept
+from acereason.sampling.samples import read_samples, refuse_changed
 from acereason.verbs.preflight.data import check_lengths, check_verifier
 from acereason.verbs.preflight.memory import estimate_evaluation
 from acereason.verbs.preflight.planned import Job

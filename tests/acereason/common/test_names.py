@@ -12,7 +12,7 @@ from acereason.data.evaluation import EvaluationData
 from acereason.data.problems import Source
 from acereason.data.rl import RLData
 from acereason.data.sft import SFTData
-from acereason.teacher.verb import predict
+from acereason.sampling.predict import predict
 from acereason.verbs.recipe import Step, recipe
 
 BAD = {

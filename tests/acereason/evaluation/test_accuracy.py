@@ -2,7 +2,8 @@ from math import isnan, sqrt
 
 import pytest
 
-from acereason.evaluation.accuracy import Judged, accuracy
+from acereason.evaluation.accuracy import accuracy
+from acereason.sampling.counts import Judged
 from tests.support.fakes import group, rollout
 
 

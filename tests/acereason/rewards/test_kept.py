@@ -4,11 +4,11 @@ import pickle
 import pytest
 
 from acereason.common.types import KeptTests, Problem, Tests
-from acereason.evaluation.fingerprint import problem_digest
 from acereason.rewards import kept
 from acereason.rewards.code import deadline
 from acereason.rewards.judging import RewardSettings
 from acereason.rewards.pool import RewardPool
+from acereason.sampling.identity import problem_digest
 
 SMALL = Tests("stdin", ["1\n"], ["1\n"])
 LARGE = Tests("stdin", [f"{number}\n" * 4000 for number in range(9)], [f"{number}\n" for number in range(9)])

@@ -19,7 +19,7 @@ from acereason.common.seeds import derive_seed
 from acereason.data.loading import read_problems
 from acereason.data.problems import Source
 from acereason.models.qwen import export
-from acereason.teacher.journal import Journal
+from acereason.sampling.journal import Journal
 from tests.support.fakes import TOKENIZER, problem, tiny_qwen
 from tests.support.killed_runs import ONE_THREAD
 from tests.support.openai_server import TeacherServer
@@ -301,7 +301,7 @@ def test_verdicts_that_a_kill_took_are_made_again(serve, tmp_path):
 def test_two_processes_with_the_same_part_do_not_mix(serve, tmp_path, capsys):
     server = serve()
     run.main(arguments(tmp_path / "out", **served(server)))
-    held = Journal(next(tmp_path.glob("out/*.journal.jsonl")))
+    held = Journal(next(tmp_path.glob("out/*.journal.jsonl")), "taken")
     with pytest.raises(SystemExit):
         run.main(arguments(tmp_path / "out", **served(server)))
     assert "another process writes" in capsys.readouterr().err
@@ -315,7 +315,7 @@ def test_a_damaged_line_is_named(serve, tmp_path, capsys):
     path.write_bytes(b'{"kind": "response"}\n' + path.read_bytes())
     with pytest.raises(SystemExit):
         run.main(arguments(tmp_path / "out", **served(server)))
-    assert "journal.jsonl, byte 0: a damaged line" in capsys.readouterr().err
+    assert "journal.jsonl, line 1: a damaged line ('id')" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -413,7 +413,7 @@ def test_half_a_surrogate_pair_costs_no_row(serve, tmp_path, monkeypatch):
     """In a response, an id, a statement, and in what the verifier says."""
     whole = problem("1+1", "2", "m/a\ud83d")
     problems = [whole, replace(whole, id="m/b", statement="\udc00|2+2", answer="4 \ud83d")]
-    monkeypatch.setattr("acereason.teacher.verb.load", lambda source, name, bad_rows: problems)
+    monkeypatch.setattr("acereason.sampling.predict.load", lambda source, name, bad_rows: problems)
     server = serve(lambda body, asked: "surrogate" if body["seed"] % 2 else None)
     run.main(arguments(tmp_path / "out", **served(server), samples=4))
     found = rows(tmp_path / "out")

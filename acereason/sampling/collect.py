@@ -1,14 +1,13 @@
-"""This module brings a teacher's responses into the store, and judges them on the way."""
+"""This module brings a teacher's responses into the store of `predict`, and judges them on the way."""
 
 from collections.abc import Callable
-from queue import SimpleQueue
 
-from acereason.common.types import Verdict
 from acereason.processes.signals import Interrupted
 from acereason.rewards.pool import RewardPool
-from acereason.teacher.progress import Told
-from acereason.teacher.requests import Failed, Request, Teacher
-from acereason.teacher.shards import Store, judgeable
+from acereason.sampling.judging import Judging
+from acereason.sampling.progress import SamplingProgress
+from acereason.sampling.request import Failed, Request, Teacher
+from acereason.sampling.shards import Store, judgeable
 
 
 def collect(store: Store, requests: list[Request], teacher: Callable[[], Teacher], pool: RewardPool) -> list[Failed]:
@@ -23,12 +22,12 @@ def collect(store: Store, requests: list[Request], teacher: Callable[[], Teacher
     Returns:
         the requests that failed; they have no row.
     """
-    judging = Judging(store, pool)
+    judging = Judging(pool, store.add_verdict)
     try:
         unfinished = store.unfinished(requests)
         # why: a kill takes the verdicts that were under way, while their responses are kept
         for request in store.unjudged(requests):
-            judging.begin(request, store.response(request))
+            judging.begin(store.finished(request))
         failures = _ask(store, unfinished, teacher(), judging) if unfinished else []
         judging.finish()
         # why: a call that asked nothing still writes shards where a kill came before them, or `samples` has changed
@@ -45,47 +44,19 @@ def collect(store: Store, requests: list[Request], teacher: Callable[[], Teacher
         store.close()
 
 
-class Judging:
-    """Judges responses in the background, and stores each verdict when it is there."""
-
-    def __init__(self, store: Store, pool: RewardPool) -> None:
-        self.store, self.pool = store, pool
-        self._under_way = 0
-        self._done: SimpleQueue[tuple[Request, Verdict]] = SimpleQueue()
-
-    def begin(self, request: Request, response: str) -> None:
-        """Start judging a response, and store the verdicts that have come meanwhile."""
-        if judgeable(request):
-            self._under_way += 1
-            verdict = self.pool.submit(request.problem, response)
-            # why: a queue, since the callback runs in the pool's thread and the store belongs to this one
-            verdict.add_done_callback(lambda done: self._done.put((request, done.result())))
-        while not self._done.empty():
-            self._store()
-
-    def finish(self) -> None:
-        """Wait for all verdicts and store them."""
-        while self._under_way:
-            self._store()
-
-    def _store(self) -> None:
-        request, verdict = self._done.get()
-        self._under_way -= 1
-        self.store.add_verdict(request, verdict)
-
-
 def _ask(store: Store, requests: list[Request], teacher: Teacher, judging: Judging) -> list[Failed]:
     failures = []
     try:
-        told = Told(len(requests))
-        with told.shown():
+        progress = SamplingProgress(len(requests))
+        with progress.shown():
             for outcome in teacher.sample(requests):
-                told.count(None if isinstance(outcome, Failed) else outcome.tokens)
+                progress.count(outcome)
                 if isinstance(outcome, Failed):
                     failures.append(outcome)
-                else:
-                    store.add(outcome)
-                    judging.begin(outcome.request, outcome.text)
+                    continue
+                store.add(outcome)
+                if judgeable(outcome.request):
+                    judging.begin(outcome)
     # why: also when a signal or `give_up_after` ends it: the failures so far are listed
     finally:
         teacher.close()

@@ -12,9 +12,9 @@ from acereason.common.errors import UserError
 from acereason.common.texts import without_halves
 from acereason.common.types import Sampling
 from acereason.data.prompts import Template
-from acereason.teacher.answers import outcome_of
-from acereason.teacher.requests import Failed, Finished, Request
-from acereason.teacher.wire import Bounded, Secrets
+from acereason.sampling.request import Failed, Finished, Request
+from acereason.sampling.teachers.answers import outcome_of
+from acereason.sampling.teachers.wire import Bounded, Secrets
 
 _CONNECT_SECONDS = 10.0
 _GREETING_SECONDS = 60.0

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from acereason.common.errors import UserError
-from acereason.evaluation.fingerprint import WeightsDigest, accept, problem_digest
 from acereason.models.qwen import stream_weights
+from acereason.sampling.identity import WeightsDigest, accept, problem_digest
 from tests.support.fakes import problem, tiny_qwen
 
 

@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 
 from acereason.common.errors import UserError
 from acereason.common.files import atomic_path
-from acereason.common.locks import hold
 from acereason.common.texts import without_halves
-from acereason.evaluation.accuracy import Judged
-
-Place = tuple[str, int]
-"""A problem's id and the number of the sample."""
+from acereason.common.types import Problem, Verdict
+from acereason.rollouts.engine import Place
+from acereason.sampling.identity import problem_digest
+from acereason.sampling.journal import RankJournals
+from acereason.sampling.request import Finished
 
 
 @dataclass
@@ -45,6 +45,22 @@ class Sample:
     problem: str
     """Digest of the prompt and the ground truth that it was judged by."""
 
+    @classmethod
+    def of(cls, finished: Finished, verdict: Verdict, seed: int) -> "Sample":
+        """Make the sample of a response and its verdict; `seed` is the benchmark's."""
+        request = finished.request
+        return cls(
+            id=request.problem.id,
+            sample=request.sample,
+            response=finished.text,
+            status=verdict.status,
+            detail=verdict.detail,
+            seed=request.seed(seed),
+            tokens=finished.tokens,
+            finish_reason=finished.finish_reason,
+            problem=problem_digest(request.problem),
+        )
+
     @property
     def place(self) -> Place:
         """The problem's id and the sample's number, which together name it."""
@@ -56,40 +72,11 @@ class Sample:
         return self.detail.get("normal") if self.status != "error" else None
 
 
-class Journal:
-    """This rank's journal of a benchmark, open for appending; a context manager.
-
-    Raises:
-        UserError: another process writes the same journal.
-    """
-
-    def __init__(self, folder: Path, benchmark: str, rank: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"{benchmark}-{rank}.jsonl"
-
-    def __enter__(self) -> "Journal":
-        self.file = self.path.open("ab")
-        hold(self.file, f"{self.path}: another process evaluates into this folder; wait for it")
-        # why: a killed writer leaves half a line, to which the next sample would be glued
-        self.file.truncate(_whole_lines(self.path))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-
-    def append(self, sample: "Sample | Judged") -> None:
-        """Add one line and hand it to the operating system."""
-        # why: `json.dumps` escapes all beyond ASCII: UTF-8 can't hold half a surrogate pair
-        self.file.write(json.dumps(asdict(sample)).encode() + b"\n")
-        # why: what the system has outlives the process, even by SIGKILL
-        self.file.flush()
-
-
 def read_samples(folder: Path, benchmark: str) -> dict[Place, Sample]:
     """Return every kept sample of a benchmark, by all ranks of all calls; a torn last line is dropped."""
     found: dict[Place, Sample] = {}
     # why: both, since a kill while the journals become a parquet file leaves the two, and later calls add journals
-    for sample in [*_of_parquet(folder / f"{benchmark}.parquet"), *_of_journals(folder, benchmark)]:
+    for sample in [*_of_parquet(folder / f"{benchmark}.parquet"), *RankJournals(folder, benchmark).entries(Sample)]:
         found.setdefault(sample.place, sample)
     return found
 
@@ -112,30 +99,19 @@ def compact(folder: Path, benchmark: str, prompts: dict[str, str]) -> None:
     with atomic_path(target) as temporary:
         pq.write_table(pa.Table.from_pylist(without_halves(rows)), temporary)
     # why: after the file is there: a kill between the two leaves samples twice, which is harmless, and never lost
-    for journal in journals(folder, benchmark):
-        journal.unlink()
+    for path in RankJournals(folder, benchmark).paths():
+        path.unlink()
 
 
-def journals(folder: Path, benchmark: str) -> list[Path]:
-    """Return the journals of a benchmark, of all ranks."""
-    found = folder.glob(f"{benchmark}-*.jsonl")
-    # why: the pattern also finds journals of a benchmark whose name begins with this one's and a dash
-    return sorted(path for path in found if path.stem.removeprefix(f"{benchmark}-").isdecimal())
-
-
-def _of_journals(folder: Path, benchmark: str) -> Iterator[Sample]:
-    for path in journals(folder, benchmark):
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.endswith(b"\n"):
-                    yield _sample(line, f"{path}, line {number}")
-
-
-def _sample(line: bytes, place: str) -> Sample:
-    try:
-        return Sample(**json.loads(line))
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{place}: no sample; delete the line to draw it again") from error
+def refuse_changed(problems: list[Problem], kept: dict[Place, Sample], folder: Path) -> None:
+    """Raise a UserError if kept samples of a problem answer another prompt or were judged by another ground truth."""
+    digests = {problem.id: problem_digest(problem) for problem in problems}
+    for sample in kept.values():
+        if digests.get(sample.id, sample.problem) != sample.problem:
+            raise UserError(
+                f"{folder}: holds samples of {sample.id} with another prompt or ground truth; give another folder "
+                "(--trainer.default_root_dir), or delete it"
+            )
 
 
 def _of_parquet(path: Path) -> Iterator[Sample]:
@@ -151,8 +127,3 @@ def _prompts(path: Path) -> Iterator[tuple[str, str]]:
     if path.exists():
         table = pq.read_table(path, columns=["id", "prompt"])
         yield from zip(table["id"].to_pylist(), table["prompt"].to_pylist(), strict=True)
-
-
-def _whole_lines(path: Path) -> int:
-    """Return the number of bytes up to the end of the last whole line."""
-    return path.read_bytes().rfind(b"\n") + 1

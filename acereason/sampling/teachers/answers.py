@@ -4,7 +4,7 @@ import json
 from typing import Any, Literal
 
 from acereason.common.texts import one_line, without_halves
-from acereason.teacher.requests import Failed, Finished, Request
+from acereason.sampling.request import Failed, Finished, Request
 
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_blocks", "thoughts")
 """Fields of a message that hold thoughts; servers name them in several ways, some in two at once."""

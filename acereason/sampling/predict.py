@@ -3,6 +3,7 @@
 import re
 import sys
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,11 @@ from acereason.rewards.pool import RewardPool, RewardSettings
 from acereason.rollouts.hf import HFEngine  # noqa: F401  imported so that the YAML may use short class names
 from acereason.rollouts.replay import ReplayEngine  # noqa: F401
 from acereason.rollouts.vllm import VLLMEngine  # noqa: F401
-from acereason.teacher.collecting import collect
-from acereason.teacher.engine import EngineTeacher, Local
-from acereason.teacher.requests import Failed, Request, Teacher
-from acereason.teacher.server import Server, ServerTeacher
-from acereason.teacher.shards import Store
+from acereason.sampling.collect import collect
+from acereason.sampling.request import Failed, Request, Teacher, requests_of
+from acereason.sampling.shards import Store
+from acereason.sampling.teachers.engine import EngineTeacher, Local
+from acereason.sampling.teachers.server import Server, ServerTeacher
 
 
 def predict(
@@ -58,20 +59,8 @@ def predict(
         rows_per_shard: number of rows in a parquet file.
         seed: seed of all draws; each request's is a function of it, the problem's id and the sample.
     """
-    prediction = Prediction(
-        sources=sources,
-        output=output,
-        server=server,
-        engine=engine,
-        samples=samples,
-        sampling=sampling,
-        template=template,
-        rewards=rewards,
-        bad_rows=bad_rows,
-        shard=shard,
-        rows_per_shard=rows_per_shard,
-        seed=seed,
-    )
+    # why: locals, not twelve names once more: at this point they are the arguments alone
+    prediction = Prediction(**locals())
     # why: before the sources are read, which may take minutes
     check_writable(Path(output), "output")
     requests = prediction.requests()
@@ -123,9 +112,7 @@ class Prediction:
         # why: cut source by source, so that a source's `limit` that grows moves no problem to another process
         first, step = self.part
         loaded = [load(source, name, self.bad_rows)[first::step] for name, source in self.sources.items()]
-        return [
-            Request(problem, sample) for problems in loaded for problem in problems for sample in range(self.samples)
-        ]
+        return requests_of(chain.from_iterable(loaded), self.samples)
 
     def teacher(self) -> Teacher:
         """Make the teacher, on a server or on this machine."""

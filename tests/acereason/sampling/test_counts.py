@@ -1,9 +1,10 @@
+from dataclasses import asdict
+
 import torch
 
-from acereason.evaluation.accuracy import Judged, together
-from acereason.evaluation.fingerprint import checksum
-from acereason.evaluation.kept import Counts, problems_digest
 from acereason.rollouts.engine import alone
+from acereason.sampling.counts import Counts, Judged, together
+from acereason.sampling.identity import checksum, problems_digest
 from tests.support.fakes import problem
 
 
@@ -15,12 +16,12 @@ def test_what_is_kept_is_that_of_all_ranks_without_a_torn_line(tmp_path):
     counts = Counts(tmp_path, "screen-a", "key")
     for rank, name in enumerate(["p", "q"]):
         with counts.journal(rank) as journal:
-            journal.append(judged(name, rank))
+            journal.append(asdict(judged(name, rank)))
     with (tmp_path / "screen-a-key-1.jsonl").open("a") as file:
         file.write('{"problem": "r", "cor')
     assert counts.read() == {"p": judged("p", 0), "q": judged("q", 1)}
     with counts.journal(1) as journal:
-        journal.append(judged("r"))
+        journal.append(asdict(judged("r")))
     assert list(counts.read()) == ["p", "q", "r"]
 
 

@@ -6,8 +6,8 @@ from acereason.common.errors import UserError
 from acereason.common.seeds import derive_seed
 from acereason.common.types import Sampling
 from acereason.data.prompts import Template
-from acereason.teacher.requests import Failed, Finished, Request
-from acereason.teacher.server import Server, ServerTeacher
+from acereason.sampling.request import Failed, Finished, Request
+from acereason.sampling.teachers.server import Server, ServerTeacher
 from tests.support.fakes import problem
 from tests.support.openai_server import TeacherServer
 
@@ -19,7 +19,7 @@ def outcomes(server: TeacherServer, template: Template = TEMPLATE, **settings) -
     settings = {"model": "teacher", "retries": 0, "url": server.url} | settings
     teacher = ServerTeacher(Server(**settings), template, Sampling(0.6, 99, 0.95), seed=3)
     try:
-        return {outcome.request.key: outcome for outcome in teacher.sample(REQUESTS)}
+        return {outcome.request.place: outcome for outcome in teacher.sample(REQUESTS)}
     finally:
         teacher.close()
 
@@ -74,7 +74,7 @@ def test_the_client_retries_up_to_the_limit(serve, monkeypatch, status, times):
     assert set(server.asked.values()) == {3}
     server = serve(lambda body, asked: status if body["seed"] % 3 == 0 else None)
     found = outcomes(server, retries=1)
-    seeds = {request.key: request.seed(3) for request in REQUESTS}
+    seeds = {request.place: request.seed(3) for request in REQUESTS}
     assert failures(found).keys() == {key for key, seed in seeds.items() if seed % 3 == 0}
     assert sum(server.asked.values()) == 16 + len(failures(found))
 

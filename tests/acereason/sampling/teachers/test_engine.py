@@ -5,7 +5,7 @@ from acereason.common.types import Sampling
 from acereason.data.prompts import Template
 from acereason.models.qwen import export
 from acereason.rollouts.hf import HFEngine
-from acereason.teacher.engine import EngineTeacher, Local
+from acereason.sampling.teachers.engine import EngineTeacher, Local
 from tests.support.fakes import TOKENIZER, tiny_qwen
 
 

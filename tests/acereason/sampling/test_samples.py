@@ -5,7 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from acereason.common.errors import UserError
-from acereason.evaluation.samples import Journal, Sample, compact, read_samples
+from acereason.sampling.journal import RankJournals
+from acereason.sampling.samples import Sample, compact, read_samples
 
 
 def sample(name: str = "b/0", number: int = 0, status: str = "correct", **changes) -> Sample:
@@ -14,9 +15,9 @@ def sample(name: str = "b/0", number: int = 0, status: str = "correct", **change
 
 
 def write(folder, benchmark, rank, *samples) -> None:
-    with Journal(folder, benchmark, rank) as journal:
+    with RankJournals(folder, benchmark).journal(rank) as journal:
         for each in samples:
-            journal.append(each)
+            journal.append(asdict(each))
 
 
 def test_what_goes_in_comes_out_of_journals_and_of_the_parquet_file(tmp_path):
@@ -70,12 +71,13 @@ def test_a_line_that_is_no_sample_is_named(tmp_path):
     write(tmp_path, "b", 0, sample("b/0"))
     with (tmp_path / "b-0.jsonl").open("a") as file:
         file.write('{"id": 1}\n')
-    with pytest.raises(UserError, match=r"b-0\.jsonl, line 2: no sample"):
+    with pytest.raises(UserError, match=r"b-0\.jsonl, line 2: a damaged line \(.*\); delete it"):
         read_samples(tmp_path, "b")
 
 
 def test_two_processes_do_not_write_one_journal(tmp_path):
-    with Journal(tmp_path, "b", 0), pytest.raises(UserError, match="another process"), Journal(tmp_path, "b", 0):
+    journals = RankJournals(tmp_path, "b")
+    with journals.journal(0), pytest.raises(UserError, match="another process"), journals.journal(0):
         pass
 
 

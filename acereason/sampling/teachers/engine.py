@@ -16,8 +16,8 @@ from acereason.data.prompts import Template
 from acereason.models.qwen import Backbone, load_config, load_tokenizer
 from acereason.models.served import ends_of, generation_of
 from acereason.processes.drivers import driver, hidden, too_old
-from acereason.rollouts.engine import RolloutEngine, alone
-from acereason.teacher.requests import Failed, Finished, Request
+from acereason.rollouts.engine import RolloutEngine
+from acereason.sampling.request import Failed, Finished, Request, drawn
 
 _AT_ONCE = 16_384
 """Number of requests that the engine gets at a time.
@@ -70,7 +70,8 @@ class EngineTeacher:
         if waiting:
             self._start(budget + max(length for name, length in lengths.items() if name not in long))
         for start in range(0, len(waiting), _AT_ONCE):
-            yield from self._generate({request.name: request for request in waiting[start : start + _AT_ONCE]})
+            batch = [self._templated(request) for request in waiting[start : start + _AT_ONCE]]
+            yield from drawn(self.local.engine, batch, self.sampling, self.seed)
 
     def close(self) -> None:
         """Close the engine."""
@@ -79,16 +80,8 @@ class EngineTeacher:
     def _encode(self, problem: Problem) -> list[int]:
         return self.template.encode_prompt(problem, self.tokenizer)
 
-    def _generate(self, requests: dict[str, Request]) -> Iterator[Finished]:
-        # why: a request of its own for each response, so that one can be drawn again without its problem's others
-        problems = [
-            replace(alone(request.problem, request.sample), prompt_ids=self._encode(request.problem))
-            for request in requests.values()
-        ]
-        for group in self.local.engine.generate(problems, self.sampling, num_rollouts=1, seed=self.seed):
-            response = group.rollouts[0].response
-            request = requests[group.problem.id]
-            yield Finished(request, response.text, len(response.token_ids), response.finish_reason)
+    def _templated(self, request: Request) -> Request:
+        return Request(replace(request.problem, prompt_ids=self._encode(request.problem)), request.sample)
 
     def _start(self, longest: int) -> None:
         engine = self.local.engine

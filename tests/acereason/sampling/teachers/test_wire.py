@@ -10,8 +10,8 @@ import pytest
 from acereason.common.errors import UserError
 from acereason.common.types import Sampling
 from acereason.data.prompts import Template
-from acereason.teacher.requests import Failed, Finished, Request
-from acereason.teacher.server import Server, ServerTeacher
+from acereason.sampling.request import Failed, Finished, Request
+from acereason.sampling.teachers.server import Server, ServerTeacher
 from tests.support.fakes import problem
 from tests.support.openai_server import TeacherServer, reply
 
@@ -28,7 +28,7 @@ def outcomes(url: str, **settings) -> dict:
     given = Server(**{"model": "teacher", "retries": 0, "url": url} | settings)
     teacher = ServerTeacher(given, Template(system="", math="{statement}="), Sampling(0.6, 16, 0.95), seed=3)
     try:
-        return {outcome.request.key: outcome for outcome in teacher.sample(REQUESTS)}
+        return {outcome.request.place: outcome for outcome in teacher.sample(REQUESTS)}
     finally:
         teacher.close()
 

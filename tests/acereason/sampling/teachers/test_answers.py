@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from acereason.teacher.answers import outcome_of
-from acereason.teacher.requests import Failed, Finished, Request
+from acereason.sampling.request import Failed, Finished, Request
+from acereason.sampling.teachers.answers import outcome_of
 from tests.support.fakes import problem
 
 REQUEST = Request(problem("1+1", "2", "s/1"), 0)
