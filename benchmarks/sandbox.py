@@ -19,7 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from acereason.common.types import Tests
-from acereason.rewards.code import CodeSettings, verify
+from acereason.rewards.code.verdict import CodeSettings, verify
 from benchmarks.report import Row, print_rows
 
 TRIVIAL, ENDLESS = "print(int(input()) * 2)", "while True: pass"

@@ -11,7 +11,7 @@ import callbacks  # noqa: F401  the YAML names them
 import run
 from acereason.common.errors import UserError
 from acereason.common.types import Problem
-from acereason.rewards.judging import RewardSettings
+from acereason.rewards.settings import RewardSettings
 from tests.support.documents import Command, blocks, check, commands, importable, pages, write_files
 
 GSM8K, EXTENDING = Path("docs/gsm8k.md").absolute(), Path("docs/extending.md").absolute()

@@ -11,7 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 import run
 from acereason.common.errors import UserError
-from acereason.rewards.math import verify_quickly
+from acereason.rewards.math.verdict import verify_quickly
 from docs.real_model import SIZES, as_qwen, make_model, make_sums, step
 
 MODEL = Path(os.environ.get("REAL_MODEL", "data/real-model/model")).absolute()

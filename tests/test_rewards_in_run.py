@@ -2,8 +2,8 @@
 
 import pytest
 
-from acereason.rewards import math
 from acereason.rewards import pool as pool_module
+from acereason.rewards.math import verdict as math
 from acereason.rewards.pool import RewardErrors
 from tests.support import bad_verifiers
 

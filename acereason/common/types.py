@@ -10,7 +10,7 @@ Task = Literal["math", "code"]
 # why: none of these is frozen: Lightning refuses to move frozen dataclasses between devices
 @dataclass
 class Tests:
-    """The tests of a code problem, as `acereason.rewards.tests.parse_tests` makes them from a dataset's row.
+    """The tests of a code problem, as `acereason.rewards.code.formats.parse_tests` makes them from a dataset's row.
 
     Example:
         >>> Tests("call", inputs=[[1, 2], [3, 4]], outputs=[3, 7], function="add").function
@@ -38,7 +38,7 @@ class Tests:
 
 @dataclass
 class KeptTests:
-    """Large tests of a code problem, as `acereason.rewards.kept` keeps them until they are needed."""
+    """Large tests of a code problem, as `acereason.rewards.code.compressed` keeps them until they are needed."""
 
     data: bytes
     """`Tests`, compressed."""

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 
 from acereason.curation.origins import Origins
 from acereason.curation.tables import Dropped, Prompts
-from acereason.rewards.answers.extract import final_part, last_boxed
-from acereason.rewards.answers.normalize import strip_braces
-from acereason.rewards.math import MAX_ANSWER, verify_quickly
+from acereason.rewards.math.boxes import final_part, last_boxed
+from acereason.rewards.math.normalize import strip_braces
+from acereason.rewards.math.verdict import MAX_ANSWER, verify_quickly
 
 
 def voted(text: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from acereason.common.types import Problem, Tests
 from acereason.data.values import answers_of
-from acereason.rewards.tests import parse_tests
+from acereason.rewards.code.formats import parse_tests
 
 
 def problem_of(row: dict[str, str]) -> Problem:

@@ -10,7 +10,7 @@ from acereason.data.bad_rows import BadRow
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
 from acereason.data.values import answers_text
-from acereason.rewards.kept import kept
+from acereason.rewards.code.compressed import kept
 from acereason.rewards.pool import RewardPool
 
 

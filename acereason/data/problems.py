@@ -21,8 +21,8 @@ from acereason.data.reading import load
 from acereason.data.values import answers_of, check_unicode, identity_of, number_of, plain, text_of
 from acereason.data.where import Asked, Range, holds
 from acereason.data.window import Window
-from acereason.rewards.math import ground_truth, last_boxed
-from acereason.rewards.tests import parse_tests
+from acereason.rewards.code.formats import parse_tests
+from acereason.rewards.math.verdict import ground_truth, last_boxed
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from acereason.common.errors import UserError
 from acereason.common.files import flat, read_json, write_json
 from acereason.common.types import Problem
 from acereason.processes.distributed import local, total
-from acereason.rewards.kept import tests_of
+from acereason.rewards.code.compressed import tests_of
 
 Weights = Iterable[tuple[str, Tensor]]
 

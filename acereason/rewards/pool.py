@@ -9,8 +9,10 @@ from concurrent.futures import Future
 
 from acereason.common.errors import UserError
 from acereason.common.types import Group, Problem, Verdict
-from acereason.rewards import code, math
-from acereason.rewards.judging import (
+from acereason.rewards.code import verdict as code
+from acereason.rewards.code.compressed import outline_of
+from acereason.rewards.math import verdict as math
+from acereason.rewards.settings import (
     UNFINISHED,
     RewardSettings,
     answers,
@@ -20,7 +22,6 @@ from acereason.rewards.judging import (
     judge_in_steps,
     unfinished,
 )
-from acereason.rewards.kept import outline_of
 from acereason.rewards.workers import Executor, LocalExecutor
 
 _ISOLATION_SECONDS = 60.0

@@ -245,7 +245,7 @@ def _serve(pipe: Connection, memory: int) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     resource.setrlimit(resource.RLIMIT_AS, (memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
     # why: the server may have failed to load it; here it happens before any call's time begins
-    importlib.import_module("acereason.rewards.warm")
+    importlib.import_module("acereason.rewards.preload")
     pipe.send("ready")
     while True:
         try:

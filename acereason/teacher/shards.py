@@ -17,7 +17,7 @@ from acereason.common.ratings import Rating, ratings_of
 from acereason.common.texts import to_json, without_halves
 from acereason.common.types import Problem, Verdict
 from acereason.data.loading import described
-from acereason.rewards.kept import tests_of
+from acereason.rewards.code.compressed import tests_of
 from acereason.teacher.journal import Journal
 from acereason.teacher.requests import Failed, Finished, Request
 

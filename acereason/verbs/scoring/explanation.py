@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from acereason.common.types import Verdict
-from acereason.rewards.kept import tests_of
+from acereason.rewards.code.compressed import tests_of
 from acereason.rewards.pool import RewardPool
 from acereason.verbs.scoring.rows import Row
 from acereason.verbs.scoring.summary import reason_of

@@ -9,7 +9,7 @@ from typing import Any
 from acereason.common.errors import UserError, first_line
 from acereason.common.types import Problem
 from acereason.data.values import Spelled, answers_of, identity_of, plain, whole
-from acereason.rewards.tests import parse_tests
+from acereason.rewards.code.formats import parse_tests
 
 _EXPECTED = {True: "correct", False: "wrong", "correct": "correct", "wrong": "wrong", "error": "error"}
 

@@ -2,7 +2,7 @@ import pytest
 
 from acereason.common.errors import UserError
 from acereason.data.arithmetic import Arithmetic, solution
-from acereason.rewards.math import verify_quickly
+from acereason.rewards.math.verdict import verify_quickly
 
 LEVELS = [1, 2, 3, 4]
 

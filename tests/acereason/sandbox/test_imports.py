@@ -1,7 +1,7 @@
 import pytest
 
-from acereason.rewards.code import CodeSettings, verify
-from acereason.rewards.tests import parse_tests
+from acereason.rewards.code.formats import parse_tests
+from acereason.rewards.code.verdict import CodeSettings, verify
 from acereason.sandbox.imports import Imports
 
 

@@ -1,0 +1,196 @@
+"""Judge a response to a code problem: run its program against the problem's tests, in a sandbox.
+
+Correct means that every test passed. A program's own failure, of any kind, is wrong; a failure on our side (the
+sandbox, tests that can't run) is an error, which a program can't bring about. Expected outputs never enter the
+program's process.
+"""
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from acereason.common.types import Tests, Verdict
+from acereason.rewards.code.one_test import Checked, check, check_inside
+from acereason.rewards.code.outputs import Comparator
+from acereason.rewards.code.program import last_code
+from acereason.rewards.code.sandboxes import Slot, slot
+from acereason.rewards.code.void import is_void
+from acereason.sandbox import Layer, Limits, SandboxError
+
+_LONGEST_PROGRAM = 2**16
+"""Bytes. Nobody writes a longer program, but a table of answers may be as long."""
+# why: a sandbox may take as long to start (sandbox/client.py), and a failed one is started again
+_START_SECONDS = 200.0
+_OVERHEAD_SECONDS = 0.5
+_STUBS = 4
+"""How many programs that solve nothing (void.py) a problem's tests are tried on."""
+
+
+@dataclass
+class CodeSettings:
+    """Settings for how programs are run and judged."""
+
+    seconds: float = 6.0
+    """Processor seconds for each test, however busy the machine is; a program may sleep for as long besides."""
+    memory_mib: int = 1024
+    """Memory of each process of a program, MiB, beyond the interpreter's own."""
+    processes: int = 8
+    """Processes and threads that a program may have at once."""
+    output_mib: int = 16
+    """Output that a program may print in one test, MiB."""
+    stop_at_first_failure: bool = True
+    """Leave out the tests after a failed one: the reward is 0 either way. Evaluation may want every outcome."""
+    comparator: Comparator = "strict"
+    """strict: for training. livecodebench: that benchmark's own rules, for scores that compare with published ones."""
+    forgeable: Literal["refuse", "allow"] = "refuse"
+    """Tests that can only run in the program's own process, where it may forge a pass: refuse makes them bad rows,
+    allow runs them there."""
+    packages: list[str] = field(default_factory=list)
+    """Packages, by import name, that programs may use besides the standard library, read only: [numpy] as LiveCodeBench
+    has it. They must be installed here; tests may import every installed package."""
+    min_isolation: list[Layer] = field(default_factory=lambda: ["limits", "processes", "files", "network", "syscalls"])
+    """Layers of the sandbox that must be active: a missing one is an error. Others only give a warning."""
+
+    def __post_init__(self) -> None:
+        for name in self.packages:
+            if not name.isidentifier() or importlib.util.find_spec(name) is None:
+                raise ValueError(
+                    f"rewards.code.packages: {name} is not installed here; pip install it, or leave it out"
+                )
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of one test's run."""
+        return Limits(self.seconds, self.memory_mib, self.processes, self.output_mib)
+
+
+def verify(text: str, tests: Tests, settings: CodeSettings) -> Verdict:
+    """Judge a response by the program in its last fenced block, after `</think>` where there is one.
+
+    Returns:
+        The verdict. Its detail: `extracted`, the program or None; `tests`, the outcome of each (passed, wrong, time,
+        memory, runtime error, output limit, syntax error, not run, error); `seconds_each`; `notes`, the output or
+        message of each failed test; `note` on the first of them.
+    """
+    program = last_code(text)
+    if program is None:
+        return Verdict("wrong", {"extracted": None, "path": "no code"})
+    detail = {"extracted": program, "path": "tests"}
+    if tests.forgeable and settings.forgeable == "refuse":
+        return Verdict("error", {**detail, "error": gold_problem(tests, settings)})
+    try:
+        verdict = _verdict(_check_all(program, tests, settings), detail)
+        # why: only code that asserts can pass without testing anything; equal output is right by itself
+        judged_by_code = verdict.status == "correct" and tests.kind == "check"
+        # why: trying the tests on stubs costs several runs, and only a pass can be undeserved
+        problem = _problem_found(tests, settings) if judged_by_code else None
+    except SandboxError as error:
+        return Verdict("error", {**detail, "error": f"sandbox: {error}"})
+    return Verdict("error", {**verdict.detail, "error": problem}) if problem else verdict
+
+
+def gold_problem(tests: Tests, settings: CodeSettings) -> str | None:
+    """Return why these tests can't serve as a ground truth, or None.
+
+    Raises:
+        SandboxError: the sandbox failed, which says nothing about the tests.
+    """
+    if tests.forgeable and settings.forgeable == "refuse":
+        return f"forgeable tests: {tests.forgeable}; rewards.code.forgeable: allow takes them"
+    if not tests.inputs or tests.kind == "check" and not any(source.strip() for source in tests.inputs):
+        return "no tests"
+    return _problem_found(tests, settings)
+
+
+def _problem_found(tests: Tests, settings: CodeSettings) -> str | None:
+    """Return the problem that programs which solve nothing show in the tests; each worker looks once a problem."""
+    key = hashlib.sha256(repr((tests, settings)).encode(errors="replace")).digest()
+    if key not in _found:
+        if len(_found) >= _KEPT:
+            # why: a worker meets any number of problems, and its memory of them must stay bounded
+            _found.clear()
+        try:
+            void = is_void(tests, lambda program: _passes(program, tests, settings))
+            _found[key] = "programs that solve nothing pass these tests" if void else None
+        # why: a SandboxError is not remembered: the next response tries again
+        except _UnusableTests as error:
+            _found[key] = str(error)
+    return _found[key]
+
+
+_found: dict[bytes, str | None] = {}
+_KEPT = 10_000
+
+
+class _UnusableTests(Exception):
+    """The tests can't be run on this machine."""
+
+
+def _passes(program: str, tests: Tests, settings: CodeSettings) -> bool:
+    outcomes = _check_all(program, tests, replace(settings, stop_at_first_failure=True))
+    if error := next((one for one in outcomes if one.outcome == "error"), None):
+        raise _UnusableTests(error.note)
+    return all(one.outcome == "passed" for one in outcomes)
+
+
+def deadline(tests: Tests, settings: CodeSettings) -> float:
+    """Return the most seconds that `verify` may take, whatever the program does, a sandbox's restart included."""
+    # why: the program and each stub may use up the limit of every test
+    return _START_SECONDS + (1 + _STUBS) * len(tests.inputs) * (settings.limits.longest_seconds + _OVERHEAD_SECONDS)
+
+
+def _check_all(program: str, tests: Tests, settings: CodeSettings) -> list[Checked]:
+    """Run the tests and return one outcome for each; tests after the first failure may be left out as `not run`."""
+    if "\0" in program or len(program.encode(errors="replace")) > _LONGEST_PROGRAM:
+        bad = Checked("syntax error", f"a NUL character, or more than {_LONGEST_PROGRAM} bytes")
+        return [bad, *[Checked("not run")] * (len(tests.inputs) - 1)]
+    checked: list[Checked] = []
+    used = slot(settings.limits, tuple(settings.min_isolation), tuple(settings.packages))
+    # why: a slot runs one program at a time, and all threads of a process share it
+    with used.lock:
+        for index in range(len(tests.inputs)):
+            checked.append(_check_surely(used, program, tests, index, settings))
+            if checked[-1].outcome != "passed" and settings.stop_at_first_failure:
+                break
+    return checked + [Checked("not run")] * (len(tests.inputs) - len(checked))
+
+
+def _check_surely(used: Slot, program: str, tests: Tests, index: int, settings: CodeSettings) -> Checked:
+    """Run one test, and once more in new sandboxes where the first ones failed."""
+    # why: a zygote may be killed from outside; its death must not cost the response its verdict
+    try:
+        return _check(used, program, tests, index, settings)
+    except SandboxError:
+        used.close()
+    try:
+        return _check(used, program, tests, index, settings)
+    except SandboxError:
+        used.close()
+        raise
+
+
+def _check(used: Slot, program: str, tests: Tests, index: int, settings: CodeSettings) -> Checked:
+    if tests.forgeable:
+        return check_inside(used, program, tests, index)
+    checked = check(used, program, tests, index, settings.comparator)
+    # why: some tests show only when they run that they can't leave the program's process
+    if checked.outcome == "error" and settings.forgeable == "allow":
+        return check_inside(used, program, tests, index)
+    return checked
+
+
+def _verdict(checked: list[Checked], detail: dict[str, Any]) -> Verdict:
+    detail |= {
+        "tests": [one.outcome for one in checked],
+        "seconds_each": [round(one.seconds, 4) for one in checked],
+        "notes": [one.note for one in checked],
+    }
+    failed = next(((index, one) for index, one in enumerate(checked) if one.outcome != "passed"), None)
+    if failed is None:
+        return Verdict("correct", detail)
+    index, one = failed
+    detail["note"] = f"test {index}: {one.outcome}: {one.note}"
+    if any(one.outcome == "error" for one in checked):
+        return Verdict("error", {**detail, "error": detail["note"]})
+    return Verdict("wrong", detail)
