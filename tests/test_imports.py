@@ -73,5 +73,5 @@ def test_verbs_load_what_they_need(words):
 
 def test_verifier_processes_stay_light():
     heavy = {"torch", "lightning", "transformers"}
-    code = f"import acereason.rewards.settings, sys; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import acereason.rewards.registry, sys; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

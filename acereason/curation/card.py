@@ -41,9 +41,9 @@ def write_card(folder: Path, manifest: dict[str, Any], table: pa.Table, prompts:
     """
     tasks = np.array(prompts.column("task").take(table["number"]).to_pylist(), dtype=object)
     tokens = table["tokens"].to_numpy()
-    lengths = {task: tokens[tasks == task] for task in _TITLES if (tokens[tasks == task] > 0).any()}
-    for task, values in lengths.items():
-        _histogram(folder / f"lengths-{task}.png", values, _TITLES[task])
+    lengths = {name: tokens[tasks == name] for name in _TITLES if (tokens[tasks == name] > 0).any()}
+    for name, values in lengths.items():
+        _histogram(folder / f"lengths-{name}.png", values, _TITLES[name])
     sections = ["# Dataset", _intro(manifest), "## Versions", _versions(manifest), "## Sources", _sources(manifest)]
     sections += ["## Stages", _stages(manifest), "## Decontamination", _decontamination(manifest)]
     sections += ["## Lengths of the responses", _lengths(lengths)] if lengths else []
@@ -68,7 +68,7 @@ def _header(folder: Path, manifest: dict[str, Any]) -> str:
 
 def _configs(folder: Path, name: str, included: list[str]) -> list[dict[str, Any]]:
     """Return the header's entries of a version: one for the whole, and one for each task."""
-    patterns = {task: [f"data/{part}/{task}-*.parquet" for part in included] for task in _TITLES}
+    patterns = {kind: [f"data/{part}/{kind}-*.parquet" for part in included] for kind in _TITLES}
     # why: `datasets` refuses a pattern that no file matches
     found = {task: [each for each in listed if any(folder.glob(each))] for task, listed in patterns.items()}
     configs = {f"{name}-{task}": listed for task, listed in found.items() if listed}
@@ -145,7 +145,7 @@ def _lengths(lengths: dict[str, np.ndarray]) -> str:
         [task, *(f"{value:,.0f}" for value in (values.mean(), *np.percentile(values, [10, 50, 90]), values.max()))]
         for task, values in lengths.items()
     ]
-    pictures = " ".join(f"![{_TITLES[task]}](lengths-{task}.png)" for task in lengths)
+    pictures = " ".join(f"![{_TITLES[name]}](lengths-{name}.png)" for name in lengths)
     return pictures + "\n\n" + _table(["tokens", "mean", "10 %", "median", "90 %", "longest"], rows, 1)
 
 

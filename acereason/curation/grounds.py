@@ -1,21 +1,26 @@
 """This module makes problems, as verifiers take them, of the prompts in the table."""
 
+from typing import Any
+
 from acereason.common.types import Problem, Tests
 from acereason.data.values import answers_of
 from acereason.rewards.code.formats import parse_tests
+from acereason.rewards.registry import takes_tests
 
 
-def problem_of(row: dict[str, str]) -> Problem:
+def problem_of(row: dict[str, Any]) -> Problem:
     """Make a problem of a row with id, task, answer and tests."""
-    if row["task"] == "math":
-        answer, *others = answers_of(row["answer"]) or [""]
-        return Problem(row["id"], "math", "", answer, others)
-    return Problem(row["id"], "code", "", "", tests=_tests(row["tests"]))
+    problem = Problem(row["id"], row["task"], "", "")
+    if takes_tests(problem.task):
+        problem.tests = _tests(row["tests"])
+    else:
+        problem.answer, *problem.alternatives = answers_of(row["answer"]) or [""]
+    return problem
 
 
 def has_ground_truth(problem: Problem) -> bool:
     """Return whether a problem has an answer or tests to judge a response by."""
-    return bool(problem.answer.strip()) if problem.task == "math" else problem.tests is not None
+    return bool(problem.answer.strip()) or problem.tests is not None
 
 
 def _tests(text: str | None) -> Tests | None:

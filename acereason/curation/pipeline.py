@@ -123,6 +123,7 @@ class Curation:
         )
         # why: the settings that decide verdicts alone: another number of processes must redo nothing
         judging = [self.verify, self.rewards.math, self.rewards.code, self.rewards.after_think]
+        judging += [own] if (own := self.rewards.own_identity()) else []
         parts = stages.parts("verify", judging)
         verified = stages.run(
             "verify",
@@ -170,7 +171,8 @@ class Curation:
         """Return the settings that decide the result."""
         config = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NOT_IN_THE_RESULT}
         names = ("math", "code", "after_think")
-        return config | {"rewards": {name: getattr(self.rewards, name) for name in names}}
+        rewards = {name: getattr(self.rewards, name) for name in names}
+        return config | {"rewards": rewards | self.rewards.own_identity()}
 
     def check(self) -> None:
         """Raise a UserError for values that can't work."""

@@ -68,8 +68,8 @@ def version(folder: Path, table: pa.Table, prompts: Prompts, versions: Versions,
     drawn = draws(ids, seed, "prompts")
     first = np.full(len(table), -1, np.int64)
     rank = response_ranks(number, table["sample"].to_numpy(), draws(ids, seed, "responses")[place])
-    for task in dict.fromkeys(tasks):
-        here = np.flatnonzero(np.array(tasks, dtype=object) == task)
+    for kind in dict.fromkeys(tasks):
+        here = np.flatnonzero(np.array(tasks, dtype=object) == kind)
         # why: prompts of other tasks rank behind every limit
         prompt_rank = np.full(len(numbers), len(numbers))
         prompt_rank[here[np.lexsort((here, drawn[here]))]] = np.arange(len(here))
@@ -77,8 +77,8 @@ def version(folder: Path, table: pa.Table, prompts: Prompts, versions: Versions,
         extra = share_of(mixed(drawn))
         # why: from the largest version to the smallest, so that the first one that has a response is what stays
         for index, sizes in reversed(list(enumerate(versions.values()))):
-            if task in sizes:
-                first[_taken(sizes[task], prompt_rank[place], rank, extra[place], len(here))] = index
+            if kind in sizes:
+                first[_taken(sizes[kind], prompt_rank[place], rank, extra[place], len(here))] = index
     left = table.append_column("version", pa.array(first)).filter(pa.array(first >= 0))
     write_table(folder, left)
     left_out = {"in no version": int((first < 0).sum())} if (first < 0).any() else {}
@@ -105,9 +105,9 @@ def counts(table: pa.Table, prompts: Prompts, versions: Versions) -> dict[str, A
     tasks = np.array(prompts.column("task").take(pa.array(number)).to_pylist(), dtype=object)
     return {
         name: {
-            task: {"prompts": len(np.unique(number[mask])), "responses": int(mask.sum())}
-            for task in sizes
-            if (mask := (first <= index) & (tasks == task)).any()
+            kind: {"prompts": len(np.unique(number[mask])), "responses": int(mask.sum())}
+            for kind in sizes
+            if (mask := (first <= index) & (tasks == kind)).any()
         }
         for index, (name, sizes) in enumerate(versions.items())
     }

@@ -12,6 +12,7 @@ from acereason.data.prompts import Template
 from acereason.data.values import answers_text
 from acereason.rewards.code.compressed import kept
 from acereason.rewards.pool import RewardPool
+from acereason.rewards.registry import takes_tests
 
 
 def load_problems(
@@ -21,7 +22,7 @@ def load_problems(
 
     `key` names the source in errors.
     """
-    problems, bad = read_problems(source, name, key, tests=source.task == "code" or bool(source.mapping.tests))
+    problems, bad = read_problems(source, name, key, tests=takes_tests(source.task) or bool(source.mapping.tests))
     for problem in problems:
         problem.prompt_ids = template.encode_prompt(problem, tokenizer)
     return problems, bad
@@ -40,7 +41,7 @@ def read_problems(source: Source, name: str, key: str, tests: bool) -> tuple[lis
     for index, row in enumerate(source.rows(key)):
         try:
             problem = source.problem(row, index, name)
-            if tests and problem.task == "code":
+            if tests and takes_tests(problem.task):
                 problem.tests = _tests(source, row, problem)
             problems.append(problem)
         except BadRow as error:

@@ -78,8 +78,6 @@ def _found(kept: Counts) -> dict[str, Judged]:
 
 def work_key(module: "RolloutModule", problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> str:
     """Return a digest of all that verdicts on responses depend on, weights included; equal on every rank."""
-    rewards = asdict(module.rewards.settings)
-    # why: not all settings: the number of workers, for one, changes no verdict and must not void kept counts
-    judged = [rewards[name] for name in ("math", "code", "after_think", "timeout", "memory_gib")]
+    judged = list(module.rewards.settings.identity().values())
     drawn = [module.engine.identity(), asdict(sampling), num_rollouts, seed]
     return digest([checksum(module.model.state_dict().values()), problems_digest(problems), judged, drawn])

@@ -113,14 +113,14 @@ class EvaluationModule(RolloutModule):
 
     def fingerprint(self, weights: str) -> dict[str, Any]:
         """Return all that the samples depend on, as plain data."""
-        data, rewards = self.trainer.datamodule, asdict(self.rewards.settings)
+        data = self.trainer.datamodule
         # why: n and limit are left out, so that more of either goes on with the samples that are there
         return {
             "model": {"weights": weights, "config": digest(_config_of(self.config.to_dict()))},
             "engine": self.engine.identity(),
             "seed": self.seed,
             "template": asdict(data.template),
-            "rewards": {name: rewards[name] for name in ("math", "code", "after_think", "timeout", "memory_gib")},
+            "rewards": self.rewards.settings.identity(),
             "benchmarks": {name: asdict(entry.sampling) for name, entry in data.benchmarks.items()},
         }
 

@@ -1,16 +1,14 @@
-"""Judge responses in verifier processes. Nothing heavy is imported here, since each process would pay for it."""
+"""Settings for how responses are judged."""
 
-import time
-from dataclasses import dataclass, field, replace
-from typing import Literal
+import math as numbers
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
-from acereason.common.types import Problem, Verdict
-from acereason.rewards.code import verdict as code
-from acereason.rewards.code.compressed import tests_of
-from acereason.rewards.code.sandboxes import slot
-from acereason.rewards.code.verdict import CodeSettings
-from acereason.rewards.math import verdict as math
+from acereason.rewards.code.settings import CodeSettings
 from acereason.rewards.math.settings import MathSettings
+
+VERIFIER = "verifier"
+"""Name, among `functions`, of the verifier of a problem's task."""
 
 
 @dataclass
@@ -21,7 +19,8 @@ class RewardSettings:
     """Verifier processes of each rank."""
     timeout: float = 10.0
     """Processor seconds for one math response, however busy the machine is; a verifier that takes longer, or sleeps as
-    long, is killed and its verdict is error. For code the limit follows from the number of tests and code.seconds."""
+    long, is killed and its verdict is error. The same holds for each of `functions`. For code the limit follows from
+    the number of tests and code.seconds."""
     memory_gib: float = 4.0
     """Address space of a worker, GiB; beyond it the verdict is error."""
     max_waiting: int = 1024
@@ -30,9 +29,16 @@ class RewardSettings:
     """Share of a step's verdicts that may be errors; above it the run stops and shows them."""
     after_think: Literal["require", "prefer"] = "prefer"
     """Where an answer counts. `require`: only after `</think>`, so that a response without it is wrong (AceReason 1.0:
-    "answer appearing after the </think> token"); `prefer`: after it where there is one, else anywhere."""
+    "answer appearing after the </think> token"); `prefer`: after it where there is one, else anywhere. Functions of
+    your own see the whole response."""
     executor: Literal["local", "ray"] = "local"
     """Where the workers run: `local` on this machine, `ray` wherever the Ray cluster has free cores (extra `ray`)."""
+    functions: dict[str, float] = field(default_factory=dict)
+    """Rewards of your own, each with its weight: {mine.brief: 1.0}, or {verifier: 1.0, mine.brief: 0.2}. A name is that
+    of a function `(problem, text)` that returns a truth value, a number or a `Verdict`, or that of a subclass of
+    `acereason.rewards.verifier.Verifier`; `verifier` is the verifier of the problem's task. The reward is the weighted
+    sum. The first one decides whether a response is `correct`: by True, a number of at least 1, or its `Verdict`. {}:
+    the task's verifier alone."""
     math: MathSettings = field(default_factory=MathSettings)
     """How strict math verdicts are."""
     code: CodeSettings = field(default_factory=CodeSettings)
@@ -43,56 +49,17 @@ class RewardSettings:
             raise ValueError(f"rewards.workers must be at least 1, not {self.workers}")
         if not 0 <= self.max_error_rate <= 1:
             raise ValueError(f"rewards.max_error_rate must be in [0, 1], not {self.max_error_rate}")
+        for name, weight in self.functions.items():
+            if not numbers.isfinite(weight):
+                raise ValueError(f"rewards.functions: the weight of {name} must be a finite number, not {weight}")
 
+    def identity(self) -> dict[str, Any]:
+        """Return the settings that verdicts depend on, as plain data."""
+        # why: without the number of workers, for one, which changes no verdict and must not void samples that are kept
+        names = ("math", "code", "after_think", "timeout", "memory_gib")
+        return {name: asdict(self)[name] for name in names} | self.own_identity()
 
-UNFINISHED = {"extracted": None, "path": "no </think>"}
-"""Detail of the verdict on a response without `</think>`, where one is required."""
-
-
-def unfinished(text: str, settings: RewardSettings) -> bool:
-    """Return whether a response is wrong because it lacks `</think>`."""
-    return settings.after_think == "require" and "</think>" not in text
-
-
-def judge(problem: Problem, text: str, settings: RewardSettings) -> Verdict:
-    """Judge a response by the verifier of its task. Runs in a worker."""
-    started = time.perf_counter()
-    if unfinished(text, settings):
-        # why: a copy: the seconds are added to it below
-        verdict = Verdict("wrong", dict(UNFINISHED))
-    elif problem.task == "math":
-        verdict = math.verify(text, answers(problem), settings.math)
-    else:
-        verdict = code.verify(text, tests_of(problem), settings.code)
-    verdict.detail["seconds"] = round(time.perf_counter() - started, 6)
-    return verdict
-
-
-def judge_in_steps(problem: Problem, text: str, settings: RewardSettings) -> Verdict:
-    """Judge a response and tell every comparison on the way, or every test's outcome. Runs in a worker."""
-    if problem.task == "code" or unfinished(text, settings):
-        return judge(problem, text, replace(settings, code=replace(settings.code, stop_at_first_failure=False)))
-    steps: list[str] = []
-    verdict = math.verify(text, answers(problem), settings.math, trace=steps)
-    verdict.detail["steps"] = steps
-    return verdict
-
-
-def check_gold(problem: Problem, text: str, settings: RewardSettings) -> Verdict:
-    """Judge a problem's ground truth: correct where it can serve, else an error that says why. Runs in a worker."""
-    if problem.task == "math":
-        reason = math.gold_problem(answers(problem), settings.math)
-    else:
-        reason = code.gold_problem(tests_of(problem), settings.code) if problem.tests else "no tests"
-    return Verdict("error", {"error": reason}) if reason else Verdict("correct")
-
-
-def isolation(settings: RewardSettings) -> str:
-    """Return the sandbox's active and missing layers in one line. Runs in a worker."""
-    limits, required = settings.code.limits, tuple(settings.code.min_isolation)
-    return slot(limits, required, tuple(settings.code.packages)).program.isolation.describe()
-
-
-def answers(problem: Problem) -> list[str]:
-    """Return every acceptable answer, the main one first."""
-    return [problem.answer, *problem.alternatives]
+    def own_identity(self) -> dict[str, Any]:
+        """Return the part of `identity` that names rewards of a user's own; empty where there are none."""
+        # why: folders that were begun before there were such rewards have no entry for them
+        return {"functions": dict(self.functions)} if self.functions else {}

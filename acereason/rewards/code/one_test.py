@@ -8,8 +8,9 @@ from typing import Any
 
 from acereason.common.types import Tests
 from acereason.rewards.code.asserts import turn
-from acereason.rewards.code.outputs import Comparator, same_text, same_value
+from acereason.rewards.code.outputs import same_text, same_value
 from acereason.rewards.code.sandboxes import Slot
+from acereason.rewards.code.settings import Comparator
 from acereason.sandbox import Outcome, Run, collect, wire
 
 _ANSWER_BYTES = 2**18

@@ -14,9 +14,9 @@ LiveCodeBench's own grader (`lcb_runner/evaluation/testing_util.py`), for scores
 
 import re
 from decimal import Decimal, DecimalException
-from typing import Any, Literal
+from typing import Any
 
-Comparator = Literal["strict", "livecodebench"]
+from acereason.rewards.code.settings import Comparator
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _LONGEST_NUMBER = 400

@@ -6,17 +6,19 @@ program's process.
 """
 
 import hashlib
-import importlib.util
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
-from acereason.common.types import Tests, Verdict
+from acereason.common.types import Problem, Tests, Verdict
+from acereason.rewards.code.compressed import outline_of, tests_of
 from acereason.rewards.code.one_test import Checked, check, check_inside
-from acereason.rewards.code.outputs import Comparator
 from acereason.rewards.code.program import last_code
 from acereason.rewards.code.sandboxes import Slot, slot
+from acereason.rewards.code.settings import CodeSettings
 from acereason.rewards.code.void import is_void
-from acereason.sandbox import Layer, Limits, SandboxError
+from acereason.rewards.thoughts import final_part, unfinished
+from acereason.rewards.verifier import Verifier
+from acereason.sandbox import SandboxError
 
 _LONGEST_PROGRAM = 2**16
 """Bytes. Nobody writes a longer program, but a table of answers may be as long."""
@@ -27,42 +29,36 @@ _STUBS = 4
 """How many programs that solve nothing (void.py) a problem's tests are tried on."""
 
 
-@dataclass
-class CodeSettings:
-    """Settings for how programs are run and judged."""
+class Code(Verifier):
+    """Judges responses to code problems by the problem's tests."""
 
-    seconds: float = 6.0
-    """Processor seconds for each test, however busy the machine is; a program may sleep for as long besides."""
-    memory_mib: int = 1024
-    """Memory of each process of a program, MiB, beyond the interpreter's own."""
-    processes: int = 8
-    """Processes and threads that a program may have at once."""
-    output_mib: int = 16
-    """Output that a program may print in one test, MiB."""
-    stop_at_first_failure: bool = True
-    """Leave out the tests after a failed one: the reward is 0 either way. Evaluation may want every outcome."""
-    comparator: Comparator = "strict"
-    """strict: for training. livecodebench: that benchmark's own rules, for scores that compare with published ones."""
-    forgeable: Literal["refuse", "allow"] = "refuse"
-    """Tests that can only run in the program's own process, where it may forge a pass: refuse makes them bad rows,
-    allow runs them there."""
-    packages: list[str] = field(default_factory=list)
-    """Packages, by import name, that programs may use besides the standard library, read only: [numpy] as LiveCodeBench
-    has it. They must be installed here; tests may import every installed package."""
-    min_isolation: list[Layer] = field(default_factory=lambda: ["limits", "processes", "files", "network", "syscalls"])
-    """Layers of the sandbox that must be active: a missing one is an error. Others only give a warning."""
+    takes_tests = True
 
-    def __post_init__(self) -> None:
-        for name in self.packages:
-            if not name.isidentifier() or importlib.util.find_spec(name) is None:
-                raise ValueError(
-                    f"rewards.code.packages: {name} is not installed here; pip install it, or leave it out"
-                )
+    def look(self, problem: Problem, text: str) -> Verdict | str:
+        """Return the part of a response in which its program is looked for."""
+        return unfinished(text, self.settings) or final_part(text)
 
-    @property
-    def limits(self) -> Limits:
-        """The limits of one test's run."""
-        return Limits(self.seconds, self.memory_mib, self.processes, self.output_mib)
+    def judge(self, problem: Problem, text: str) -> Verdict:
+        """Run the program against the tests."""
+        return verify(text, tests_of(problem), self.settings.code)
+
+    def explain(self, problem: Problem, text: str) -> Verdict:
+        """Run every test, those after the first failure too."""
+        every = replace(self.settings.code, stop_at_first_failure=False)
+        return unfinished(text, self.settings) or verify(text, tests_of(problem), every)
+
+    def ground_truth_problem(self, problem: Problem) -> str | None:
+        """Return why the tests can't serve, or None."""
+        return gold_problem(tests_of(problem), self.settings.code) if problem.tests else "no tests"
+
+    def deadline(self, problem: Problem) -> float:
+        """Return the most seconds that the tests may take."""
+        return deadline(outline_of(problem), self.settings.code)
+
+
+def isolation(settings: CodeSettings) -> str:
+    """Return the sandbox's active and missing layers in one line. Runs in a worker."""
+    return _slot_for(settings).program.isolation.describe()
 
 
 def verify(text: str, tests: Tests, settings: CodeSettings) -> Verdict:
@@ -146,7 +142,7 @@ def _check_all(program: str, tests: Tests, settings: CodeSettings) -> list[Check
         bad = Checked("syntax error", f"a NUL character, or more than {_LONGEST_PROGRAM} bytes")
         return [bad, *[Checked("not run")] * (len(tests.inputs) - 1)]
     checked: list[Checked] = []
-    used = slot(settings.limits, tuple(settings.min_isolation), tuple(settings.packages))
+    used = _slot_for(settings)
     # why: a slot runs one program at a time, and all threads of a process share it
     with used.lock:
         for index in range(len(tests.inputs)):
@@ -154,6 +150,10 @@ def _check_all(program: str, tests: Tests, settings: CodeSettings) -> list[Check
             if checked[-1].outcome != "passed" and settings.stop_at_first_failure:
                 break
     return checked + [Checked("not run")] * (len(tests.inputs) - len(checked))
+
+
+def _slot_for(settings: CodeSettings) -> Slot:
+    return slot(settings.limits, tuple(settings.min_isolation), tuple(settings.packages))
 
 
 def _check_surely(used: Slot, program: str, tests: Tests, index: int, settings: CodeSettings) -> Checked:

@@ -1,4 +1,4 @@
-r"""Find a response's answer: the last `\boxed{}` after `</think>`, in training and evaluation alike."""
+r"""Find a response's answer: its last `\boxed{}`, in training and evaluation alike."""
 
 import re
 
@@ -6,11 +6,6 @@ _BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{)")
 _END_TOKEN = re.compile(r"<\|[a-z_]{1,40}\|>|</s>|<｜end▁of▁sentence｜>")
 _LONGEST_BOX = 1_000_000
 """Characters after which a box counts as not closed."""
-
-
-def final_part(text: str) -> str:
-    """Return the text after the last `</think>`; the whole text where there is none."""
-    return text.rpartition("</think>")[2]
 
 
 def last_boxed(text: str) -> str | None:

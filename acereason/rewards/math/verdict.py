@@ -5,17 +5,18 @@ Nothing here limits memory or the time of a comparison: `acereason.rewards.pool`
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from acereason.common.errors import first_line
-from acereason.common.types import Verdict
-from acereason.rewards.math.boxes import final_part, last_boxed
-from acereason.rewards.math.compare import Comparison
+from acereason.common.types import Problem, Verdict
+from acereason.rewards.math.boxes import last_boxed
+from acereason.rewards.math.compare import Comparison, Outcome
 from acereason.rewards.math.normalize import normalize, strip_braces
 from acereason.rewards.math.settings import MathSettings
 from acereason.rewards.math.symbolic import equal_expressions
-
-__all__ = ["MAX_ANSWER", "gold_problem", "last_boxed", "verify", "verify_quickly"]
+from acereason.rewards.thoughts import final_part, unfinished
+from acereason.rewards.verifier import Verifier
 
 MAX_ANSWER = 2000
 """Characters of the longest answer: a longer box is no final answer, and would cost the parser minutes."""
@@ -23,8 +24,28 @@ _FINAL_ANSWER = re.compile(r"final answer is:?\s*\$?([^$]{1,200}?)\$?\s*\.?\s*I 
 _DEFAULT = MathSettings()
 
 
-class _Undecided(Exception):
-    """Only math-verify can tell whether two answers are equal."""
+class Math(Verifier):
+    """Judges math responses by their last box."""
+
+    def look(self, problem: Problem, text: str) -> Verdict | str:
+        """Return the verdict where numbers settle it, else the last box."""
+        return unfinished(text, self.settings) or look(text, _answers(problem), self.settings.math)
+
+    def judge(self, problem: Problem, text: str) -> Verdict:
+        """Compare a box with the answers."""
+        return compare(text, _answers(problem), self.settings.math)
+
+    def explain(self, problem: Problem, text: str) -> Verdict:
+        """Judge a response, with every comparison in `detail["steps"]`."""
+        if verdict := unfinished(text, self.settings):
+            return verdict
+        steps: list[str] = []
+        verdict = verify(text, _answers(problem), self.settings.math, steps)
+        return replace(verdict, detail=verdict.detail | {"steps": steps})
+
+    def ground_truth_problem(self, problem: Problem) -> str | None:
+        """Return why one of the answers can't be read, or None."""
+        return gold_problem(_answers(problem), self.settings.math)
 
 
 def verify(
@@ -43,28 +64,46 @@ def verify(
         `answer`, and the `path` that decided; an error when no ground truth can be parsed, or the comparison itself
         fails. Never raises.
     """
-    extracted = last_boxed(final_part(text))
+    seen = look(text, answers, settings)
+    return seen if isinstance(seen, Verdict) else compare(seen, answers, settings, trace)
+
+
+def look(text: str, answers: str | Sequence[str], settings: MathSettings = _DEFAULT) -> Verdict | str:
+    """Return the verdict where there is nothing to compare or plain numbers settle it, else the last box. Takes well
+    below a millisecond, in any thread."""
+    golds, extracted = _golds(answers), last_boxed(final_part(text))
+    # why: checked first: an empty ground truth is a bad row, even where the response has no box
+    if not all(gold.strip() for gold in golds):
+        return Verdict("error", {"extracted": extracted, "error": "no answer"})
+    if extracted is None:
+        return Verdict("wrong", {"extracted": None, "path": "no box"})
+    bare = strip_braces(extracted)
+    if not bare or len(bare) > MAX_ANSWER:
+        path = "too long a box" if bare else "empty box"
+        return Verdict("wrong", {"extracted": extracted[:MAX_ANSWER], "path": path})
+    comparison = Comparison(settings, equal_expressions)
+    outcomes = {gold: outcome for gold in golds if (outcome := comparison.numbers(gold, bare))}
+    return _verdict(extracted, outcomes, comparison) if len(outcomes) == len(set(golds)) else extracted
+
+
+def compare(
+    extracted: str, answers: str | Sequence[str], settings: MathSettings = _DEFAULT, trace: list[str] | None = None
+) -> Verdict:
+    """Judge a box that `look` has left."""
+    comparison, bare = Comparison(settings, equal_expressions, trace=trace), strip_braces(extracted)
     try:
-        return _judge(extracted, answers, Comparison(settings, equal_expressions, trace=trace))
+        outcomes = {gold: comparison.compare(gold, bare) for gold in _golds(answers)}
+        return _verdict(extracted, outcomes, comparison)
     # why: whatever sympy raises on a strange pair is a failure to judge, not a wrong answer
     except Exception as error:
         return Verdict("error", {"extracted": extracted, "error": f"{type(error).__name__}: {error}"[:500]})
-
-
-def verify_quickly(text: str, answers: str | Sequence[str], settings: MathSettings = _DEFAULT) -> Verdict | None:
-    """Return the verdict where texts and plain numbers settle it, else None. Takes well below a millisecond, in any
-    thread."""
-    try:
-        return _judge(last_boxed(final_part(text)), answers, Comparison(settings, _undecided))
-    except _Undecided:
-        return None
 
 
 def gold_problem(answers: str | Sequence[str], settings: MathSettings = _DEFAULT) -> str | None:
     """Return why a ground truth can't serve, or None when each answer can be read and equals itself."""
     # why: equal text would pass an answer that can't be read, and so compared with no other form
     comparison = Comparison(settings, equal_expressions, by_text=False)
-    problems = [_problem_of(ground_truth(answer), comparison) for answer in _listed(answers)]
+    problems = [_problem_of(gold, comparison) for gold in _golds(answers)]
     return next((problem for problem in problems if problem is not None), None)
 
 
@@ -76,24 +115,14 @@ def ground_truth(answer: str) -> str:
     return final[1] if final else answer
 
 
-def _judge(extracted: str | None, answers: str | Sequence[str], comparison: Comparison) -> Verdict:
-    golds = [ground_truth(answer) for answer in _listed(answers)]
-    # why: checked first: an empty ground truth is a bad row, even where the response has no box
-    if not all(gold.strip() for gold in golds):
-        return Verdict("error", {"extracted": extracted, "error": "no answer"})
-    if extracted is None:
-        return Verdict("wrong", {"extracted": None, "path": "no box"})
-    bare = strip_braces(extracted)
-    detail: dict[str, Any] = {"extracted": extracted[:MAX_ANSWER]}
-    if not bare or len(bare) > MAX_ANSWER:
-        return Verdict("wrong", detail | {"path": "too long a box" if bare else "empty box"})
-    outcomes = {gold: comparison.compare(gold, bare) for gold in golds}
-    gold = next((gold for gold in golds if outcomes[gold].equal), golds[0])
+def _verdict(extracted: str, outcomes: dict[str, Outcome], comparison: Comparison) -> Verdict:
+    gold = next((gold for gold, outcome in outcomes.items() if outcome.equal), next(iter(outcomes)))
+    bare, outcome = strip_braces(extracted), outcomes[gold]
     # why: plain numbers are compared before anything is normalized, and shown as they were compared
     plain = comparison.numbers(gold, bare) is not None
     normal, answer = (bare, gold) if plain else (normalize(bare).text, normalize(gold).text)
-    detail |= {"normal": normal, "answer": answer, "path": outcomes[gold].path}
-    return Verdict("correct" if outcomes[gold].equal else "wrong", detail)
+    detail: dict[str, Any] = {"extracted": extracted[:MAX_ANSWER], "normal": normal, "answer": answer}
+    return Verdict("correct" if outcome.equal else "wrong", detail | {"path": outcome.path})
 
 
 def _problem_of(answer: str, comparison: Comparison) -> str | None:
@@ -109,9 +138,10 @@ def _problem_of(answer: str, comparison: Comparison) -> str | None:
     return None if outcome.equal else f"answer {answer!r} is not judged equal to itself: {outcome.path}"
 
 
-def _listed(answers: str | Sequence[str]) -> list[str]:
-    return [answers] if isinstance(answers, str) else list(answers)
+def _golds(answers: str | Sequence[str]) -> list[str]:
+    return [ground_truth(answer) for answer in ([answers] if isinstance(answers, str) else answers)]
 
 
-def _undecided(answer: str, response: str, slack: float) -> tuple[bool, str]:
-    raise _Undecided
+def _answers(problem: Problem) -> list[str]:
+    """Return every acceptable answer, the main one first."""
+    return [problem.answer, *problem.alternatives]

@@ -14,10 +14,11 @@ import pytest
 from acereason.common import types
 from acereason.rewards.code import sandboxes as slots
 from acereason.rewards.code import verdict as code
+from acereason.rewards.code.settings import CodeSettings
 from acereason.sandbox import Sandbox
 from tests.support.hostile_programs import HOSTILE
 
-SETTINGS = code.CodeSettings(seconds=1, memory_mib=256, min_isolation=["processes", "files", "network", "syscalls"])
+SETTINGS = CodeSettings(seconds=1, memory_mib=256, min_isolation=["processes", "files", "network", "syscalls"])
 TESTS = types.Tests("stdin", ["3\n"], ["42\n"])
 _ZYGOTE = b"acereason.sandbox.zygote"
 

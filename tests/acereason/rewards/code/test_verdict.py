@@ -6,7 +6,8 @@ import pytest
 from acereason.processes.forkserver import CONTEXT
 from acereason.rewards.code import sandboxes as slots
 from acereason.rewards.code.formats import parse_tests
-from acereason.rewards.code.verdict import CodeSettings, deadline, gold_problem, verify
+from acereason.rewards.code.settings import CodeSettings
+from acereason.rewards.code.verdict import deadline, gold_problem, verify
 from acereason.sandbox import SandboxError
 
 SETTINGS = CodeSettings(seconds=1)

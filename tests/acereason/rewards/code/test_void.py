@@ -4,7 +4,8 @@ import pytest
 
 from acereason.common import types
 from acereason.rewards.code.formats import parse_tests
-from acereason.rewards.code.verdict import CodeSettings, gold_problem, verify
+from acereason.rewards.code.settings import CodeSettings
+from acereason.rewards.code.verdict import gold_problem, verify
 
 SETTINGS = CodeSettings(seconds=3)
 WRONG = "```python\ndef f(x): return 5\n```"

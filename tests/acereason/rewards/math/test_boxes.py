@@ -2,7 +2,8 @@ import time
 
 import pytest
 
-from acereason.rewards.math.boxes import final_part, last_boxed
+from acereason.rewards.math.boxes import last_boxed
+from acereason.rewards.thoughts import final_part
 
 
 @pytest.mark.parametrize(
