@@ -37,7 +37,7 @@ class Tests:
 
 
 @dataclass
-class KeptTests:
+class CompressedTests:
     """Large tests of a code problem, as `acereason.rewards.code.compressed` keeps them until they are needed."""
 
     data: bytes
@@ -69,7 +69,7 @@ class Problem:
     """Name of the source it came from."""
     difficulty: float | None = None
     """As its source rates it; a stage may take a range."""
-    tests: Tests | KeptTests | None = None
+    tests: Tests | CompressedTests | None = None
     """Ground truth of a code problem."""
     starter: str = ""
     """Code that a code problem's solution must start with: its function header. Empty: none."""

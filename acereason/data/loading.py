@@ -5,12 +5,12 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from acereason.common.errors import UserError, first_line
-from acereason.common.types import KeptTests, Problem, Tests
+from acereason.common.types import CompressedTests, Problem, Tests
 from acereason.data.bad_rows import BadRow
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
 from acereason.data.values import answers_text
-from acereason.rewards.code.compressed import kept
+from acereason.rewards.code.compressed import compress_large
 from acereason.rewards.pool import RewardPool
 from acereason.rewards.registry import takes_tests
 
@@ -57,9 +57,9 @@ def described(problem: Problem) -> dict[str, Any]:
     return own | {"starter": problem.starter, "answer": answers_text(answers), "tests": None}
 
 
-def _tests(source: Source, row: dict[str, Any], problem: Problem) -> Tests | KeptTests:
+def _tests(source: Source, row: dict[str, Any], problem: Problem) -> Tests | CompressedTests:
     try:
-        return kept(source.tests(row))
+        return compress_large(source.tests(row))
     except (ValueError, RecursionError) as error:
         raise BadRow(problem.id, first_line(error)) from error
 

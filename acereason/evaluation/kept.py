@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from acereason.common.errors import UserError
-from acereason.common.types import KeptTests, Problem
+from acereason.common.types import CompressedTests, Problem
 from acereason.evaluation.accuracy import Judged
 from acereason.evaluation.fingerprint import digest, problem_digest
 from acereason.evaluation.samples import Journal, journals
@@ -55,7 +55,7 @@ def problems_digest(problems: list[Problem]) -> str:
 
 def _digest(problem: Problem) -> str:
     # why: the compressed bytes stand for the tests, since unpacking takes minutes where they are many
-    if isinstance(problem.tests, KeptTests):
+    if isinstance(problem.tests, CompressedTests):
         tests = hashlib.sha256(problem.tests.data).hexdigest()
         return digest([problem.prompt_ids, tests])
     return problem_digest(problem)

@@ -9,7 +9,7 @@ from typing import Any
 from acereason.common.types import Tests
 from acereason.rewards.code.asserts import turn
 from acereason.rewards.code.outputs import same_text, same_value
-from acereason.rewards.code.sandboxes import Slot
+from acereason.rewards.code.sandboxes import Sandboxes
 from acereason.rewards.code.settings import Comparator
 from acereason.sandbox import Outcome, Run, collect, wire
 
@@ -18,7 +18,7 @@ _ANSWER_BYTES = 2**18
 
 
 @dataclass
-class Checked:
+class TestOutcome:
     """The outcome of one test."""
 
     outcome: Outcome
@@ -27,104 +27,104 @@ class Checked:
     """Processor time that the program took."""
 
 
-def check(slot: Slot, program: str, tests: Tests, index: int, comparator: Comparator) -> Checked:
+def run_test(used: Sandboxes, program: str, tests: Tests, index: int, comparator: Comparator) -> TestOutcome:
     """Run one test and judge the program's answer.
 
     Raises:
         SandboxError: the sandbox failed, which says nothing about the program.
     """
     if tests.kind == "stdin":
-        return _check_text(slot, program, tests, index, comparator)
+        return _run_on_text(used, program, tests, index, comparator)
     if tests.kind == "call":
-        return _check_call(slot, program, tests, index, comparator)
-    return _check_assertion(slot, program, tests, index)
+        return _run_call(used, program, tests, index, comparator)
+    return _run_assertion(used, program, tests, index)
 
 
-def check_inside(slot: Slot, program: str, tests: Tests, index: int) -> Checked:
+def run_test_inside(used: Sandboxes, program: str, tests: Tests, index: int) -> TestOutcome:
     """Run a test that works only in the program's own process, where the program may forge the outcome."""
     # why: a program that exits with 0 before the tests end
     # must not pass: only after them is the nonce printed
     nonce = secrets.token_hex(16)
     job = {"mode": "inside", "program": program, "setup": tests.setup, "tests": tests.inputs[index]}
     # why: such a program runs in the examiner's sandbox, which has the packages that tests import
-    run = slot.examiner.run({**job, "pytest": tests.pytest, "last": f"\n{nonce}"})
+    run = used.examiner.run({**job, "pytest": tests.pytest, "last": f"\n{nonce}"})
     passed = run.failure is None and run.exit_code == 0 and run.stdout.rstrip().endswith(nonce.encode())
-    return _checked(run, passed)
+    return _outcome_of(run, passed)
 
 
-def _check_text(slot: Slot, program: str, tests: Tests, index: int, comparator: Comparator) -> Checked:
-    run = slot.program.run({"mode": "script", "program": program}, tests.inputs[index].encode())
+def _run_on_text(used: Sandboxes, program: str, tests: Tests, index: int, comparator: Comparator) -> TestOutcome:
+    run = used.program.run({"mode": "script", "program": program}, tests.inputs[index].encode())
     # why: LiveCodeBench's grader, which the other comparator follows, ignores exit codes
     if comparator == "strict" and not run.failure and run.exit_code:
-        return Checked("runtime error", f"exit code {run.exit_code}", run.cpu_seconds)
+        return TestOutcome("runtime error", f"exit code {run.exit_code}", run.cpu_seconds)
     try:
         text = run.stdout.decode()
     except UnicodeDecodeError:
-        return Checked(run.failure or "wrong", "the output is no UTF-8", run.cpu_seconds)
-    return _checked(run, not run.failure and same_text(comparator, tests.outputs[index], text), text)
+        return TestOutcome(run.failure or "wrong", "the output is no UTF-8", run.cpu_seconds)
+    return _outcome_of(run, not run.failure and same_text(comparator, tests.outputs[index], text), text)
 
 
-def _check_call(slot: Slot, program: str, tests: Tests, index: int, comparator: Comparator) -> Checked:
+def _run_call(used: Sandboxes, program: str, tests: Tests, index: int, comparator: Comparator) -> TestOutcome:
     arguments = wire.encode(tests.inputs[index])
     job = {"mode": "call", "program": program, "function": tests.function, "arguments": arguments}
-    run = slot.program.run(job)
+    run = used.program.run(job)
     expected = tests.outputs[index]
     # why: APPS and TACO put each value into a list of its own; the bare value is right, too
     accepted = [expected, expected[0]] if tests.wrapped else [expected]
     try:
         value = _value(run, wire.dumps(expected))
     except ValueError as error:
-        return Checked(run.failure or "runtime error", run.stderr or str(error), run.cpu_seconds)
-    return _checked(run, any(same_value(comparator, item, value) for item in accepted), repr(value)[:500])
+        return TestOutcome(run.failure or "runtime error", run.stderr or str(error), run.cpu_seconds)
+    return _outcome_of(run, any(same_value(comparator, item, value) for item in accepted), repr(value)[:500])
 
 
-def _check_assertion(slot: Slot, program: str, tests: Tests, index: int) -> Checked:
+def _run_assertion(used: Sandboxes, program: str, tests: Tests, index: int) -> TestOutcome:
     source = tests.inputs[index]
     turned = None if tests.pytest else turn(source)
     if turned is None:
-        return _examine(slot, program, tests, source)
+        return _examine(used, program, tests, source)
     question = {"function": turned.function, "expression": turned.expression}
     job = {"mode": "call", "program": program, "setup": tests.setup, **question}
-    run = slot.program.run(job)
+    run = used.program.run(job)
     try:
         value = _value(run, source)
     except ValueError as error:
-        return Checked(run.failure or "runtime error", run.stderr or str(error), run.cpu_seconds)
+        return TestOutcome(run.failure or "runtime error", run.stderr or str(error), run.cpu_seconds)
     try:
         holds = turned.holds(value)
     except TypeError as error:
         # why: a value that can't be ordered against the
         # constant is a wrong value, not a failure of the test
-        return Checked("wrong", f"{error} at {source.strip()}", run.cpu_seconds)
-    return _checked(run, holds, f"{value!r:.500} at {source.strip()}")
+        return TestOutcome("wrong", f"{error} at {source.strip()}", run.cpu_seconds)
+    return _outcome_of(run, holds, f"{value!r:.500} at {source.strip()}")
 
 
-def _examine(slot: Slot, program: str, tests: Tests, source: str) -> Checked:
+def _examine(used: Sandboxes, program: str, tests: Tests, source: str) -> TestOutcome:
     theirs, ours = socket.socketpair()
     answers = {"mode": "serve", "program": program, "setup": tests.setup}
     questions = {"mode": "examine", "tests": source, "setup": tests.setup, "pytest": tests.pytest}
     with (
-        slot.program.start(answers, channel=theirs) as answering,
-        slot.examiner.start(questions, channel=ours) as asking,
+        used.program.start(answers, channel=theirs) as answering,
+        used.examiner.start(questions, channel=ours) as asking,
     ):
         # why: while this process holds copies of the two ends, neither side sees the other hang up
         theirs.close()
         ours.close()
         # why: the examiner's verdict ends the test, whatever threads or children the program still has
         collect(answering, asking, leader=asking)
-    return _examined(answering.run, asking.run)
+    return _examiner_says(answering.run, asking.run)
 
 
-def _examined(answering: Run, asking: Run) -> Checked:
+def _examiner_says(answering: Run, asking: Run) -> TestOutcome:
     told: dict[str, Any] = json.loads(asking.stdout) if asking.exit_code == 0 else {}
     outcome: Outcome = told.get("outcome", asking.failure or "runtime error")
     note = told.get("note") or asking.stderr
     if outcome in ("passed", "error"):
-        return Checked(outcome, note, answering.cpu_seconds)
+        return TestOutcome(outcome, note, answering.cpu_seconds)
     # why: the examiner only saw that no answer came; the program's own end (time, memory) tells more
     if answering.failure and not answering.stopped:
-        return Checked(answering.failure, answering.stderr or note, answering.cpu_seconds)
-    return Checked(outcome, note, answering.cpu_seconds)
+        return TestOutcome(answering.failure, answering.stderr or note, answering.cpu_seconds)
+    return TestOutcome(outcome, note, answering.cpu_seconds)
 
 
 def _value(run: Run, expected: str) -> Any:
@@ -144,7 +144,7 @@ def _value(run: Run, expected: str) -> Any:
         raise ValueError("the returned value is no plain data") from error
 
 
-def _checked(run: Run, passed: bool, shown: str = "") -> Checked:
+def _outcome_of(run: Run, passed: bool, shown: str = "") -> TestOutcome:
     if run.failure:
-        return Checked(run.failure, run.stderr, run.cpu_seconds)
-    return Checked("passed" if passed else "wrong", "" if passed else shown[:500], run.cpu_seconds)
+        return TestOutcome(run.failure, run.stderr, run.cpu_seconds)
+    return TestOutcome("passed" if passed else "wrong", "" if passed else shown[:500], run.cpu_seconds)

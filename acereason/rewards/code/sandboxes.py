@@ -5,6 +5,7 @@ import threading
 from dataclasses import replace
 from functools import cache
 
+from acereason.rewards.code.settings import CodeSettings
 from acereason.sandbox import Layer, Limits, Sandbox
 from acereason.sandbox.imports import Imports
 
@@ -13,8 +14,8 @@ _EXAMINER_SECONDS = 2.0
 _EXAMINER_MEMORY = 4096
 
 
-class Slot:
-    """Two sandboxes: a program's, and its examiner's. Get the slot from `slot`, and hold its lock while using it."""
+class Sandboxes:
+    """Two sandboxes: a program's, and its examiner's. Get them from `sandboxes`; hold their lock while using them."""
 
     def __init__(self, limits: Limits, required: tuple[Layer, ...], packages: tuple[str, ...]) -> None:
         self.lock = threading.RLock()
@@ -46,12 +47,12 @@ class Slot:
         self._program = self._examiner = None
 
 
-def slot(limits: Limits, required: tuple[Layer, ...], packages: tuple[str, ...] = ()) -> Slot:
-    """Return this process's slot for these limits."""
+def sandboxes(settings: CodeSettings) -> Sandboxes:
+    """Return this process's sandboxes for these settings."""
     # why: a forked process must not share its parent's sandboxes: both would talk over one socket
-    return _slot(limits, required, packages, os.getpid())
+    return _sandboxes(settings.limits, tuple(settings.min_isolation), tuple(settings.packages), os.getpid())
 
 
 @cache
-def _slot(limits: Limits, required: tuple[Layer, ...], packages: tuple[str, ...], process: int) -> Slot:
-    return Slot(limits, required, packages)
+def _sandboxes(limits: Limits, required: tuple[Layer, ...], packages: tuple[str, ...], process: int) -> Sandboxes:
+    return Sandboxes(limits, required, packages)

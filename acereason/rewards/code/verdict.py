@@ -11,9 +11,9 @@ from typing import Any
 
 from acereason.common.types import Problem, Tests, Verdict
 from acereason.rewards.code.compressed import outline_of, tests_of
-from acereason.rewards.code.one_test import Checked, check, check_inside
+from acereason.rewards.code.one_test import TestOutcome, run_test, run_test_inside
 from acereason.rewards.code.program import last_code
-from acereason.rewards.code.sandboxes import Slot, slot
+from acereason.rewards.code.sandboxes import Sandboxes, sandboxes
 from acereason.rewards.code.settings import CodeSettings
 from acereason.rewards.code.void import is_void
 from acereason.rewards.thoughts import final_part, unfinished
@@ -58,7 +58,7 @@ class Code(Verifier):
 
 def isolation(settings: CodeSettings) -> str:
     """Return the sandbox's active and missing layers in one line. Runs in a worker."""
-    return _slot_for(settings).program.isolation.describe()
+    return sandboxes(settings).program.isolation.describe()
 
 
 def verify(text: str, tests: Tests, settings: CodeSettings) -> Verdict:
@@ -76,7 +76,7 @@ def verify(text: str, tests: Tests, settings: CodeSettings) -> Verdict:
     if tests.forgeable and settings.forgeable == "refuse":
         return Verdict("error", {**detail, "error": gold_problem(tests, settings)})
     try:
-        verdict = _verdict(_check_all(program, tests, settings), detail)
+        verdict = _verdict(_run_all(program, tests, settings), detail)
         # why: only code that asserts can pass without testing anything; equal output is right by itself
         judged_by_code = verdict.status == "correct" and tests.kind == "check"
         # why: trying the tests on stubs costs several runs, and only a pass can be undeserved
@@ -124,7 +124,7 @@ class _UnusableTests(Exception):
 
 
 def _passes(program: str, tests: Tests, settings: CodeSettings) -> bool:
-    outcomes = _check_all(program, tests, replace(settings, stop_at_first_failure=True))
+    outcomes = _run_all(program, tests, replace(settings, stop_at_first_failure=True))
     if error := next((one for one in outcomes if one.outcome == "error"), None):
         raise _UnusableTests(error.note)
     return all(one.outcome == "passed" for one in outcomes)
@@ -136,61 +136,57 @@ def deadline(tests: Tests, settings: CodeSettings) -> float:
     return _START_SECONDS + (1 + _STUBS) * len(tests.inputs) * (settings.limits.longest_seconds + _OVERHEAD_SECONDS)
 
 
-def _check_all(program: str, tests: Tests, settings: CodeSettings) -> list[Checked]:
+def _run_all(program: str, tests: Tests, settings: CodeSettings) -> list[TestOutcome]:
     """Run the tests and return one outcome for each; tests after the first failure may be left out as `not run`."""
     if "\0" in program or len(program.encode(errors="replace")) > _LONGEST_PROGRAM:
-        bad = Checked("syntax error", f"a NUL character, or more than {_LONGEST_PROGRAM} bytes")
-        return [bad, *[Checked("not run")] * (len(tests.inputs) - 1)]
-    checked: list[Checked] = []
-    used = _slot_for(settings)
-    # why: a slot runs one program at a time, and all threads of a process share it
+        bad = TestOutcome("syntax error", f"a NUL character, or more than {_LONGEST_PROGRAM} bytes")
+        return [bad, *[TestOutcome("not run")] * (len(tests.inputs) - 1)]
+    outcomes: list[TestOutcome] = []
+    used = sandboxes(settings)
+    # why: the sandboxes run one program at a time, and all threads of a process share them
     with used.lock:
         for index in range(len(tests.inputs)):
-            checked.append(_check_surely(used, program, tests, index, settings))
-            if checked[-1].outcome != "passed" and settings.stop_at_first_failure:
+            outcomes.append(_run_surely(used, program, tests, index, settings))
+            if outcomes[-1].outcome != "passed" and settings.stop_at_first_failure:
                 break
-    return checked + [Checked("not run")] * (len(tests.inputs) - len(checked))
+    return outcomes + [TestOutcome("not run")] * (len(tests.inputs) - len(outcomes))
 
 
-def _slot_for(settings: CodeSettings) -> Slot:
-    return slot(settings.limits, tuple(settings.min_isolation), tuple(settings.packages))
-
-
-def _check_surely(used: Slot, program: str, tests: Tests, index: int, settings: CodeSettings) -> Checked:
+def _run_surely(used: Sandboxes, program: str, tests: Tests, index: int, settings: CodeSettings) -> TestOutcome:
     """Run one test, and once more in new sandboxes where the first ones failed."""
     # why: a zygote may be killed from outside; its death must not cost the response its verdict
     try:
-        return _check(used, program, tests, index, settings)
+        return _run_once(used, program, tests, index, settings)
     except SandboxError:
         used.close()
     try:
-        return _check(used, program, tests, index, settings)
+        return _run_once(used, program, tests, index, settings)
     except SandboxError:
         used.close()
         raise
 
 
-def _check(used: Slot, program: str, tests: Tests, index: int, settings: CodeSettings) -> Checked:
+def _run_once(used: Sandboxes, program: str, tests: Tests, index: int, settings: CodeSettings) -> TestOutcome:
     if tests.forgeable:
-        return check_inside(used, program, tests, index)
-    checked = check(used, program, tests, index, settings.comparator)
+        return run_test_inside(used, program, tests, index)
+    result = run_test(used, program, tests, index, settings.comparator)
     # why: some tests show only when they run that they can't leave the program's process
-    if checked.outcome == "error" and settings.forgeable == "allow":
-        return check_inside(used, program, tests, index)
-    return checked
+    if result.outcome == "error" and settings.forgeable == "allow":
+        return run_test_inside(used, program, tests, index)
+    return result
 
 
-def _verdict(checked: list[Checked], detail: dict[str, Any]) -> Verdict:
+def _verdict(outcomes: list[TestOutcome], detail: dict[str, Any]) -> Verdict:
     detail |= {
-        "tests": [one.outcome for one in checked],
-        "seconds_each": [round(one.seconds, 4) for one in checked],
-        "notes": [one.note for one in checked],
+        "tests": [one.outcome for one in outcomes],
+        "seconds_each": [round(one.seconds, 4) for one in outcomes],
+        "notes": [one.note for one in outcomes],
     }
-    failed = next(((index, one) for index, one in enumerate(checked) if one.outcome != "passed"), None)
+    failed = next(((index, one) for index, one in enumerate(outcomes) if one.outcome != "passed"), None)
     if failed is None:
         return Verdict("correct", detail)
     index, one = failed
     detail["note"] = f"test {index}: {one.outcome}: {one.note}"
-    if any(one.outcome == "error" for one in checked):
+    if any(one.outcome == "error" for one in outcomes):
         return Verdict("error", {**detail, "error": detail["note"]})
     return Verdict("wrong", detail)

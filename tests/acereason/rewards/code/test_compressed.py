@@ -3,9 +3,9 @@ import pickle
 
 import pytest
 
-from acereason.common.types import KeptTests, Problem, Tests
+from acereason.common.types import CompressedTests, Problem, Tests
 from acereason.evaluation.fingerprint import problem_digest
-from acereason.rewards.code import compressed as kept
+from acereason.rewards.code import compressed
 from acereason.rewards.code.verdict import deadline
 from acereason.rewards.pool import RewardPool
 from acereason.rewards.settings import RewardSettings
@@ -19,25 +19,25 @@ def problem(tests) -> Problem:
 
 
 def test_large_tests_are_kept_as_bytes_and_come_back():
-    assert kept.kept(SMALL) is SMALL
-    held = kept.kept(LARGE)
-    assert isinstance(held, KeptTests)
+    assert compressed.compress_large(SMALL) is SMALL
+    held = compressed.compress_large(LARGE)
+    assert isinstance(held, CompressedTests)
     assert len(pickle.dumps(held)) < len(pickle.dumps(LARGE)) / 10
-    assert kept.tests_of(problem(held)) == kept.tests_of(problem(LARGE)) == LARGE
-    assert (kept.outline_of(problem(held)).kind, len(kept.outline_of(problem(held)).inputs)) == ("stdin", 9)
+    assert compressed.tests_of(problem(held)) == compressed.tests_of(problem(LARGE)) == LARGE
+    assert (compressed.outline_of(problem(held)).kind, len(compressed.outline_of(problem(held)).inputs)) == ("stdin", 9)
     assert problem_digest(problem(held)) == problem_digest(problem(LARGE))
 
 
 def test_a_problem_without_tests_says_so():
     with pytest.raises(ValueError, match="s/0: a code problem needs tests"):
-        kept.tests_of(problem(None))
+        compressed.tests_of(problem(None))
 
 
 def test_they_are_judged_the_same():
     settings = RewardSettings(workers=1)
     pool = RewardPool(settings)
-    held = problem(kept.kept(LARGE))
-    assert deadline(kept.outline_of(held), settings.code) == deadline(LARGE, settings.code)
+    held = problem(compressed.compress_large(LARGE))
+    assert deadline(compressed.outline_of(held), settings.code) == deadline(LARGE, settings.code)
     try:
         answers = ["```python\nprint(input())\n```", "```python\nprint(3)\n```"]
         for each in (held, dataclasses.replace(held, tests=LARGE)):

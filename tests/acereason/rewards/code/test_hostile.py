@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from acereason.common import types
-from acereason.rewards.code import sandboxes as slots
+from acereason.rewards.code import sandboxes as sandboxes_module
 from acereason.rewards.code import verdict as code
 from acereason.rewards.code.settings import CodeSettings
 from acereason.sandbox import Sandbox
@@ -24,17 +24,17 @@ _ZYGOTE = b"acereason.sandbox.zygote"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def used_slot() -> Iterator[slots.Slot]:
+def used_slot() -> Iterator[sandboxes_module.Sandboxes]:
     """The slot that all programs share, started."""
     with pytest.MonkeyPatch.context() as patch:
         if mechanisms := os.environ.get("ACEREASON_MECHANISMS"):
-            patch.setattr(slots, "Sandbox", partial(Sandbox, wanted=mechanisms.split(",")))
-        slots._slot.cache_clear()
-        slot = slots.slot(SETTINGS.limits, tuple(SETTINGS.min_isolation))
+            patch.setattr(sandboxes_module, "Sandbox", partial(Sandbox, wanted=mechanisms.split(",")))
+        sandboxes_module._sandboxes.cache_clear()
+        slot = sandboxes_module.sandboxes(SETTINGS)
         judged("print(42)")
         yield slot
         slot.close()
-        slots._slot.cache_clear()
+        sandboxes_module._sandboxes.cache_clear()
 
 
 def judged(program: str) -> tuple[str, str]:
@@ -44,13 +44,13 @@ def judged(program: str) -> tuple[str, str]:
     return verdict.status, verdict.detail["tests"][0]
 
 
-def uids(slot: slots.Slot) -> set[int]:
+def uids(slot: sandboxes_module.Sandboxes) -> set[int]:
     """Whom programs run as."""
     users = slot.program.isolation.active.get("user")
     return {int(users[0].removeprefix("uid "))} if users else {os.getuid()}
 
 
-def processes(slot: slots.Slot) -> set[int]:
+def processes(slot: sandboxes_module.Sandboxes) -> set[int]:
     """Processes that were forked from a zygote, as far as they run as this slot's user."""
     found = set()
     for entry in Path("/proc").iterdir():
@@ -63,7 +63,7 @@ def processes(slot: slots.Slot) -> set[int]:
     return found
 
 
-def files(slot: slots.Slot) -> set[str]:
+def files(slot: sandboxes_module.Sandboxes) -> set[str]:
     """Files of this slot's user where any user may write, and what lies in the scratch folders."""
     found = set()
     for folder in {tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"}:
@@ -80,7 +80,7 @@ def owner(path: Path) -> int | None:
         return None
 
 
-def memory(slot: slots.Slot) -> int:
+def memory(slot: sandboxes_module.Sandboxes) -> int:
     """Resident memory of the zygote and its launcher, MiB."""
     pids = [slot.program._process.pid, *children(slot.program._process.pid)]
     return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 for pid in pids) // 2**20
@@ -95,7 +95,7 @@ def kernel_memory() -> str:
 
 
 @pytest.mark.parametrize(("outcome", "program"), [pytest.param(*row[::2], id=row[1]) for row in HOSTILE])
-def test_hostile_program(outcome: str, program: str, used_slot: slots.Slot) -> None:
+def test_hostile_program(outcome: str, program: str, used_slot: sandboxes_module.Sandboxes) -> None:
     before = processes(used_slot), files(used_slot), kernel_memory(), os.listdir("/proc/self/fd")
     size = memory(used_slot)
     assert judged(program) == ("correct" if outcome == "passed" else "wrong", outcome)

@@ -4,7 +4,7 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 
 from acereason.processes.forkserver import CONTEXT
-from acereason.rewards.code import sandboxes as slots
+from acereason.rewards.code import sandboxes as sandboxes_module
 from acereason.rewards.code.formats import parse_tests
 from acereason.rewards.code.settings import CodeSettings
 from acereason.rewards.code.verdict import deadline, gold_problem, verify
@@ -289,7 +289,7 @@ def test_gold_problems():
 
 
 def test_a_sandbox_that_dies_is_started_again():
-    slot = slots.slot(SETTINGS.limits, tuple(SETTINGS.min_isolation))
+    slot = sandboxes_module.sandboxes(SETTINGS)
     assert judged("print(int(input()) * 2)", DOUBLE).status == "correct"
     slot.program._process.kill()
     slot.program._process.wait()
@@ -300,8 +300,8 @@ def test_a_sandbox_that_cannot_start_is_an_error_never_a_zero(monkeypatch):
     def fails(*_, **__):
         raise SandboxError("no fork today")
 
-    slots.slot(SETTINGS.limits, tuple(SETTINGS.min_isolation)).close()
-    monkeypatch.setattr(slots, "Sandbox", fails)
+    sandboxes_module.sandboxes(SETTINGS).close()
+    monkeypatch.setattr(sandboxes_module, "Sandbox", fails)
     verdict = judged("print(1)", DOUBLE)
     assert (verdict.status, verdict.reward, verdict.detail["error"]) == ("error", None, "sandbox: no fork today")
 
