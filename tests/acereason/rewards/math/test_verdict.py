@@ -298,5 +298,5 @@ def test_a_failing_comparison_is_an_error(monkeypatch):
         raise TypeError("no truth value")
 
     monkeypatch.setattr(Comparison, "compare", fails)
-    verdict = verify(r"\boxed{1}", "2")
+    verdict = verify(r"\boxed{x}", "2")
     assert (verdict.status, verdict.detail["error"]) == ("error", "TypeError: no truth value")
