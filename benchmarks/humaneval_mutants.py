@@ -15,8 +15,9 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from acereason.rewards.code import CodeSettings, verify
-from acereason.rewards.tests import parse_tests
+from acereason.rewards.code.formats import parse_tests
+from acereason.rewards.code.settings import CodeSettings
+from acereason.rewards.code.verdict import verify
 
 _FLIPS: dict[type, type] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,

@@ -19,9 +19,9 @@ from math_verify import verify as math_verify_equal
 from sympy.core.cache import clear_cache
 
 from acereason.common.types import Problem
-from acereason.rewards.answers.normalize import normalize
-from acereason.rewards.answers.symbolic import read_answer
-from acereason.rewards.math import verify
+from acereason.rewards.math.normalize import normalize
+from acereason.rewards.math.symbolic import read_answer
+from acereason.rewards.math.verdict import verify
 from acereason.rewards.pool import RewardPool, RewardSettings
 from benchmarks.report import Row, print_rows
 

@@ -19,7 +19,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from acereason.common.types import Tests
-from acereason.rewards.code import CodeSettings, verify
+from acereason.rewards.code.settings import CodeSettings
+from acereason.rewards.code.verdict import verify
 from benchmarks.report import Row, print_rows
 
 TRIVIAL, ENDLESS = "print(int(input()) * 2)", "while True: pass"

@@ -11,7 +11,6 @@ import callbacks  # noqa: F401  the YAML names them
 import run
 from acereason.common.errors import UserError
 from acereason.common.types import Problem
-from acereason.rewards.judging import RewardSettings
 from tests.support.documents import Command, blocks, check, commands, importable, pages, write_files
 
 GSM8K, EXTENDING = Path("docs/gsm8k.md").absolute(), Path("docs/extending.md").absolute()
@@ -143,10 +142,16 @@ def test_the_extending_pages_verifier(workplace, capsys):
     write_files(EXTENDING, workplace)
     walk(EXTENDING, "## A verifier", "## A benchmark")
     rows = [json.loads(line) for line in Path("runs/choice/samples.jsonl").read_text().splitlines()]
-    assert {tuple(row["detail"]) for row in rows} == {("extracted",)}  # its verdicts, not those of math
-    judge = import_module("mine.choice").judge_choice
-    texts = {"\\boxed{B}": "correct", "\\boxed{A} no, \\boxed{B}": "correct", "\\boxed{A, B}": "wrong", "B": "wrong"}
-    assert {text: judge(Problem("p", "math", "", "B"), text, RewardSettings()).status for text in texts} == texts
+    assert {tuple(row["detail"]["functions"]) for row in rows} == {("mine.choice.letter", "mine.choice.brief")}
+    choice = import_module("mine.choice")
+    for row in rows:
+        correct = choice.letter(Problem("p", "math", "", row["answer"]), row["response"])
+        assert row["status"] == ("correct" if correct else "wrong")
+        brief = 1 / (1 + len(row["response"]) / 1000)
+        # what `Overlong` takes from a response of all its four tokens is the config's, not the functions'
+        assert row["reward"] == pytest.approx(correct + 0.2 * brief - (row["finish_reason"] == "length"))
+    texts = {"\\boxed{B}": True, "\\boxed{A} no, \\boxed{B}": True, "\\boxed{A, B}": False, "B": False}
+    assert {text: choice.letter(Problem("p", "math", "", "B"), text) for text in texts} == texts
     assert "nothing would stop the run, 0 warnings" in capsys.readouterr().out
 
 

@@ -74,7 +74,7 @@ def test_verbs_load_what_they_need(words):
 
 def test_verifier_processes_stay_light():
     heavy = {"torch", "lightning", "transformers"}
-    code = f"import acereason.rewards.judging, sys; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import acereason.rewards.registry, sys; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 

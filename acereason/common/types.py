@@ -10,7 +10,7 @@ Task = Literal["math", "code"]
 # why: none of these is frozen: Lightning refuses to move frozen dataclasses between devices
 @dataclass
 class Tests:
-    """The tests of a code problem, as `acereason.rewards.tests.parse_tests` makes them from a dataset's row.
+    """The tests of a code problem, as `acereason.rewards.code.formats.parse_tests` makes them from a dataset's row.
 
     Example:
         >>> Tests("call", inputs=[[1, 2], [3, 4]], outputs=[3, 7], function="add").function
@@ -37,8 +37,8 @@ class Tests:
 
 
 @dataclass
-class KeptTests:
-    """Large tests of a code problem, as `acereason.rewards.kept` keeps them until they are needed."""
+class CompressedTests:
+    """Large tests of a code problem, as `acereason.rewards.code.compressed` keeps them until they are needed."""
 
     data: bytes
     """`Tests`, compressed."""
@@ -69,7 +69,7 @@ class Problem:
     """Name of the source it came from."""
     difficulty: float | None = None
     """As its source rates it; a stage may take a range."""
-    tests: Tests | KeptTests | None = None
+    tests: Tests | CompressedTests | None = None
     """Ground truth of a code problem."""
     starter: str = ""
     """Code that a code problem's solution must start with: its function header. Empty: none."""
@@ -103,11 +103,15 @@ class Verdict:
     status: Literal["correct", "wrong", "error"]
     detail: dict[str, Any] = field(default_factory=dict)
     """The extracted answer, the path that decided, seconds, and for an error its reason."""
+    score: float | None = None
+    """The reward where it is not 1 for correct and 0 for wrong: from a function of a user's own."""
 
     @property
     def reward(self) -> float | None:
-        """1.0 for correct, 0.0 for wrong, None for an error."""
-        return {"correct": 1.0, "wrong": 0.0, "error": None}[self.status]
+        """None for an error; else the score, or where there is none 1.0 for correct and 0.0 for wrong."""
+        if self.status == "error":
+            return None
+        return float(self.status == "correct") if self.score is None else self.score
 
 
 @dataclass
@@ -144,8 +148,11 @@ class Group:
 
     @property
     def solved(self) -> bool:
-        """Whether every rollout is correct and has a reward of 1; the overlong policy may have taken that away."""
-        return all(rollout.reward == rollout.verdict.reward == 1.0 for rollout in self.rollouts)
+        """Whether every rollout is correct and has the reward of its verdict, which the overlong policy may take."""
+        return all(
+            rollout.verdict.status == "correct" and rollout.reward == rollout.verdict.reward
+            for rollout in self.rollouts
+        )
 
 
 @dataclass

@@ -13,9 +13,12 @@ import pyarrow.compute as pc
 
 from acereason.curation.context import Context
 from acereason.curation.tables import Dropped
-from acereason.rewards.answers.extract import final_part, last_boxed
-from acereason.rewards.answers.normalize import strip_braces
-from acereason.rewards.math import MAX_ANSWER, verify_quickly
+from acereason.rewards.math.boxes import last_boxed
+from acereason.rewards.math.compare import Comparison
+from acereason.rewards.math.normalize import strip_braces
+from acereason.rewards.math.settings import MathSettings
+from acereason.rewards.math.verdict import MAX_ANSWER
+from acereason.rewards.thoughts import final_part
 
 
 def voted(text: str) -> str | None:
@@ -35,7 +38,6 @@ def votes(answers: Iterable[str]) -> list[int]:
 
     Two writings are one answer where their text or their numbers are equal.
     """
-    # why: expressions that only math-verify could compare count as two, since it may take seconds for each pair
     counts: dict[str, int] = {}
     for answer in answers:
         known = next((each for each in counts if each == answer or _equal(each, answer)), answer)
@@ -44,8 +46,11 @@ def votes(answers: Iterable[str]) -> list[int]:
 
 
 def _equal(one: str, other: str) -> bool:
-    verdict = verify_quickly(rf"\boxed{{{one}}}", other)
-    return verdict is not None and verdict.status == "correct"
+    return _COMPARISON.compare(other, one).equal
+
+
+# why: expressions that only math-verify could compare count as two, since it may take seconds for each pair
+_COMPARISON = Comparison(MathSettings(), leaf=lambda *pair: (False, "not compared"))
 
 
 def outvoted(numbers: Sequence[int], statuses: Sequence[str], answers: Sequence[str | None]) -> list[Dropped]:

@@ -34,7 +34,7 @@ def write_card(context: Context, folder: Path, manifest: dict[str, Any]) -> None
     """Write README.md and its pictures into the folder of the dataset, by `manifest.json`'s contents."""
     responses = pq.read_table(context.stages.folders["version"] / TABLE)
     tasks, tokens = context.prompts.values(responses["number"].to_numpy(), "task"), responses["tokens"].to_numpy()
-    lengths = {task: tokens[tasks == task] for task in _TITLES if (tokens[tasks == task] > 0).any()}
+    lengths = {name: tokens[tasks == name] for name in _TITLES if (tokens[tasks == name] > 0).any()}
     for task, values in lengths.items():
         save_figure(folder / f"lengths-{task}.png", _histogram(values, _TITLES[task]), dpi=100)
     parts = {
@@ -67,7 +67,7 @@ def _header(folder: Path, manifest: dict[str, Any]) -> str:
 
 def _configs(folder: Path, name: str, included: list[str]) -> list[dict[str, Any]]:
     """Return the header's entries of a version: one for the whole, and one for each task."""
-    patterns = {task: [f"data/{part}/{task}-*.parquet" for part in included] for task in _TITLES}
+    patterns = {kind: [f"data/{part}/{kind}-*.parquet" for part in included] for kind in _TITLES}
     # why: `datasets` refuses a pattern that no file matches
     found = {task: [each for each in listed if any(folder.glob(each))] for task, listed in patterns.items()}
     configs = {f"{name}-{task}": listed for task, listed in found.items() if listed}
@@ -144,7 +144,7 @@ def _lengths(lengths: dict[str, np.ndarray]) -> str:
         [task, *(f"{value:,.0f}" for value in (values.mean(), *np.percentile(values, [10, 50, 90]), values.max()))]
         for task, values in lengths.items()
     ]
-    pictures = " ".join(f"![{_TITLES[task]}](lengths-{task}.png)" for task in lengths)
+    pictures = " ".join(f"![{_TITLES[name]}](lengths-{name}.png)" for name in lengths)
     return pictures + "\n\n" + table(["tokens", "mean", "10 %", "median", "90 %", "longest"], rows, range(1, 6))
 
 

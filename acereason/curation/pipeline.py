@@ -123,7 +123,8 @@ class Curation:
         yield "write", self.rows_per_file, written
 
     def _judging(self) -> dict[str, Any]:
-        return {name: getattr(self.rewards, name) for name in ("math", "code", "after_think")}
+        settings = {name: getattr(self.rewards, name) for name in ("math", "code", "after_think")}
+        return settings | self.rewards.own_identity()
 
     def _manifest(self, context: Context) -> dict[str, Any]:
         """Return all inputs that decided the dataset, and the hashes of its files, as JSON has them.

@@ -20,7 +20,7 @@ from acereason.data.bad_rows import BadRow, told_rows
 from acereason.data.messages import NO_STATEMENT
 from acereason.data.values import answers_text, day_of, plain
 from acereason.processes.parallel import in_order
-from acereason.rewards.math import ground_truth
+from acereason.rewards.math.verdict import ground_truth
 
 CHUNK = 20_000
 """Rows of a source in one file. It is a constant, since the files must not depend on the machine."""

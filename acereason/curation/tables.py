@@ -16,7 +16,8 @@ from acereason.common.texts import to_json
 from acereason.common.types import Problem
 from acereason.curation.digests import draws
 from acereason.data.values import answers_of
-from acereason.rewards.tests import parse_tests
+from acereason.rewards.code.formats import parse_tests
+from acereason.rewards.registry import takes_tests
 
 DROPPED = "dropped.parquet"
 ROW_GROUP = 1_000
@@ -113,19 +114,19 @@ def _read(path: Path, name: str) -> pa.ChunkedArray:
 
 def problem_of(row: dict[str, Any]) -> Problem:
     """Make a problem of a row with id, task, answer and tests."""
-    if row["task"] == "math":
-        answer, *others = answers_of(row["answer"]) or [""]
-        return Problem(row["id"], "math", "", answer, others)
-    tests = None
+    problem = Problem(row["id"], row["task"], "", "")
+    if not takes_tests(problem.task):
+        problem.answer, *problem.alternatives = answers_of(row["answer"]) or [""]
+        return problem
     # why: tests that can't be read are none, and `filters.verifiable` says so of the prompt
     with suppress(ValueError):
-        tests = parse_tests(row["tests"])
-    return Problem(row["id"], "code", "", "", tests=tests)
+        problem.tests = parse_tests(row["tests"])
+    return problem
 
 
 def has_ground_truth(problem: Problem) -> bool:
     """Return whether a problem has an answer or tests to judge a response by."""
-    return bool(problem.answer.strip()) if problem.task == "math" else problem.tests is not None
+    return bool(problem.answer.strip()) or problem.tests is not None
 
 
 def write_dropped(folder: Path, dropped: Iterable[Dropped]) -> dict[str, int]:

@@ -63,8 +63,8 @@ def version(context: Context, to: Path, versions: Versions) -> Report:
     drawn = draws(ids, context.seed, "prompts")
     first = np.full(len(table), -1, np.int64)
     rank = response_ranks(number, table["sample"].to_numpy(), draws(ids, context.seed, "responses")[place])
-    for task in dict.fromkeys(tasks):
-        here = np.flatnonzero(tasks == task)
+    for kind in dict.fromkeys(tasks):
+        here = np.flatnonzero(tasks == kind)
         # why: prompts of other tasks rank behind every limit
         prompt_rank = np.full(len(numbers), len(numbers))
         prompt_rank[here[np.lexsort((here, drawn[here]))]] = np.arange(len(here))
@@ -72,8 +72,8 @@ def version(context: Context, to: Path, versions: Versions) -> Report:
         extra = share_of(mixed(drawn))
         # why: from the largest version to the smallest, so that the first one that has a response is what stays
         for index, sizes in reversed(list(enumerate(versions.values()))):
-            if task in sizes:
-                first[_taken(sizes[task], prompt_rank[place], rank, extra[place], len(here))] = index
+            if kind in sizes:
+                first[_taken(sizes[kind], prompt_rank[place], rank, extra[place], len(here))] = index
     left = table.append_column("version", pa.array(first)).filter(pa.array(first >= 0))
     pq.write_table(left, to / TABLE)
     left_out = {"in no version": int((first < 0).sum())} if (first < 0).any() else {}
@@ -100,9 +100,9 @@ def counts(context: Context, table: pa.Table, versions: Versions) -> dict[str, A
     tasks = context.prompts.values(number, "task")
     return {
         name: {
-            task: {"prompts": len(np.unique(number[mask])), "responses": int(mask.sum())}
-            for task in sizes
-            if (mask := (first <= index) & (tasks == task)).any()
+            kind: {"prompts": len(np.unique(number[mask])), "responses": int(mask.sum())}
+            for kind in sizes
+            if (mask := (first <= index) & (tasks == kind)).any()
         }
         for index, (name, sizes) in enumerate(versions.items())
     }

@@ -29,7 +29,7 @@ class Fields:
     difficulty: str | None = None
     """Column whose first number rates the problem ("Level 5" is 5); null where rows are not rated."""
     tests: list[str] = field(default_factory=list)
-    """Columns that hold a code problem's tests, in any format of `acereason/rewards/tests.py`; none for math."""
+    """Columns that hold a code problem's tests, in any format of `acereason/rewards/code/formats.py`; none for math."""
     starter: str | None = None
     """Column of the code that a solution must start with; an empty value is none."""
     task: str | None = None

@@ -5,13 +5,14 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from acereason.common.errors import UserError, first_line
-from acereason.common.types import KeptTests, Problem, Tests
+from acereason.common.types import CompressedTests, Problem, Tests
 from acereason.data.bad_rows import BadRow
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
 from acereason.data.values import answers_text
-from acereason.rewards.kept import kept
+from acereason.rewards.code.compressed import compress_large
 from acereason.rewards.pool import RewardPool
+from acereason.rewards.registry import takes_tests
 
 
 def load_problems(
@@ -21,7 +22,7 @@ def load_problems(
 
     `key` names the source in errors.
     """
-    problems, bad = read_problems(source, name, key, tests=source.task == "code" or bool(source.mapping.tests))
+    problems, bad = read_problems(source, name, key, tests=takes_tests(source.task) or bool(source.mapping.tests))
     for problem in problems:
         problem.prompt_ids = template.encode_prompt(problem, tokenizer)
     return problems, bad
@@ -40,7 +41,7 @@ def read_problems(source: Source, name: str, key: str, tests: bool) -> tuple[lis
     for index, row in enumerate(source.rows(key)):
         try:
             problem = source.problem(row, index, name)
-            if tests and problem.task == "code":
+            if tests and takes_tests(problem.task):
                 problem.tests = _tests(source, row, problem)
             problems.append(problem)
         except BadRow as error:
@@ -56,9 +57,9 @@ def described(problem: Problem) -> dict[str, Any]:
     return own | {"starter": problem.starter, "answer": answers_text(answers), "tests": None}
 
 
-def _tests(source: Source, row: dict[str, Any], problem: Problem) -> Tests | KeptTests:
+def _tests(source: Source, row: dict[str, Any], problem: Problem) -> Tests | CompressedTests:
     try:
-        return kept(source.tests(row))
+        return compress_large(source.tests(row))
     except (ValueError, RecursionError) as error:
         raise BadRow(problem.id, first_line(error)) from error
 

@@ -21,8 +21,10 @@ from acereason.data.reading import load
 from acereason.data.values import answers_of, check_unicode, identity_of, number_of, plain, text_of
 from acereason.data.where import Asked, Range, holds
 from acereason.data.window import Window
-from acereason.rewards.math import ground_truth, last_boxed
-from acereason.rewards.tests import parse_tests
+from acereason.rewards.code.formats import parse_tests
+from acereason.rewards.math.boxes import last_boxed
+from acereason.rewards.math.verdict import ground_truth
+from acereason.rewards.registry import takes_tests, task_of
 
 T = TypeVar("T")
 
@@ -66,7 +68,7 @@ class Source:
             raise UserError(f"{key}: give one of path, arithmetic and programs, and null for the others")
         if isinstance(self.fields, str) and self.fields not in MAPPINGS:
             raise UserError(f"{key}.fields: {self.fields!r} is no known mapping; there are {sorted(MAPPINGS)}")
-        if self.programs and self.task != "code":
+        if self.programs and not takes_tests(self.task):
             raise UserError(f"{key}.task: must be code for programs, not {self.task}")
         for column, asked in self.where.items():
             if isinstance(asked, Range):
@@ -184,9 +186,7 @@ class Source:
 
     def _task(self, row: dict[str, Any]) -> Task:
         value = self.task if self.mapping.task is None else row[self.mapping.task]
-        if value not in ("math", "code"):
-            raise ValueError(f"task must be math or code, not {value!r}")
-        return value
+        return task_of(value)
 
     def _statement(self, row: dict[str, Any]) -> str:
         fields = self.mapping

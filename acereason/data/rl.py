@@ -87,7 +87,7 @@ class RLData(pl.LightningDataModule):
     @property
     def has_code(self) -> bool:
         """Whether any loaded problem is judged by running programs."""
-        return any(problem.task == "code" for problems in self._problems.values() for problem in problems)
+        return any(problem.tests is not None for problems in self._problems.values() for problem in problems)
 
     def setup(self, stage: str) -> None:
         """Load, template, tokenize and check all sources that the verb uses."""

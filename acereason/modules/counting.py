@@ -11,7 +11,7 @@ from acereason.common.types import Problem, Sampling
 from acereason.modules.hooks import run_folder
 from acereason.processes.distributed import dealt, gather, rank, world_size
 from acereason.sampling.counts import Counts, Judged
-from acereason.sampling.identity import checksum, digest, judged_by, problems_digest
+from acereason.sampling.identity import checksum, digest, problems_digest
 
 if TYPE_CHECKING:
     from acereason.modules.rollout import RolloutModule
@@ -77,6 +77,6 @@ def _found(kept: Counts) -> dict[str, Judged]:
 
 def work_key(module: "RolloutModule", problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> str:
     """Return a digest of all that verdicts on responses depend on, weights included; equal on every rank."""
-    judged = list(judged_by(module.rewards.settings).values())
+    judged = list(module.rewards.settings.identity().values())
     drawn = [module.engine.identity(), asdict(sampling), num_rollouts, seed]
     return digest([checksum(module.model.state_dict().values()), problems_digest(problems), judged, drawn])

@@ -17,7 +17,7 @@ from acereason.processes.distributed import dealt, gather, rank, world_size
 from acereason.processes.signals import Interrupted
 from acereason.rewards.pool import RewardSettings
 from acereason.rollouts.engine import RolloutEngine
-from acereason.sampling.identity import WeightsDigest, accept, digest, judged_by
+from acereason.sampling.identity import WeightsDigest, accept, digest
 from acereason.sampling.journal import Journal, RankJournals
 from acereason.sampling.judging import Judging
 from acereason.sampling.progress import SamplingProgress
@@ -125,7 +125,7 @@ class EvaluationModule(RolloutModule):
             "engine": self.engine.identity(),
             "seed": self.seed,
             "template": asdict(data.template),
-            "rewards": judged_by(self.rewards.settings),
+            "rewards": self.rewards.settings.identity(),
             "benchmarks": {name: asdict(entry.sampling) for name, entry in data.benchmarks.items()},
         }
 

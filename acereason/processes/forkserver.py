@@ -8,7 +8,7 @@ from acereason.processes.listener import SIGNALS
 
 CONTEXT = multiprocessing.get_context("forkserver")
 # why: at import: there is one server a process, and its first start decides what every worker finds imported
-CONTEXT.set_forkserver_preload(["acereason.processes.deaf", "acereason.rewards.judging", "acereason.rewards.warm"])
+CONTEXT.set_forkserver_preload(["acereason.processes.deaf", "acereason.rewards.registry", "acereason.rewards.preload"])
 
 
 def start_server() -> None:

@@ -9,19 +9,12 @@ from concurrent.futures import Future
 
 from acereason.common.errors import UserError
 from acereason.common.types import Group, Problem, Verdict
-from acereason.rewards import code, math
-from acereason.rewards.judging import (
-    UNFINISHED,
-    RewardSettings,
-    answers,
-    check_gold,
-    isolation,
-    judge,
-    judge_in_steps,
-    unfinished,
-)
-from acereason.rewards.kept import outline_of
-from acereason.rewards.workers import Executor, LocalExecutor
+from acereason.rewards.code.verdict import isolation
+from acereason.rewards.functions import combined, load
+from acereason.rewards.registry import VERIFIERS
+from acereason.rewards.settings import VERIFIER, RewardSettings
+from acereason.rewards.verifier import Judgement, Verifier, check_ground_truth, judge
+from acereason.rewards.workers import Executor, LocalExecutor, failure_of
 
 _ISOLATION_SECONDS = 60.0
 
@@ -37,32 +30,13 @@ class RewardPool:
         if settings.executor == "ray" and importlib.util.find_spec("ray") is None:
             raise UserError("rewards.executor: ray is not installed; pip install acereason[ray], or set it to local")
         self.settings = settings
+        self._functions = {name: load(name, settings) for name in settings.functions if name != VERIFIER}
         self._lock = threading.Lock()
         self._running: Executor | None = None
 
     def submit(self, problem: Problem, text: str) -> "Future[Verdict]":
         """Start judging a response. The future never raises: failures are verdicts with status error."""
-        if unfinished(text, self.settings):
-            return _done(Verdict("wrong", dict(UNFINISHED)))
-        if problem.task == "math":
-            # why: plain numbers and equal texts are decided in microseconds; a process would cost more
-            quick = math.verify_quickly(text, answers(problem), self.settings.math)
-            if quick is not None:
-                return _done(quick)
-        return self.schedule(judge, problem, text)
-
-    def schedule(self, function: Callable[..., Verdict], problem: Problem, text: str) -> "Future[Verdict]":
-        """Start `function(problem, text, settings)` in a worker, which is killed at the problem's deadline.
-
-        The worker imports the module that defines the function, which should therefore import nothing heavy. The
-        problem comes without its statement and prompt.
-        """
-        verdict: Future[Verdict] = Future()
-        # why: every call is pickled, and judging needs neither of these two
-        bare = dataclasses.replace(problem, statement="", prompt_ids=[])
-        called = self._executor().submit(function, (bare, text, self.settings), self._deadline(problem))
-        called.add_done_callback(lambda done: verdict.set_result(_verdict_of(done)))
-        return verdict
+        return self._combined({name: self._start(each, problem, text) for name, each in self._verifiers(problem)})
 
     def stream(self, items: Iterable[tuple[Problem, str]]) -> Iterator[Verdict]:
         """Yield verdicts in the order of the items. Items are taken as workers get free, so there may be any number."""
@@ -76,17 +50,19 @@ class RewardPool:
 
     def explain(self, problem: Problem, text: str) -> Verdict:
         """Return the verdict, with every comparison on the way in `detail["steps"]`."""
-        return self.schedule(judge_in_steps, problem, text).result()
+        parts = {name: self._call(each, each.explain, problem, text) for name, each in self._verifiers(problem)}
+        return self._combined(parts).result()
 
     def isolation(self) -> str:
         """Return the active and missing layers of the sandbox where programs run, or why there is no sandbox."""
-        called = self._executor().submit(isolation, (self.settings,), _ISOLATION_SECONDS)
+        called = self._executor().submit(isolation, (self.settings.code,), _ISOLATION_SECONDS)
         return str(called.exception() or called.result())
 
     def gold_problems(self, problems: list[Problem]) -> list[str | None]:
         """Return for each problem why its ground truth can't serve, or None."""
-        futures = [self.schedule(check_gold, problem, "") for problem in problems]
-        return [verdict.detail.get("error") for verdict in (future.result() for future in futures)]
+        futures = [[self._check(each, problem) for _, each in self._verifiers(problem)] for problem in problems]
+        reasons = [[str(why.exception() or why.result() or "") for why in whys] for whys in futures]
+        return [next(filter(None, whys), None) for whys in reasons]
 
     def close(self) -> None:
         """Stop the workers and wait for their end. A later response starts new ones."""
@@ -94,17 +70,42 @@ class RewardPool:
             self._running.close()
             self._running = None
 
+    def _verifiers(self, problem: Problem) -> list[tuple[str, Verifier]]:
+        """Return (name, verifier) of each that judges responses to a problem; the first decides `correct`."""
+        own = VERIFIERS[problem.task](self.settings)
+        return [(name, self._functions.get(name, own)) for name in self.settings.functions or (VERIFIER,)]
+
+    def _start(self, verifier: Verifier, problem: Problem, text: str) -> "Future[Verdict]":
+        # why: plain numbers are decided in microseconds; a process would cost more
+        try:
+            seen = verifier.look(problem, text)
+        # why: whatever it raises is a failure to judge; only here it is not another process that fails
+        except Exception as error:
+            seen = Verdict("error", {"error": failure_of(error)})
+        return _done(seen) if isinstance(seen, Verdict) else self._call(verifier, verifier.judge, problem, seen)
+
+    def _call(
+        self, verifier: Verifier, method: Callable[[Problem, str], Judgement], problem: Problem, text: str
+    ) -> "Future[Verdict]":
+        """Start a verifier's method in a worker, which is killed at the problem's deadline."""
+        verdict: Future[Verdict] = Future()
+        called = self._executor().submit(judge, (method, _bare(problem), text), verifier.deadline(problem))
+        called.add_done_callback(lambda done: verdict.set_result(_verdict_of(done)))
+        return verdict
+
+    def _check(self, verifier: Verifier, problem: Problem) -> "Future[str | None]":
+        return self._executor().submit(check_ground_truth, (verifier, _bare(problem)), verifier.deadline(problem))
+
+    def _combined(self, parts: dict[str, "Future[Verdict]"]) -> "Future[Verdict]":
+        # why: the verdict of a task's verifier alone is handed on as it is
+        return combined(parts, self.settings.functions) if self.settings.functions else parts[VERIFIER]
+
     def _executor(self) -> Executor:
         # why: two threads with a first response each must not start two sets of workers
         with self._lock:
             if self._running is None:
                 self._running = _start_executor(self.settings)
             return self._running
-
-    def _deadline(self, problem: Problem) -> float:
-        if problem.task == "math":
-            return self.settings.timeout
-        return code.deadline(outline_of(problem), self.settings.code)
 
 
 def check_error_rate(groups: list[Group], limit: float) -> None:
@@ -129,12 +130,18 @@ def check_error_rate(groups: list[Group], limit: float) -> None:
 
 
 def _start_executor(settings: RewardSettings) -> Executor:
+    modules = tuple(name.rpartition(".")[0] for name in settings.functions if name != VERIFIER)
     if settings.executor == "ray":
         # why: Ray is an optional extra, so its module is imported only where it is asked for
         from acereason.rewards.remote import RayExecutor
 
-        return RayExecutor(settings.workers, settings.memory_gib, settings.max_waiting)
-    return LocalExecutor(settings.workers, settings.memory_gib, settings.max_waiting)
+        return RayExecutor(settings.workers, settings.memory_gib, settings.max_waiting, modules)
+    return LocalExecutor(settings.workers, settings.memory_gib, settings.max_waiting, modules)
+
+
+def _bare(problem: Problem) -> Problem:
+    # why: every call is pickled, and judging needs no tokens
+    return dataclasses.replace(problem, prompt_ids=[])
 
 
 def _verdict_of(done: Future) -> Verdict:

@@ -20,13 +20,14 @@ class RayExecutor:
         workers: number of actors, each on one core.
         memory_gib: address space of each actor's process, GiB.
         waiting: calls that may wait for an actor; `submit` blocks beyond.
+        modules: what each actor's process imports before its first call.
     """
 
-    def __init__(self, workers: int, memory_gib: float, waiting: int) -> None:
+    def __init__(self, workers: int, memory_gib: float, waiting: int, modules: tuple[str, ...] = ()) -> None:
         ray.init(ignore_reinit_error=True, log_to_driver=False)
         # why: a machine may leave the cluster; its actor starts again on another one
         host = ray.remote(num_cpus=1, max_restarts=-1)(_Host)
-        self._hosts = [host.remote(memory_gib) for _ in range(workers)]
+        self._hosts = [host.remote(memory_gib, modules) for _ in range(workers)]
         self._busy = [0] * workers
         """Number of calls under way or waiting at each host."""
         self._lock = threading.Lock()
@@ -67,8 +68,8 @@ class RayExecutor:
 class _Host:
     """Runs calls in an actor's one worker process, which can be killed without losing the actor."""
 
-    def __init__(self, memory_gib: float) -> None:
-        self._executor = LocalExecutor(1, memory_gib, waiting=1)
+    def __init__(self, memory_gib: float, modules: tuple[str, ...]) -> None:
+        self._executor = LocalExecutor(1, memory_gib, 1, modules)
 
     def run(self, function: Callable[..., Any], args: tuple, seconds: float) -> tuple[str | None, Any]:
         """Return (message of a failure or None, result)."""

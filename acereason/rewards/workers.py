@@ -64,12 +64,13 @@ class LocalExecutor:
         memory_gib: address space of each, GiB; a call that needs more fails with a MemoryError. A worker that has used
             half of it is replaced after its call.
         waiting: calls that may wait for a worker; beyond, `submit` blocks.
+        modules: what each process imports before its first call, so that no call pays for it in its own time.
     """
 
-    def __init__(self, workers: int, memory_gib: float, waiting: int) -> None:
+    def __init__(self, workers: int, memory_gib: float, waiting: int, modules: tuple[str, ...] = ()) -> None:
         self._calls: queue.Queue[_Call | None] = queue.Queue(maxsize=waiting)
         self._lock = threading.Lock()
-        self._workers = [_Worker(self._calls, int(memory_gib * 2**30)) for _ in range(workers)]
+        self._workers = [_Worker(self._calls, int(memory_gib * 2**30), modules) for _ in range(workers)]
         self._closed = False
 
     def submit(self, function: Callable[..., Any], args: tuple, seconds: float) -> "Future[Any]":
@@ -123,9 +124,9 @@ class LocalExecutor:
 class _Worker(threading.Thread):
     """A thread that feeds calls to one process."""
 
-    def __init__(self, calls: "queue.Queue[_Call | None]", memory: int) -> None:
+    def __init__(self, calls: "queue.Queue[_Call | None]", memory: int, modules: tuple[str, ...]) -> None:
         super().__init__(daemon=True, name="reward-worker")
-        self._calls, self._memory, self._stopping = calls, memory, False
+        self._calls, self._memory, self._modules, self._stopping = calls, memory, modules, False
         self._process: Any = None
         self._pipe: Connection | None = None
         self._used = 0
@@ -191,7 +192,7 @@ class _Worker(threading.Thread):
             raise WorkerFailure(_CLOSED)
         try:
             self._pipe, theirs = CONTEXT.Pipe()
-            self._process = CONTEXT.Process(target=_serve, args=(theirs, self._memory), daemon=True)
+            self._process = CONTEXT.Process(target=_serve, args=(theirs, self._memory, self._modules), daemon=True)
             self._process.start()
         # why: out of descriptors or processes, one call fails:
         # if the thread died, the run would wait for ever
@@ -222,6 +223,11 @@ class _Worker(threading.Thread):
         return process.exitcode if died is None else died
 
 
+def failure_of(error: Exception) -> str:
+    """Return what an error verdict says of an exception."""
+    return f"{type(error).__name__}: {error}"[:500]
+
+
 def _kill_group(pid: int) -> None:
     # why: the group does not exist before the process has made it, so the process itself is killed, too
     for kill in (os.killpg, os.kill):
@@ -236,7 +242,7 @@ def _end_with_parent() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _serve(pipe: Connection, memory: int) -> None:
+def _serve(pipe: Connection, memory: int, modules: tuple[str, ...]) -> None:
     """Answer calls in a worker process, within its memory, until its parent ends or hangs up."""
     # why: a group of its own: one kill takes along whatever a verifier has started
     os.setsid()
@@ -245,7 +251,8 @@ def _serve(pipe: Connection, memory: int) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     resource.setrlimit(resource.RLIMIT_AS, (memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
     # why: the server may have failed to load it; here it happens before any call's time begins
-    importlib.import_module("acereason.rewards.warm")
+    for module in ("acereason.rewards.preload", *modules):
+        importlib.import_module(module)
     pipe.send("ready")
     while True:
         try:
@@ -257,5 +264,5 @@ def _serve(pipe: Connection, memory: int) -> None:
             failure, result = None, function(*args)
         # why: whatever a verifier raises goes to the parent, which makes it an error verdict
         except Exception as error:
-            failure, result = f"{type(error).__name__}: {error}"[:500], None
+            failure, result = failure_of(error), None
         pipe.send((failure, result, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))

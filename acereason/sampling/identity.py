@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,9 @@ from torch import Tensor
 
 from acereason.common.errors import UserError
 from acereason.common.files import flat, read_json, write_json
-from acereason.common.types import KeptTests, Problem
+from acereason.common.types import CompressedTests, Problem
 from acereason.processes.distributed import local, total
-from acereason.rewards.judging import RewardSettings
-from acereason.rewards.kept import tests_of
+from acereason.rewards.code.compressed import tests_of
 from acereason.rollouts.engine import numbered
 
 Weights = Iterable[tuple[str, Tensor]]
@@ -80,13 +78,6 @@ def statement_digest(problem: Problem) -> str:
     return hashlib.blake2b("\0".join(parts).encode(errors="replace"), digest_size=8).hexdigest()
 
 
-def judged_by(settings: RewardSettings) -> dict[str, Any]:
-    """Return the settings that verdicts depend on, as plain data."""
-    # why: not all settings: the number of workers, for one, changes no verdict and must not void kept ones
-    values = asdict(settings)
-    return {name: values[name] for name in ("math", "code", "after_think", "timeout", "memory_gib")}
-
-
 def accept(path: Path, fingerprint: dict[str, Any], is_writer: bool) -> None:
     """Write the fingerprint with the first samples; afterwards refuse a different one.
 
@@ -137,6 +128,6 @@ def _tests_of(problem: Problem) -> str:
 
 def _quick_digest(problem: Problem) -> str:
     # why: the compressed bytes stand for the tests, since unpacking takes minutes where they are many
-    if isinstance(problem.tests, KeptTests):
+    if isinstance(problem.tests, CompressedTests):
         return digest([problem.prompt_ids, hashlib.sha256(problem.tests.data).hexdigest()])
     return problem_digest(problem)

@@ -102,7 +102,11 @@ class Prediction:
             "teacher": self.settings.identity(),
             "sampling": asdict(self.sampling),
             "template": asdict(self.template),
-            "rewards": {"math": asdict(self.rewards.math), "code": asdict(self.rewards.code)},
+            "rewards": {
+                "math": asdict(self.rewards.math),
+                "code": asdict(self.rewards.code),
+                **self.rewards.own_identity(),
+            },
             "seed": self.seed,
             "shards": self.part[1],
         }

@@ -8,11 +8,12 @@ Expected outputs never enter that process: they are compared by the caller, or b
 """
 
 from acereason.sandbox.client import Sandbox
-from acereason.sandbox.examination import Checked, examine
+from acereason.sandbox.examination import TestOutcome, examine
 from acereason.sandbox.imports import Imports
 from acereason.sandbox.job import Job
 from acereason.sandbox.settings import Isolation, Layer, Limits, Outcome, Run, SandboxError
 
 __all__ = [
-    "Checked", "Imports", "Isolation", "Job", "Layer", "Limits", "Outcome", "Run", "Sandbox", "SandboxError", "examine",
+    "Imports", "Isolation", "Job", "Layer", "Limits", "Outcome", "Run", "Sandbox", "SandboxError",
+    "TestOutcome", "examine",
 ]  # fmt: skip

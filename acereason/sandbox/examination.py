@@ -11,7 +11,7 @@ from acereason.sandbox.settings import Outcome, Run
 
 
 @dataclass
-class Checked:
+class TestOutcome:
     """The outcome of one test."""
 
     outcome: Outcome
@@ -22,7 +22,7 @@ class Checked:
 
 def examine(
     sandbox: Sandbox, examiner: Sandbox, program: str, tests: str, setup: str = "", pytest: bool = False
-) -> Checked:
+) -> TestOutcome:
     """Run test code in one sandbox against a program in another one.
 
     Args:
@@ -48,11 +48,11 @@ def examine(
     return _examined(answering.run, asking.run)
 
 
-def _examined(answering: Run, asking: Run) -> Checked:
+def _examined(answering: Run, asking: Run) -> TestOutcome:
     report: dict[str, Any] = json.loads(asking.stdout) if asking.exit_code == 0 else {}
     outcome: Outcome = report.get("outcome", asking.failure or "runtime error")
     note = report.get("note") or asking.stderr
     # why: the examiner only saw that no answer came; the program's own end (time, memory) tells more
     if outcome not in ("passed", "error") and answering.failure and not answering.stopped:
-        return Checked(answering.failure, answering.stderr or note, answering.cpu_seconds)
-    return Checked(outcome, note, answering.cpu_seconds)
+        return TestOutcome(answering.failure, answering.stderr or note, answering.cpu_seconds)
+    return TestOutcome(outcome, note, answering.cpu_seconds)

@@ -129,7 +129,7 @@ import os
 known = 'PATH LANG HOME TMPDIR PYTHONHASHSEED OMP_NUM_THREADS OPENBLAS_NUM_THREADS LC_CTYPE'
 print(42 if set(os.environ) - set(known.split()) else 'none')""",
     "reads the trainer's source": _attempt(
-        "import acereason.rewards.code\nreturn open(acereason.rewards.code.__file__)"
+        "import acereason.rewards.code.verdict\nreturn open(acereason.rewards.code.verdict.__file__)"
     ),
     "reads other processes' memory": _attempt(
         "for pid in os.listdir('/proc'):\n"

@@ -129,13 +129,13 @@ class ServerTeacher:
                     if not under_way:
                         return
                     done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-                    for task in done:
-                        yield task.result()
+                    for finished in done:
+                        yield finished.result()
                     if self._trouble:
                         raise UserError(self._trouble)
             finally:
-                for task in under_way:
-                    task.cancel()
+                for request in under_way:
+                    request.cancel()
                 await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _greet(self, client: openai.AsyncOpenAI) -> None:

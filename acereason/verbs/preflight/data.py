@@ -99,7 +99,7 @@ def check_verifier(checks: Checks, key: str, problems: list[Problem], rewards: R
 def near_miss(problem: Problem) -> str:
     """Return a response that is wrong by a little: with the last number of the answer plus one."""
     # why: a program that does nothing must fail every test that tests something
-    if problem.task == "code":
+    if problem.tests is not None:
         return "```python\npass\n```"
     numbers = list(re.finditer(r"\d+", problem.answer))
     if not numbers:

@@ -1,5 +1,7 @@
 """This module explains one verdict step by step, in words."""
 
+from typing import Any
+
 from rich.console import Console
 from rich.markup import escape
 from rich.syntax import Syntax
@@ -7,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from acereason.common.types import Verdict
-from acereason.rewards.kept import tests_of
+from acereason.rewards.code.compressed import tests_of
 from acereason.rewards.pool import RewardPool
 from acereason.verbs.scoring.rows import Row
 from acereason.verbs.scoring.summary import reason_of
@@ -20,10 +22,12 @@ def explain(row: Row, pool: RewardPool, console: Console) -> None:
     """Judge one row and print the steps that led to the verdict."""
     verdict = pool.explain(row.problem, row.response)
     console.print(Text(f"row {row.problem.id}, {row.problem.task}", style="bold"))
-    if row.problem.task == "math":
+    if row.problem.tests is None:
         _print_steps(_math_steps(row, verdict), console)
     else:
         _explain_code(row, verdict, pool, console)
+    functions = verdict.detail.get("functions", {}).items()
+    _print_steps([("function", f"{name}: {_listed(entry)}") for name, entry in functions], console)
     reward = "none: the verifier failed" if verdict.reward is None else f"{verdict.reward:g}"
     style = {"correct": "green", "wrong": "yellow", "error": "red"}[verdict.status]
     console.print(Text(f"{'verdict':>13}  "), Text(verdict.status, style=style), Text(f", reward {reward}"), sep="")
@@ -76,6 +80,10 @@ def _math_steps(row: Row, verdict: Verdict) -> list[tuple[str, str]]:
         ("seconds", f"{detail['seconds']:.4f}" if "seconds" in detail else None),
     ]
     return [(name, str(text)) for name, text in steps if text is not None]
+
+
+def _listed(entry: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in entry.items())
 
 
 def _ending(row: Row) -> str:

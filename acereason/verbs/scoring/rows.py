@@ -9,7 +9,8 @@ from typing import Any
 from acereason.common.errors import UserError, first_line
 from acereason.common.types import Problem
 from acereason.data.values import Spelled, answers_of, identity_of, plain, whole
-from acereason.rewards.tests import parse_tests
+from acereason.rewards.code.formats import parse_tests
+from acereason.rewards.registry import takes_tests, task_of
 
 _EXPECTED = {True: "correct", False: "wrong", "correct": "correct", "wrong": "wrong", "error": "error"}
 
@@ -61,14 +62,13 @@ def _row(line: str, number: int, place: str) -> Row:
 
 
 def _problem(value: dict[str, Any], name: str) -> Problem:
-    task = value.get("task") or ("math" if "answer" in value else "code")
-    if task == "math":
-        first, *others = _answers(value)
-        return Problem(id=name, task="math", statement="", answer=first, alternatives=others)
-    if task == "code":
-        tests = parse_tests(plain(value.get("tests") or value))
-        return Problem(id=name, task="code", statement="", answer="", tests=tests)
-    raise ValueError(f"task must be math or code, not {task!r}")
+    task = task_of(value.get("task") or ("math" if "answer" in value else "code"))
+    problem = Problem(id=name, task=task, statement="", answer="")
+    if takes_tests(task):
+        problem.tests = parse_tests(plain(value.get("tests") or value))
+    else:
+        problem.answer, *problem.alternatives = _answers(value)
+    return problem
 
 
 def _named(value: Any, place: str) -> str:

@@ -42,7 +42,7 @@ class Summary:
     @property
     def count(self) -> int:
         """Number of verdicts."""
-        return sum(self.statuses[task].total() for task in self.statuses)
+        return sum(statuses.total() for statuses in self.statuses.values())
 
     @property
     def error_rate(self) -> float:

@@ -34,8 +34,8 @@ def score(
         input: a .jsonl file. Each row: id, task (math or code), response, and answer (one, or a list of acceptable
             ones) or tests. Where rows also name the verdict they expect (correct or wrong), the summary shows the
             differences.
-        output: the .jsonl file of verdicts, in the order of the rows: id, status, reward (1, 0 or null), extracted,
-            detail, seconds.
+        output: the .jsonl file of verdicts, in the order of the rows: id, status, reward (1, 0 or null, or the sum of
+            `rewards.functions`), extracted, detail, seconds.
         explain: id of one row whose verdict is shown step by step; nothing else is judged or written.
         max_error_rate: share of verdicts that may be errors.
         rewards: how responses are judged.
@@ -76,11 +76,11 @@ def _judged(source: Path, pool: RewardPool) -> Iterator[tuple[Row, Verdict]]:
 
 def as_row(row: Row, verdict: Verdict) -> dict:
     """Return a verdict as one row of the output."""
-    detail = dict(verdict.detail)
+    detail, reward = dict(verdict.detail), verdict.reward
     return {
         "id": row.problem.id,
         "status": verdict.status,
-        "reward": None if verdict.reward is None else int(verdict.reward),
+        "reward": int(reward) if reward in (0, 1) else reward,
         "extracted": detail.pop("extracted", None),
         "detail": detail,
         "seconds": detail.pop("seconds", 0.0),

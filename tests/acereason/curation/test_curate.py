@@ -13,7 +13,7 @@ import yaml
 import run
 from acereason.common.locks import locked
 from acereason.data.problems import Source
-from acereason.rewards.tests import parse_tests
+from acereason.rewards.code.formats import parse_tests
 from tests.support.curations import curated, dropped, fingerprint, rows_of, write_config, write_rows, write_shards
 from tests.support.killed_runs import ONE_THREAD
 

@@ -12,7 +12,7 @@ from acereason.curation.sources import SOURCES, CuratedSource, Opened
 from acereason.data.arithmetic import Arithmetic
 from acereason.data.fields import Fields
 from acereason.data.window import Window
-from acereason.rewards.tests import parse_tests
+from acereason.rewards.code.formats import parse_tests
 
 STDIN = json.dumps({"inputs": ["1 2\n"], "outputs": ["3\n"]})
 CHAT = [{"role": "system", "content": "s"}, {"role": "user", "content": "What is 2+3?"}]

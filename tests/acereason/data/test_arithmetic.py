@@ -2,7 +2,7 @@ import pytest
 
 from acereason.common.errors import UserError
 from acereason.data.arithmetic import Arithmetic, solution
-from acereason.rewards.math import verify_quickly
+from acereason.rewards.math.verdict import verify
 
 LEVELS = [1, 2, 3, 4]
 
@@ -23,7 +23,7 @@ def test_train_and_heldout_never_share_a_problem():
 def test_every_solution_ends_in_the_right_box():
     for row in Arithmetic(LEVELS, 500).rows():
         assert str(eval(row["statement"])) == row["answer"]
-        assert verify_quickly(row["solution"], row["answer"]).status == "correct"
+        assert verify(row["solution"], row["answer"]).status == "correct"
 
 
 def test_every_worked_step_is_true():
@@ -35,7 +35,7 @@ def test_every_worked_step_is_true():
 
 def test_the_imperfect_teacher_errs_in_its_share_of_solutions():
     rows = Arithmetic(LEVELS, 1000, mistakes=0.6).rows()
-    wrong = sum(verify_quickly(row["solution"], row["answer"]).status == "wrong" for row in rows)
+    wrong = sum(verify(row["solution"], row["answer"]).status == "wrong" for row in rows)
     assert wrong / len(rows) == pytest.approx(0.6, abs=0.06)
 
 

@@ -8,9 +8,10 @@ import time
 import pytest
 
 from acereason.common.types import Problem
-from acereason.rewards.code import CodeSettings, verify
+from acereason.rewards.code.formats import parse_tests
+from acereason.rewards.code.settings import CodeSettings
+from acereason.rewards.code.verdict import verify
 from acereason.rewards.pool import RewardPool, RewardSettings
-from acereason.rewards.tests import parse_tests
 from acereason.sandbox import clock
 from acereason.sandbox.clock import Clock, family, used, waited
 from tests.support.busy import busy_machine

@@ -1,7 +1,8 @@
 import pytest
 
-from acereason.rewards.code import CodeSettings, verify
-from acereason.rewards.tests import parse_tests
+from acereason.rewards.code.formats import parse_tests
+from acereason.rewards.code.settings import CodeSettings
+from acereason.rewards.code.verdict import verify
 from acereason.sandbox.imports import Imports
 
 

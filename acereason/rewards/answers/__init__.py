@@ -1,1 +1,0 @@
-"""Judge math answers: each is extracted, spelled in one way, taken apart and compared."""

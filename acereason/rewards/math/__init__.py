@@ -1,0 +1,1 @@
+"""Judge math responses: the box, its normal form, the comparison with the ground truth."""

@@ -1,0 +1,22 @@
+"""The verifier of each task: what is asked of a task is asked here."""
+
+from acereason.common.types import Task
+from acereason.rewards.code.verdict import Code
+from acereason.rewards.math.verdict import Math
+from acereason.rewards.verifier import Verifier
+
+VERIFIERS: dict[Task, type[Verifier]] = {"math": Math, "code": Code}
+
+
+def task_of(name: object) -> Task:
+    """Return the task of this name. Raises ValueError where there is none."""
+    # why: one by one, since a row may hold a list there, which can't be looked up
+    for known in VERIFIERS:
+        if name == known:
+            return known
+    raise ValueError(f"task must be {' or '.join(VERIFIERS)}, not {name!r}")
+
+
+def takes_tests(task: Task) -> bool:
+    """Return whether the ground truth of a task's problems is tests; else it is an answer."""
+    return VERIFIERS[task].takes_tests
