@@ -1,13 +1,11 @@
 """What SFT and GRPO share: the Qwen backbone, and one update as a weighted sum of log-probs."""
 
-import math
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import lightning.pytorch as pl
 import torch
@@ -19,9 +17,12 @@ from torch.optim import Optimizer
 from transformers import GenerationConfig, PreTrainedTokenizerBase, Qwen2Config
 
 from acereason.algorithm.batching import MicroBatch, collate, pack, split_evenly
+from acereason.algorithm.schedule import Schedule
 from acereason.common.errors import UserError, first_line
 from acereason.common.types import Sequence
 from acereason.data.chat import chat_template
+from acereason.data.curriculum import Curriculum
+from acereason.data.prompts import Template
 from acereason.models.attention import Attend, attend_for
 from acereason.models.qwen import (
     Backbone,
@@ -34,52 +35,21 @@ from acereason.models.qwen import (
     load_weights,
 )
 from acereason.models.served import Served, ends_of, generation_of
-from acereason.modules.hooks import RolloutCallback
+from acereason.modules.hooks import RolloutCallback, callbacks_of
 from acereason.modules.measures import Measures
 from acereason.processes.distributed import end_if_interrupted, largest
 
 
-@dataclass
-class Schedule:
-    """Learning-rate factor as a pure function of the step: linear warm-up, then constant or cosine."""
+class Data(Protocol):
+    """What a module needs of every data module."""
 
-    warmup_steps: int = 0
-    """Number of updates over which the factor rises linearly to 1."""
-    decay_steps: int | None = None
-    """Updates, warm-up included, after which the cosine is at `final`; null: where the run ends, so that its last
-    update has `final`."""
-    final: float | None = None
-    """Factor at the end of the decay; null: 0 where `decay_steps` is given, else nothing decays and the factor stays 1.
-    """
+    template: Template
 
-    @property
-    def open_end(self) -> bool:
-        """Whether the decay ends where the run does."""
-        return self.final is not None and self.decay_steps is None
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint holds of the data."""
 
-    def over(self, updates: float) -> "Schedule":
-        """Return the schedule with its open end put in, for a run of `updates` updates.
-
-        Raises:
-            UserError: the run has no end that could be put in.
-        """
-        if not self.open_end:
-            return self
-        if math.isinf(updates):
-            raise UserError(
-                "model.schedule.decay_steps: give it, or trainer.max_epochs: this run has no end of its own"
-            )
-        return replace(self, decay_steps=int(updates) - 1)
-
-    def factor(self, step: int) -> float:
-        """Return the factor for the update after `step` updates."""
-        if step < self.warmup_steps:
-            return (step + 1) / self.warmup_steps
-        if self.decay_steps is None:
-            return 1.0
-        progress = min(1.0, (step - self.warmup_steps) / max(1, self.decay_steps - self.warmup_steps))
-        cosine, final = torch.tensor(progress * torch.pi).cos().item(), self.final or 0.0
-        return final + (1 - final) * (1 + cosine) / 2
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what a checkpoint holds of the data."""
 
 
 class QwenModule(pl.LightningModule):
@@ -98,6 +68,8 @@ class QwenModule(pl.LightningModule):
     """
 
     model: Qwen
+    data: Data
+    """The run's data module, which `Trainer.connect` names."""
 
     def __init__(
         self,
@@ -126,6 +98,11 @@ class QwenModule(pl.LightningModule):
         self.seconds: dict[str, float] = {}
         """Wall seconds of each section of the current step, by name."""
 
+    @property
+    def curriculum(self) -> Curriculum | None:
+        """The stages of RL, and where the run is in them; None in SFT and in evaluations."""
+        return None
+
     @cached_property
     def config(self) -> Qwen2Config:
         """The model's configuration with the backbone's overrides applied."""
@@ -145,8 +122,7 @@ class QwenModule(pl.LightningModule):
     def stop_ids(self) -> list[int]:
         """Tokens that end a response: the template's, the tokenizer's, and the model's own: RL on an export of SFT
         stops where SFT's base did, too."""
-        template = self.trainer.datamodule.template
-        ids = [*template.stop_ids(self.tokenizer), *ends_of(self.generation)]
+        ids = [*self.data.template.stop_ids(self.tokenizer), *ends_of(self.generation)]
         return [token for token in dict.fromkeys(ids) if token < self.config.vocab_size]
 
     def configure_model(self) -> None:
@@ -180,8 +156,8 @@ class QwenModule(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Lightning's EarlyStopping takes its patience from the checkpoint; it is the config's that counts."""
         states = checkpoint.get("callbacks", {})  # a checkpoint of weights alone has none
-        for callback in self.trainer.callbacks:
-            if isinstance(callback, EarlyStopping) and callback.state_key in states:
+        for callback in callbacks_of(self.trainer, EarlyStopping):
+            if callback.state_key in states:
                 states[callback.state_key]["patience"] = callback.patience
 
     def on_train_start(self) -> None:
@@ -283,11 +259,17 @@ class QwenModule(pl.LightningModule):
 
     def rollout_callbacks(self) -> list[RolloutCallback]:
         """Return the callbacks that have our hooks, in the YAML's order."""
-        return [callback for callback in self.trainer.callbacks if isinstance(callback, RolloutCallback)]
+        return callbacks_of(self.trainer, RolloutCallback)
+
+    def callback_names(self) -> set[str]:
+        """Return the names of the classes of the trainer's callbacks, base classes included."""
+        return {
+            kind.__name__ for callback in callbacks_of(self.trainer, pl.Callback) for kind in type(callback).__mro__
+        }
 
     def export(self, folder: Path) -> None:
         """Write the policy as a Hugging Face folder, in the dtype that it computes in. Every rank must call it."""
-        served = Served(chat_template(self.trainer.datamodule.template), self.stop_ids, self.generation)
+        served = Served(chat_template(self.data.template), self.stop_ids, self.generation)
         dtype = getattr(torch, self.backbone.compute_dtype)  # what FSDP2 rounds the weights to is the policy
         export(self.model, self.tokenizer, folder, self.trainer.is_global_zero, served, dtype)
 

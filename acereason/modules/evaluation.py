@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from acereason.common.errors import UserError
 from acereason.common.seeds import derive_seed
 from acereason.common.types import Problem, Rollout, Verdict
+from acereason.data.evaluation import EvaluationData
 from acereason.evaluation.fingerprint import WeightsDigest, accept, digest, problem_digest
 from acereason.evaluation.results import Result, result_of, table, write_problems, write_results
 from acereason.evaluation.samples import Journal, Place, Sample, compact, read_samples
@@ -38,6 +39,8 @@ class EvaluationModule(RolloutModule):
         seed: of the responses.
     """
 
+    data: EvaluationData
+
     def __init__(
         self,
         engine: RolloutEngine,
@@ -50,7 +53,7 @@ class EvaluationModule(RolloutModule):
 
     def test_step(self, batch: list[None], batch_idx: int) -> None:
         """Draw and judge the samples of each benchmark that the run's folder lacks, and write the results so far."""
-        folder, data = run_folder(self.trainer), self.trainer.datamodule
+        folder, data = run_folder(self.trainer), self.data
         fingerprint = self.fingerprint(self.push_digested_weights())
         accept(folder / "samples" / "fingerprint.json", fingerprint, self.trainer.is_global_zero)
         results: dict[str, Result] = {}
@@ -71,7 +74,7 @@ class EvaluationModule(RolloutModule):
 
     def result(self, name: str, folder: Path) -> Result:
         """Return a benchmark's numbers, once all ranks have kept their samples; merge its journals into one file."""
-        data = self.trainer.datamodule
+        data = self.data
         problems, n = data.benchmark_problems(name), data.benchmarks[name].n
         compact(folder, name, {problem.id: str(self.tokenizer.decode(problem.prompt_ids)) for problem in problems})
         samples, wanted = read_samples(folder, name), [(p.id, number) for p, number in product(problems, range(n))]
@@ -82,8 +85,8 @@ class EvaluationModule(RolloutModule):
 
     def complete(self, name: str, folder: Path) -> None:
         """Draw and judge this rank's share of a benchmark's samples that are not kept yet, and wait for the others."""
-        problems = self.trainer.datamodule.benchmark_problems(name)
-        entry, seed = self.trainer.datamodule.benchmarks[name], derive_seed(self.seed, "evaluation", name)
+        problems = self.data.benchmark_problems(name)
+        entry, seed = self.data.benchmarks[name], derive_seed(self.seed, "evaluation", name)
         kept = read_samples(folder, name)
         refuse_changed(problems, kept, folder)
         # why: a barrier: no rank may write while another still reads
@@ -92,7 +95,7 @@ class EvaluationModule(RolloutModule):
         lacking = [alone(problem, number) for problem, number in places if (problem.id, number) not in kept]
         missing = dealt(lacking)
         total = len(missing) + (len(places) - len(lacking)) // world_size()
-        self._require_current_engine()
+        self.require_current_engine()
         with Journal(folder, name, rank()) as journal, self._progress() as progress:
             bar = progress.add_task(name, total=total, completed=total - len(missing))
             judging = _Judging(journal, seed, partial(progress.advance, bar))
@@ -113,7 +116,7 @@ class EvaluationModule(RolloutModule):
 
     def fingerprint(self, weights: str) -> dict[str, Any]:
         """Return all that the samples depend on, as plain data."""
-        data, rewards = self.trainer.datamodule, asdict(self.rewards.settings)
+        data, rewards = self.data, asdict(self.rewards.settings)
         # why: n and limit are left out, so that more of either goes on with the samples that are there
         return {
             "model": {"weights": weights, "config": digest(_config_of(self.config.to_dict()))},

@@ -26,13 +26,13 @@ PHASES = {
     "rollout": ["acereason.modules.grpo:GRPOModule.waves"],
     "update": ["acereason.modules.base:QwenModule.accumulate", "acereason.modules.base:QwenModule.apply"],
     "sync": ["acereason.modules.rollout:RolloutModule.push_weights"],
-    "evaluation": ["acereason.modules.rollout:RolloutModule.evaluate"],
+    "evaluation": ["acereason.modules.grpo:GRPOModule.evaluate"],
     "export": ["acereason.modules.base:QwenModule.export"],
     "checkpoint": ["callbacks.checkpoints:Checkpoints._save"],
     "test": ["acereason.modules.evaluation:EvaluationModule.complete"],
     "sampling": ["acereason.teacher.verb:collect"],
     "curation": ["acereason.curation.stages:Stages.run"],
-    "calibration": ["acereason.modules.rollout:RolloutModule.predict_step"],
+    "calibration": ["acereason.modules.grpo:GRPOModule.predict_step"],
 }
 """Functions by phase."""
 

@@ -31,7 +31,7 @@ def check_evaluation(
     loaded = {name: problems for name, problems in loaded.items() if problems}
     key = "trainer.default_root_dir"
     with checks.catching(key):
-        run = check_start(checks, trainer, planned.ckpt_path)
+        run = check_start(checks, trainer, module, planned.ckpt_path)
         check_writable(run.folder, run.key)
         check_samples(checks, run.folder, module, data, loaded)
     if len(loaded) < len(data.benchmarks):

@@ -29,7 +29,7 @@ def check_model(checks: Checks, module: QwenModule, planned: Planned) -> bool:
         context, tokens = module.config.max_position_embeddings, len(module.tokenizer)
         checks.add("model", "ok", f"context of {context:,} tokens, vocabulary of {tokens:,}")
         with checks.catching("data.template"):
-            module.trainer.datamodule.template.check(module.tokenizer)
+            module.data.template.check(module.tokenizer)
         with checks.catching("model.backbone.attention"):
             check_attention(module, planned.accelerator)
         if module.pretrained is not None and Path(module.pretrained).is_dir():

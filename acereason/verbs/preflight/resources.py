@@ -211,7 +211,7 @@ def check_room(
     if trainer.fast_dev_run:
         return
     with checks.catching(key):
-        run = check_start(checks, trainer, planned.ckpt_path)
+        run = check_start(checks, trainer, module, planned.ckpt_path)
         there = check_writable(run.folder, run.key)
         needed = checkpoint_bytes(module, count_parameters(module.config), _kept(trainer), ends, exports)
         free = shutil.disk_usage(there).free

@@ -6,8 +6,10 @@ from acereason.common.errors import UserError
 from acereason.data.evaluation import EvaluationData
 from acereason.data.rl import RLData
 from acereason.data.sft import SFTData
+from acereason.modules.base import QwenModule
 from acereason.modules.evaluation import EvaluationModule
 from acereason.modules.grpo import GRPOModule
+from acereason.modules.hooks import callbacks_of
 from acereason.modules.sft import SFTModule
 from acereason.processes.drivers import driver
 from acereason.verbs.preflight.checks import Checks
@@ -31,11 +33,14 @@ from acereason.verbs.preflight.training import check_schedule, check_sft
 _PAIRS = {GRPOModule: RLData, SFTModule: SFTData, EvaluationModule: EvaluationData}
 
 
-def preflight(trainer: pl.Trainer, planned: Planned, device: str | None, tokens_per_second: float | None) -> Checks:
+def preflight(
+    trainer: pl.Trainer, module: QwenModule, planned: Planned, device: str | None, tokens_per_second: float | None
+) -> Checks:
     """Check a config of which trainer, module and data have been instantiated.
 
     Args:
-        trainer: the trainer, with module and data.
+        trainer: the trainer.
+        module: the module, with its data.
         planned: the trainer that the config asks for.
         device: name of a device to estimate for; None estimates no hours.
         tokens_per_second: measured response tokens a second, for hours; None leaves them out.
@@ -43,7 +48,7 @@ def preflight(trainer: pl.Trainer, planned: Planned, device: str | None, tokens_
     Raises:
         UserError: module and data don't go together, or the device is unknown.
     """
-    module, data = trainer.lightning_module, trainer.datamodule
+    data = module.data
     if device is not None and device not in DEVICES:
         raise UserError(f"device: no {device!r}; there are {', '.join(DEVICES)}")
     if not any(isinstance(module, task) and isinstance(data, served) for task, served in _PAIRS.items()):
@@ -52,30 +57,34 @@ def preflight(trainer: pl.Trainer, planned: Planned, device: str | None, tokens_
     checks = Checks()
     check_ranks(checks, planned)
     check_driver(checks, planned, driver())
-    for callback in trainer.callbacks:
+    for callback in callbacks_of(trainer, pl.Callback):
         with checks.catching(f"trainer.callbacks.{type(callback).__name__}"):
             callback.setup(trainer, module, "preflight")
     # why: without a configuration and a tokenizer there is nothing to count and no prompt to measure
     if check_model(checks, module, planned):
         check_machine(checks, module, planned)
         with checks.catching("data"):
-            _check_task(checks, trainer, planned, device, tokens_per_second)
+            _check_task(checks, trainer, module, planned, device, tokens_per_second)
     return checks
 
 
 def _check_task(
-    checks: Checks, trainer: pl.Trainer, planned: Planned, device: str | None, tokens_per_second: float | None
+    checks: Checks,
+    trainer: pl.Trainer,
+    module: QwenModule,
+    planned: Planned,
+    device: str | None,
+    tokens_per_second: float | None,
 ) -> None:
     """Check the module's task with its data: RL, SFT or an evaluation."""
-    module, data = trainer.lightning_module, trainer.datamodule
     if isinstance(module, GRPOModule):
         with checks.catching("trainer"):
-            data.check_trainer()
-        _check_stages(checks, trainer, module, data, planned, device, tokens_per_second)
+            module.data.check_trainer()
+        _check_stages(checks, trainer, module, module.data, planned, device, tokens_per_second)
     elif isinstance(module, SFTModule):
-        check_sft(checks, trainer, module, data, planned, device)
-    else:
-        check_evaluation(checks, trainer, module, data, planned, device)
+        check_sft(checks, trainer, module, module.data, planned, device)
+    elif isinstance(module, EvaluationModule):
+        check_evaluation(checks, trainer, module, module.data, planned, device)
 
 
 def _check_stages(

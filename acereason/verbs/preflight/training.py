@@ -4,8 +4,10 @@ import math
 
 import lightning.pytorch as pl
 
+from acereason.algorithm.schedule import Schedule
 from acereason.data.sft import SFTData, lengths_of
-from acereason.modules.base import QwenModule, Schedule
+from acereason.modules.base import QwenModule
+from acereason.modules.hooks import callbacks_of
 from acereason.modules.sft import SFTModule
 from acereason.verbs.preflight.checks import Checks, Status
 from acereason.verbs.preflight.cost import check_sft_cost
@@ -40,7 +42,7 @@ def check_sft(
         if device:
             check_sft_cost(checks, module, parameters, lengths, planned.ranks, device)
     # why: by its name, since nothing below the callbacks may import them
-    exports = any(type(callback).__name__ == "Export" for callback in trainer.callbacks)
+    exports = "Export" in module.callback_names()
     check_room(checks, module, trainer, planned, ends=0, exports=epochs if exports else 0)
 
 
@@ -123,7 +125,11 @@ def _end(schedule: Schedule, ends: int, steps: int, an_epoch: int | None) -> tup
 
 def _sooner(trainer: pl.Trainer, schedule: Schedule, an_epoch: int | None) -> str:
     """Return the words on the rate at which SFTPlateau may end the run; empty without it."""
-    least = [callback.min_epochs for callback in trainer.callbacks if type(callback).__name__ == "SFTPlateau"]
+    least = [
+        callback.min_epochs
+        for callback in callbacks_of(trainer, pl.Callback)
+        if type(callback).__name__ == "SFTPlateau"
+    ]
     if not least or an_epoch is None:
         return ""
     return f"; SFTPlateau may end it after epoch {least[0]}, at {schedule.factor(least[0] * an_epoch - 1):.2g}"
