@@ -11,10 +11,9 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.call import _call_callbacks_state_dict
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
-from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
-from acereason.modules.base import QwenModule
+from acereason.modules.base import Data, QwenModule
 from acereason.modules.hooks import run_folder
 from acereason.processes.signals import Interrupted, leave_in_time
 from acereason.runs.checkpoints import CHECKPOINTS, newest_checkpoint, step_of
@@ -63,7 +62,7 @@ class Checkpoints(Checkpoint):
 
     @override
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: QwenModule, outputs: STEP_OUTPUT, batch: Any, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: QwenModule, outputs: dict[str, float], batch: Any, batch_idx: int
     ) -> None:
         # why: Lightning 2.6.6, resumed from a checkpoint of an epoch's last batch, drops the first batches of the next
         # epoch where that is longer; `on_train_epoch_end` saves this step instead
@@ -132,7 +131,7 @@ class Checkpoints(Checkpoint):
             _remove(path)
 
 
-def _state(trainer: pl.Trainer, data: pl.LightningDataModule) -> dict[str, Any]:
+def _state(trainer: pl.Trainer, data: Data) -> dict[str, Any]:
     """Return the state in Lightning's checkpoints, without weights and optimizer."""
     return {
         "epoch": trainer.current_epoch,

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_info
-from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
 from acereason.common.types import Problem
@@ -54,7 +53,7 @@ class Curriculum(RolloutCallback):
 
     @override
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: GRPOModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: GRPOModule, outputs: dict[str, float], batch: object, batch_idx: int
     ) -> None:
         stages = pl_module.curriculum
         pl_module.record({"stage/index": float(stages.index), "stage/epoch": float(stages.plan.stage_epoch)})

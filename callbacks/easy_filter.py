@@ -7,7 +7,6 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_info
-from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
 from acereason.common.files import write_atomically
@@ -105,7 +104,7 @@ class EasyFilter(RolloutCallback):
 
     @override
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: GRPOModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: GRPOModule, outputs: dict[str, float], batch: object, batch_idx: int
     ) -> None:
         data = pl_module.data
         remaining, everything = len(data.problems), len(data.problems_of(data.plan.stage))

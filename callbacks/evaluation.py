@@ -4,7 +4,6 @@ from contextlib import nullcontext
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
 from acereason.data.curriculum import Curriculum
@@ -45,7 +44,7 @@ class Evaluation(pl.Callback):
 
     @override
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: GRPOModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: GRPOModule, outputs: dict[str, float], batch: object, batch_idx: int
     ) -> None:
         if trainer.global_step % self.every_n_steps == 0 or pl_module.curriculum.ended(trainer.global_step):
             try:

@@ -6,7 +6,6 @@ import time
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.utilities import rank_zero_info
-from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
 from acereason.data.curriculum import Curriculum
@@ -54,7 +53,7 @@ class Progress(RichProgressBar):
 
     @override
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: QwenModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: QwenModule, outputs: dict[str, float], batch: object, batch_idx: int
     ) -> None:
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         self._steps += 1

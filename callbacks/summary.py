@@ -5,7 +5,6 @@ from statistics import fmean
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
 from acereason.common.files import write_json
@@ -29,7 +28,7 @@ class Summary(RolloutCallback):
 
     @override
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: QwenModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: QwenModule, outputs: dict[str, float], batch: object, batch_idx: int
     ) -> None:
         stage = pl_module.curriculum.plan.stage if pl_module.curriculum else "sft"
         self.record(stage, outputs)

@@ -4,7 +4,6 @@ from math import exp, log
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
 from acereason.common.types import Problem
@@ -63,7 +62,7 @@ class TemperatureController(RolloutCallback):
 
     @override
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: GRPOModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: GRPOModule, outputs: dict[str, float], batch: object, batch_idx: int
     ) -> None:
         self._temperature = self.next(pl_module.sampling.temperature, outputs["policy/entropy"])
         pl_module.set_temperature(self._temperature)

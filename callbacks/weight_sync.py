@@ -3,7 +3,6 @@
 import time
 
 import lightning.pytorch as pl
-from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
 from acereason.common.errors import UserError
@@ -44,7 +43,7 @@ class WeightSync(pl.Callback):
 
     @override
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: GRPOModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: GRPOModule, outputs: dict[str, float], batch: object, batch_idx: int
     ) -> None:
         if trainer.global_step % self.every_n_steps == 0:
             pl_module.record(self._push(pl_module))

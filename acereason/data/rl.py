@@ -37,6 +37,8 @@ class RLData(pl.LightningDataModule):
         seed: of the order of problems.
     """
 
+    trainer: pl.Trainer
+
     def __init__(
         self,
         sources: dict[str, Source],

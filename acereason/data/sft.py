@@ -48,6 +48,8 @@ class SFTData(pl.LightningDataModule):
         workers: processes that tokenize.
     """
 
+    trainer: pl.Trainer
+
     def __init__(
         self,
         sources: dict[str, Source],

@@ -11,6 +11,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
@@ -164,7 +165,7 @@ class QwenModule(pl.LightningModule):
         """Give the optimizer the settings of the config: with its state it has taken those of the checkpoint."""
         if self.schedule.open_end:
             self._schedule = self.schedule.over(self.planned_updates())
-        for group, settings in zip(self.optimizers().param_groups, self._settings, strict=True):
+        for group, settings in zip(self._optimizer.param_groups, self._settings, strict=True):
             group.update(settings)
 
     def planned_updates(self) -> float:
@@ -191,7 +192,7 @@ class QwenModule(pl.LightningModule):
     ) -> None:
         """Add the gradient of minus the sum of weight x log-prob over this rank's response tokens.
 
-        May run several times before `apply`: the sum is linear in the sequences. Every rank must call it as often.
+        May run several times before `update`: the sum is linear in the sequences. Every rank must call it as often.
         Sequences of weight 0, such as those of a group whose rewards are all alike, are measured without a backward
         pass, which is two thirds of the work: their gradient is 0.
         """
@@ -203,7 +204,7 @@ class QwenModule(pl.LightningModule):
                 self.manual_backward(loss * self.trainer.world_size)  # FSDP2 averages over ranks, the objective sums
             measures.add(batch, logprobs, entropy, loss)
 
-    def apply(self, measures: Measures, denominator: float = 1.0) -> dict[str, float]:
+    def update(self, measures: Measures, denominator: float = 1.0) -> dict[str, float]:
         """Take one optimizer step on the accumulated gradient over `denominator`, the same number on every rank.
 
         Returns:
@@ -281,7 +282,7 @@ class QwenModule(pl.LightningModule):
     def restart_from(self, folder: Path) -> None:
         """Take the weights of an exported folder, with a fresh optimizer."""
         load_weights(self.model, folder)
-        self.optimizers().optimizer.state.clear()
+        self._optimizer.optimizer.state.clear()
 
     @contextmanager
     def section(self, name: str) -> Iterator[None]:
@@ -301,8 +302,15 @@ class QwenModule(pl.LightningModule):
                 batch = collate(part, self.device)
             yield batch
 
-    def _optimizer_step(self, denominator: float) -> tuple[float, float]:
+    @property
+    def _optimizer(self) -> LightningOptimizer:
+        """The one optimizer that `configure_optimizers` returns."""
         optimizer = self.optimizers()
+        assert isinstance(optimizer, LightningOptimizer)
+        return optimizer
+
+    def _optimizer_step(self, denominator: float) -> tuple[float, float]:
+        optimizer = self._optimizer
         rate = self.learning_rate * self._schedule.factor(self.trainer.global_step)
         for group in optimizer.param_groups:
             group["lr"] = rate

@@ -96,7 +96,7 @@ class GRPOModule(RolloutModule):
             groups += wave
         check_error_rate(groups, self.rewards.settings.max_error_rate)
         with self.section("train"):
-            metrics = self.apply(measures, self.denominator(groups))
+            metrics = self.update(measures, self.denominator(groups))
         return self.log_step(metrics, groups)
 
     def rollout(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> list[Group]:
@@ -120,10 +120,10 @@ class GRPOModule(RolloutModule):
             self.engine.sleep()
             yield wave
 
-    def apply(self, measures: Measures, denominator: float = 1.0) -> dict[str, float]:
+    def update(self, measures: Measures, denominator: float = 1.0) -> dict[str, float]:
         """Take one optimizer step, on rollouts of the policy that takes it."""
         self.on_policy.require_rollouts(self.trainer.global_step)
-        return super().apply(measures, denominator)
+        return super().update(measures, denominator)
 
     def tell_callbacks(self, groups: list[Group]) -> None:
         """Call the callbacks in the YAML's order: overlong, easy filter, samples, or a user's own."""

@@ -25,7 +25,7 @@ class SFTModule(QwenModule):
             self.accumulate(self.sequences(rows), measures)
             num_tokens = total(torch.tensor(response_tokens(rows), device=self.device)).item()
             packing = self.packing(rows)
-            metrics = self.apply(measures, num_tokens)
+            metrics = self.update(measures, num_tokens)
         metrics |= {f"time/{name}": seconds for name, seconds in self.seconds.items()}
         metrics |= {
             "response/tokens": num_tokens,

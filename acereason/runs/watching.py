@@ -5,7 +5,6 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_warn
-from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
 from acereason.common.files import append_rows, keep_rows_before
@@ -38,7 +37,7 @@ class Watching(pl.Callback):
 
     @override
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: QwenModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: QwenModule, outputs: dict[str, float], batch: object, batch_idx: int
     ) -> None:
         stages = pl_module.curriculum
         self.watch.add(stages.plan.stage if stages else "sft", outputs)

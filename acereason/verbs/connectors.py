@@ -100,10 +100,12 @@ class Shards(ModelParallelStrategy):
     def lightning_module_state_dict(self) -> dict[str, Any]:
         if not self._save_distributed_checkpoint:
             return super().lightning_module_state_dict()
+        assert self.model is not None
         return get_model_state_dict(self.model)
 
     @override
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
         if not self._save_distributed_checkpoint:
             return super().optimizer_state(optimizer)
+        assert self.model is not None
         return get_optimizer_state_dict(self.model, getattr(optimizer, "_optimizer", optimizer))

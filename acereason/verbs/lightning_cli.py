@@ -82,11 +82,12 @@ class AceReasonCLI(LightningCLI):
 
     def before_validate(self) -> None:
         """Settle what is looked at and where that is written."""
-        config = self.config_init[self.subcommand]
+        verb = str(self.subcommand)
+        config = self.config_init[verb]
         if isinstance(self.model, EvaluationModule):
             config["ckpt_path"] = start_evaluation(self.trainer, config.get("ckpt_path"))
         else:
-            config["ckpt_path"] = start_look(self.trainer, self.subcommand, config.get("ckpt_path"))
+            config["ckpt_path"] = start_look(self.trainer, verb, config.get("ckpt_path"))
 
     before_test = before_validate
 

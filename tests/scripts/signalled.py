@@ -24,7 +24,7 @@ PHASES = {
     "setup": ["acereason.data.rl:RLData.setup"],
     "screening": ["callbacks.easy_filter:EasyFilter._screen"],
     "rollout": ["acereason.modules.grpo:GRPOModule.waves"],
-    "update": ["acereason.modules.base:QwenModule.accumulate", "acereason.modules.base:QwenModule.apply"],
+    "update": ["acereason.modules.base:QwenModule.accumulate", "acereason.modules.base:QwenModule.update"],
     "sync": ["acereason.modules.rollout:RolloutModule.push_weights"],
     "evaluation": ["acereason.modules.grpo:GRPOModule.evaluate"],
     "export": ["acereason.modules.base:QwenModule.export"],

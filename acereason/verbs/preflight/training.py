@@ -126,7 +126,7 @@ def _end(schedule: Schedule, ends: int, steps: int, an_epoch: int | None) -> tup
 def _sooner(trainer: pl.Trainer, schedule: Schedule, an_epoch: int | None) -> str:
     """Return the words on the rate at which SFTPlateau may end the run; empty without it."""
     least = [
-        callback.min_epochs
+        vars(callback)["min_epochs"]
         for callback in callbacks_of(trainer, pl.Callback)
         if type(callback).__name__ == "SFTPlateau"
     ]

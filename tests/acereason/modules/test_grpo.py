@@ -91,7 +91,7 @@ def test_an_update_needs_rollouts_of_its_own():
     rolls.rollout([problem()], Sampling(), 2, seed=0)
     rolls.trainer.global_step = 4
     with pytest.raises(RuntimeError, match="an update at step 4 on rollouts of step 3: strictly on-policy"):
-        rolls.apply(Measures(torch.device("cpu")))
+        rolls.update(Measures(torch.device("cpu")))
 
 
 def test_rollouts_need_an_engine_that_holds_the_policy_of_the_step():
@@ -167,7 +167,7 @@ def stepping(monkeypatch, wave: list[Group], **settings) -> GRPOModule:
         "ordered": lambda problems: problems,
         "waves": lambda problems: [wave],
         "manual_backward": lambda loss: loss.backward(),
-        "apply": lambda measures, denominator: measures.metrics(),
+        "update": lambda measures, denominator: measures.metrics(),
         "log_step": lambda metrics, groups: metrics,
     }
     for name, function in replaced.items():
