@@ -13,7 +13,8 @@ from lightning.pytorch.trainer.call import _call_callbacks_state_dict
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from typing_extensions import override
 
-from acereason.modules.base import Data, QwenModule
+from acereason.data.policy import Data
+from acereason.modules.base import QwenModule
 from acereason.modules.hooks import run_folder
 from acereason.processes.signals import Interrupted, leave_in_time
 from acereason.runs.checkpoints import CHECKPOINTS, newest_checkpoint, step_of

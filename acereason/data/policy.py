@@ -1,11 +1,31 @@
-"""What data modules ask of the policy that they serve: the model's tokenizer and context, and how it is sampled."""
+"""What data modules and the policies that they serve ask of each other."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from transformers import PreTrainedTokenizerBase, Qwen2Config
 
 from acereason.common.types import Problem, Sampling
+from acereason.data.prompts import Template
 from acereason.rewards.pool import RewardPool
+
+
+class Data(Protocol):
+    """The data of a policy."""
+
+    template: Template
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint holds of the data."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what a checkpoint holds of the data."""
+
+
+class PromptData(Data, Protocol):
+    """Data whose prompts the policy responds to."""
+
+    def longest(self, sampling: Sampling) -> int:
+        """Return the tokens that the longest prompt and response may have together."""
 
 
 class Policy(Protocol):

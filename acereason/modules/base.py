@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -23,7 +23,7 @@ from acereason.common.errors import UserError, first_line
 from acereason.common.types import Sequence
 from acereason.data.chat import chat_template
 from acereason.data.curriculum import Curriculum
-from acereason.data.prompts import Template
+from acereason.data.policy import Data
 from acereason.models.attention import Attend, attend_for
 from acereason.models.qwen import (
     Backbone,
@@ -39,18 +39,6 @@ from acereason.models.served import Served, ends_of, generation_of
 from acereason.modules.hooks import RolloutCallback, callbacks_of
 from acereason.modules.measures import Measures
 from acereason.processes.distributed import end_if_interrupted, largest
-
-
-class Data(Protocol):
-    """What a module needs of every data module."""
-
-    template: Template
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint holds of the data."""
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what a checkpoint holds of the data."""
 
 
 class QwenModule(pl.LightningModule):

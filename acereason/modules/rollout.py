@@ -2,26 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from typing import Any, Protocol
+from typing import Any
 
-from acereason.common.types import Problem, Sampling
+from acereason.common.types import Sampling
+from acereason.data.policy import PromptData
 from acereason.models.qwen import stream_weights
-from acereason.modules.base import Data, QwenModule
+from acereason.modules.base import QwenModule
 from acereason.modules.on_policy import OnPolicy
 from acereason.processes.signals import Interrupted, at_once
 from acereason.rewards.pool import RewardPool, RewardSettings
 from acereason.rollouts.engine import RolloutEngine
 from acereason.rollouts.judged import Rollouts
-
-
-class PromptData(Data, Protocol):
-    """What the data of prompts tells a module besides."""
-
-    def longest(self, sampling: Sampling) -> int:
-        """Return the tokens that the longest prompt and response may have together."""
-
-    def benchmark_problems(self, name: str) -> list[Problem]:
-        """Return the problems of a benchmark."""
 
 
 class RolloutModule(QwenModule):

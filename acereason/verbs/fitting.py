@@ -8,8 +8,8 @@ from typing import Any
 import lightning.pytorch as pl
 
 from acereason.common.errors import UserError, first_line
+from acereason.data.policy import Data
 from acereason.data.rl import RLData
-from acereason.modules.base import Data
 from acereason.runs.checkpoints import contents, settings_of, shapes_of
 
 _MISFITS = (LookupError, TypeError, ValueError, AttributeError)
