@@ -61,6 +61,7 @@ class Trainer(pl.Trainer):
     def connect(self, module: QwenModule, data: Any) -> None:
         """Make module and data known to each other, and replace parts of Lightning's Trainer: its handling of signals,
         the checks of checkpoints, the port at which ranks meet, and the saving of shards."""
+        # why: `Any`: which data a module goes with is the config's, and `preflight` refuses a wrong pair
         module.data, data.policy = data, module
         self._signal_connector, self._checkpoint_connector = Deaf(self), Fitting(self, module)
         Rendezvous.replace(self.strategy)

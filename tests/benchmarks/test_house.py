@@ -9,7 +9,7 @@ def test_imports_are_found_wherever_they_stand(tmp_path):
     file = tmp_path / "room.py"
     file.write_text(
         "import os, acereason.common.errors\n"
-        "from acereason import signals\n"
+        "from acereason.processes import signals\n"
         "from acereason.common.files import write_json\n"
         "if TYPE_CHECKING:\n    from callbacks.curriculum import Curriculum\n"
     )
