@@ -11,9 +11,10 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.call import _call_callbacks_state_dict
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
-from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
+from acereason.data.policy import Data
+from acereason.modules.base import QwenModule
 from acereason.modules.hooks import run_folder
 from acereason.processes.signals import Interrupted, leave_in_time
 from acereason.runs.checkpoints import CHECKPOINTS, newest_checkpoint, step_of
@@ -50,11 +51,11 @@ class Checkpoints(Checkpoint):
         """Entries that replace the trainer's own in the next checkpoint."""
 
     @override
-    def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict) -> None:
+    def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: QwenModule, checkpoint: dict) -> None:
         self._resumed_at = checkpoint["global_step"]
 
     @override
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: QwenModule) -> None:
         folder = run_folder(trainer) / CHECKPOINTS
         if trainer.is_global_zero and folder.exists():
             for path in folder.iterdir():
@@ -62,7 +63,7 @@ class Checkpoints(Checkpoint):
 
     @override
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: Any, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: QwenModule, outputs: dict[str, float], batch: Any, batch_idx: int
     ) -> None:
         # why: Lightning 2.6.6, resumed from a checkpoint of an epoch's last batch, drops the first batches of the next
         # epoch where that is longer; `on_train_epoch_end` saves this step instead
@@ -74,27 +75,28 @@ class Checkpoints(Checkpoint):
             self._cut_at = trainer.global_step if ends else None
         else:
             # why: pickled now, since callbacks give their live lists and the next rollout moves the data's position on
-            self._unsaved = pickle.dumps(_state(trainer))
+            self._unsaved = pickle.dumps(_state(trainer, pl_module.data))
         pl_module.end_if_interrupted()
 
     @override
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        stage_ended = getattr(trainer.datamodule, "stage_ended", False)
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: QwenModule) -> None:
+        stages = pl_module.curriculum
+        stage_ended = stages is not None and stages.ended(trainer.global_step)
         # why: Lightning ends a limited run as if its epoch were whole; resumed from a checkpoint of here with the limit
         # raised, the run would skip the rest of the epoch
         if self._cut_at == trainer.global_step and not stage_ended:
             return
-        end = f"-end-of-{trainer.datamodule.plan.stage}" if stage_ended else ""
+        end = f"-end-of-{stages.plan.stage}" if stages and stage_ended else ""
         self._save(trainer, f"step-{trainer.global_step:06}{end}.ckpt")
         pl_module.end_if_interrupted()
 
     @override
-    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: QwenModule) -> None:
         if self._resumed_at == trainer.global_step:
             rank_zero_warn(f"nothing was trained: the run had finished at step {trainer.global_step}")
 
     @override
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+    def on_exception(self, trainer: pl.Trainer, pl_module: QwenModule, exception: BaseException) -> None:
         # why: every rank takes part in saving; where not all have agreed to end, one would wait for the others for ever
         if not isinstance(exception, Interrupted) or not exception.agreed or not trainer.training:
             return
@@ -108,7 +110,7 @@ class Checkpoints(Checkpoint):
         leave_in_time()
 
     @override
-    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict) -> None:
+    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: QwenModule, checkpoint: dict) -> None:
         checkpoint |= self._instead
 
     def _save(self, trainer: pl.Trainer, name: str) -> None:
@@ -130,9 +132,8 @@ class Checkpoints(Checkpoint):
             _remove(path)
 
 
-def _state(trainer: pl.Trainer) -> dict[str, Any]:
+def _state(trainer: pl.Trainer, data: Data) -> dict[str, Any]:
     """Return the state in Lightning's checkpoints, without weights and optimizer."""
-    data = trainer.datamodule
     return {
         "epoch": trainer.current_epoch,
         "global_step": trainer.global_step,

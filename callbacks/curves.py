@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from typing_extensions import override
 
 from acereason.common.files import save_figure
+from acereason.modules.base import QwenModule
 from acereason.modules.hooks import run_folder
 from acereason.runs.curves import Curve, read_curves
 
@@ -28,14 +29,13 @@ class Curves(pl.Callback):
         self.title = title
 
     @override
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: QwenModule) -> None:
         folder = run_folder(trainer)
         if trainer.is_global_zero and trainer.logger is not None:
             # why: a logger may keep values in memory, and without `metrics.jsonl` TensorBoard's file is what is read
             trainer.logger.save()
-            figure = draw(
-                read_curves(folder), list(getattr(trainer.datamodule, "stages", {})), self.title or folder.name
-            )
+            stages = list(pl_module.curriculum.stages) if pl_module.curriculum else []
+            figure = draw(read_curves(folder), stages, self.title or folder.name)
             save_figure(folder / "curves.png", figure, dpi=130)
 
 

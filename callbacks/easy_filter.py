@@ -7,13 +7,13 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_info
-from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
 from acereason.common.files import write_atomically
 from acereason.common.seeds import derive_seed
 from acereason.common.types import Group, Problem
-from acereason.data.curriculum import Stage
+from acereason.data.stage import Stage
+from acereason.modules.grpo import GRPOModule
 from acereason.modules.hooks import RolloutCallback, run_folder
 from acereason.processes.distributed import gather
 
@@ -65,16 +65,19 @@ class EasyFilter(RolloutCallback):
         """{stage: {problem: [correct rollouts, rollouts]}}, for the problems that a screening saw solved."""
 
     @override
-    def select_problems(
-        self, trainer: pl.Trainer, module: pl.LightningModule, problems: list[Problem]
-    ) -> list[Problem]:
-        plan, stage = trainer.datamodule.plan, trainer.datamodule.stage
-        if stage.screen is not None and plan.stage not in self.screened:
-            self._screen(module, plan.stage, stage.screen, problems)
-        stages, before = trainer.datamodule.stages, kept_stages(trainer.datamodule.stages, plan.stage)
+    def on_stage_start(self, trainer: pl.Trainer, module: GRPOModule, problems: list[Problem]) -> None:
+        name, stage, stages = module.curriculum.plan.stage, module.curriculum.current, module.curriculum.stages
+        if stage.screen is not None and name not in self.screened:
+            self._screen(module, name, stage.screen, problems)
+        before = kept_stages(stages, name)
         # why: the counts are in the checkpoint, the limit is not: a resumed run filters by the `screen` of its config
-        for name in [*filter(before.__contains__, stages), plan.stage]:
-            self._apply_limit(name, stages[name].screen)
+        for each in [*filter(before.__contains__, stages), name]:
+            self._apply_limit(each, stages[each].screen)
+
+    @override
+    def select_problems(self, trainer: pl.Trainer, module: GRPOModule, problems: list[Problem]) -> list[Problem]:
+        plan, stages = module.curriculum.plan, module.curriculum.stages
+        before = kept_stages(stages, plan.stage)
         # why: only earlier epochs count, since a run that resumes within an epoch must plan it as it was planned before
         rows = [row for row in self.filtered if row.stage == plan.stage and row.epoch < plan.stage_epoch]
         rows += [row for row in self.filtered if row.stage in before]
@@ -82,18 +85,18 @@ class EasyFilter(RolloutCallback):
         return [problem for problem in problems if problem.id not in out]
 
     @override
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: GRPOModule) -> None:
         # why: not when the first epoch is planned: the run's folder has not begun then
         self._write(trainer)
 
     @override
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: GRPOModule) -> None:
         self._write(trainer)
 
     @override
-    def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
-        if trainer.datamodule.stage.easy_filter:
-            plan = trainer.datamodule.plan
+    def on_rollouts(self, trainer: pl.Trainer, module: GRPOModule, groups: list[Group]) -> None:
+        if module.curriculum.current.easy_filter:
+            plan = module.curriculum.plan
             why = f"all {module.group_size} rollouts of step {trainer.global_step} correct"
             # why: every rank plans the epoch of all problems, so each must know what the others' rollouts solved
             solved = gather([group.problem.id for group in groups if group.solved])
@@ -101,14 +104,14 @@ class EasyFilter(RolloutCallback):
 
     @override
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: GRPOModule, outputs: dict[str, float], batch: object, batch_idx: int
     ) -> None:
-        data = trainer.datamodule
+        data = pl_module.data
         remaining, everything = len(data.problems), len(data.problems_of(data.plan.stage))
         pl_module.record({"stage/remaining": float(remaining), "stage/filtered": float(everything - remaining)})
 
     @override
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: GRPOModule) -> None:
         self._write(trainer)
 
     @override
@@ -127,7 +130,7 @@ class EasyFilter(RolloutCallback):
         rows = [row for row in self.filtered if row.stage == stage and row.epoch < 0]
         return {row.problem: [int(count) for count in re.findall(r"\d+", row.why)] for row in rows}
 
-    def _screen(self, module: pl.LightningModule, stage: str, limit: float, problems: list[Problem]) -> None:
+    def _screen(self, module: GRPOModule, stage: str, limit: float, problems: list[Problem]) -> None:
         """Roll out every problem `group_size` times, each rank its share, and record the problems solved at least once.
 
         A screening that was killed goes on where it was, in a run that begins, or is resumed, at the same step.

@@ -4,9 +4,10 @@ from contextlib import nullcontext
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
+from acereason.data.curriculum import Curriculum
+from acereason.modules.grpo import GRPOModule
 from acereason.processes.signals import Interrupted
 
 
@@ -36,18 +37,18 @@ class Evaluation(pl.Callback):
         return self._generate_state_key(every_n_steps=self.every_n_steps, benchmarks=self.benchmarks)
 
     @override
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: GRPOModule) -> None:
         if trainer.global_step == 0 or self._broken_off:
             pl_module.evaluate(self.benchmarks)
             self._broken_off = False
 
     @override
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: GRPOModule, outputs: dict[str, float], batch: object, batch_idx: int
     ) -> None:
-        if trainer.global_step % self.every_n_steps == 0 or trainer.datamodule.stage_ended:
+        if trainer.global_step % self.every_n_steps == 0 or pl_module.curriculum.ended(trainer.global_step):
             try:
-                with pl_module.unbroken() if _may_end_stage(trainer) else nullcontext():
+                with pl_module.unbroken() if _may_end_stage(trainer, pl_module.curriculum) else nullcontext():
                     pl_module.evaluate(self.benchmarks)
             # why: not raised from here: Checkpoints comes after this callback, saves the step and then ends the run
             except Interrupted:
@@ -62,7 +63,6 @@ class Evaluation(pl.Callback):
         self._broken_off = state_dict["broken_off"]
 
 
-def _may_end_stage(trainer: pl.Trainer) -> bool:
+def _may_end_stage(trainer: pl.Trainer, stages: Curriculum) -> bool:
     """Return whether this evaluation alone decides if the epoch that ends now is its stage's last."""
-    data = trainer.datamodule
-    return not data.stage_ended and trainer.is_last_batch and data.stage.patience is not None
+    return not stages.ended(trainer.global_step) and trainer.is_last_batch and stages.current.patience is not None

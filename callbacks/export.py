@@ -6,6 +6,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_info
 from typing_extensions import override
 
+from acereason.modules.base import QwenModule
 from acereason.modules.hooks import run_folder
 
 
@@ -15,11 +16,11 @@ class Export(pl.Callback):
     `pretrained`."""
 
     @override
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not getattr(trainer.datamodule, "stage_ended", True):
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: QwenModule) -> None:
+        stages = pl_module.curriculum
+        if stages and not stages.ended(trainer.global_step):
             return
-        plan = getattr(trainer.datamodule, "plan", None)
-        name = plan.stage if plan else f"epoch-{trainer.current_epoch}"
+        name = stages.plan.stage if stages else f"epoch-{trainer.current_epoch}"
         folder = run_folder(trainer)
         pl_module.export(folder / "exports" / name)
         if trainer.is_global_zero:

@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from acereason.common.files import append_rows, keep_rows_before
 from acereason.common.types import Group
+from acereason.modules.grpo import GRPOModule
 from acereason.modules.hooks import RolloutCallback, run_folder
 from acereason.processes.distributed import gather
 from acereason.verbs.scoring.summary import kind_of, path_of
@@ -25,15 +26,15 @@ class Groups(RolloutCallback):
     """
 
     @override
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: GRPOModule) -> None:
         path = run_folder(trainer) / "groups.jsonl"
         if trainer.is_global_zero:
             # why: steps after the checkpoint are taken again by a resumed run, and their groups would count twice
             keep_rows_before(path, trainer.global_step)
 
     @override
-    def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
-        place = {"stage": trainer.datamodule.plan.stage, "step": trainer.global_step}
+    def on_rollouts(self, trainer: pl.Trainer, module: GRPOModule, groups: list[Group]) -> None:
+        place = {"stage": module.curriculum.plan.stage, "step": trainer.global_step}
         folder, rows = run_folder(trainer), gather([place | row_of(group) for group in groups])
         if trainer.is_global_zero:
             append_rows(folder / "groups.jsonl", rows)

@@ -7,6 +7,7 @@ import lightning.pytorch as pl
 from typing_extensions import override
 
 from acereason.common.types import Group, Problem
+from acereason.modules.grpo import GRPOModule
 from acereason.modules.hooks import RolloutCallback
 from acereason.processes.distributed import gather
 
@@ -24,12 +25,12 @@ class LongestFirst(RolloutCallback):
         """Mean response length of each problem's last group, in tokens."""
 
     @override
-    def order_problems(self, trainer: pl.Trainer, module: pl.LightningModule, problems: list[Problem]) -> list[Problem]:
+    def order_problems(self, trainer: pl.Trainer, module: GRPOModule, problems: list[Problem]) -> list[Problem]:
         # why: an unknown prompt counts as endless, since it may turn out to be long
         return sorted(problems, key=lambda problem: -self.lengths.get(problem.id, float("inf")))
 
     @override
-    def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
+    def on_rollouts(self, trainer: pl.Trainer, module: GRPOModule, groups: list[Group]) -> None:
         own = [(group.problem.id, fmean(len(r.response.token_ids) for r in group.rollouts)) for group in groups]
         # why: lengths of all ranks, since the next epoch may deal a problem to another rank
         self.lengths |= gather(own)

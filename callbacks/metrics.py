@@ -4,6 +4,7 @@ import lightning.pytorch as pl
 from typing_extensions import override
 
 from acereason.common.files import append_rows, keep_rows_before
+from acereason.modules.base import QwenModule
 from acereason.modules.hooks import RolloutCallback, run_folder
 from acereason.runs.curves import METRICS
 
@@ -17,20 +18,20 @@ class Metrics(RolloutCallback):
     """
 
     @override
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: QwenModule) -> None:
         path = run_folder(trainer) / METRICS
         if trainer.is_global_zero:
             # why: an evaluation after N updates is logged as step N, training's Nth update as step N - 1; both stay
             keep_rows_before(path, trainer.global_step + 1)
 
     @override
-    def on_metrics(self, trainer: pl.Trainer, module: pl.LightningModule, metrics: dict[str, float], step: int) -> None:
+    def on_metrics(self, trainer: pl.Trainer, module: QwenModule, metrics: dict[str, float], step: int) -> None:
         # why: `validate` and `test` log into the same hooks, but are not part of the run
         if trainer.training:
             self._write(trainer, step, metrics)
 
     @override
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: QwenModule) -> None:
         # why: SFT's held-out losses never reach `on_metrics`: Lightning averages and logs them by itself
         losses = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("eval/")}
         if trainer.state.fn == "fit" and losses:

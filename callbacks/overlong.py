@@ -4,7 +4,8 @@ import lightning.pytorch as pl
 from typing_extensions import override
 
 from acereason.common.types import Group, Rollout
-from acereason.data.curriculum import OverlongPolicy
+from acereason.data.stage import OverlongPolicy
+from acereason.modules.grpo import GRPOModule
 from acereason.modules.hooks import RolloutCallback
 
 
@@ -40,8 +41,8 @@ class Overlong(RolloutCallback):
         self.buffer, self.factor = buffer, factor
 
     @override
-    def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
-        policy = trainer.datamodule.stage.overlong or self.policy
+    def on_rollouts(self, trainer: pl.Trainer, module: GRPOModule, groups: list[Group]) -> None:
+        policy = module.curriculum.current.overlong or self.policy
         for group in groups:
             for rollout in group.rollouts:
                 self.apply(policy, rollout, module.sampling.max_response_length)

@@ -7,6 +7,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from typing_extensions import override
 
 from acereason.evaluation.accuracy import Accuracy
+from acereason.modules.grpo import GRPOModule
 from acereason.modules.hooks import RolloutCallback, run_folder
 
 
@@ -29,23 +30,22 @@ class Plateau(RolloutCallback):
         """The stage's best avg, and the number of evaluations since then."""
 
     @override
-    def on_evaluation(self, trainer: pl.Trainer, module: pl.LightningModule, accuracies: dict[str, Accuracy]) -> None:
-        data = trainer.datamodule
+    def on_evaluation(self, trainer: pl.Trainer, module: GRPOModule, accuracies: dict[str, Accuracy]) -> None:
         # why: `validate`, and an evaluation before the first update, say nothing about how the stage goes
-        if not trainer.training or trainer.global_step == 0 or data.stage.monitor not in accuracies:
+        if not trainer.training or trainer.global_step == 0:
             return
-        folder = run_folder(trainer) / "exports" / f"best-of-{data.plan.stage}"
-        best = self.is_best(data.plan.stage, data.stage.monitor, accuracies[data.stage.monitor].avg)
-        data.plan.without = self.without
-        if best:
+        stage, monitor = module.curriculum.plan.stage, module.curriculum.current.monitor
+        if monitor is None or monitor not in accuracies:
+            return
+        folder = run_folder(trainer) / "exports" / f"best-of-{stage}"
+        if self.is_best(stage, monitor, accuracies[monitor].avg):
             module.export(folder)
             # why: absolute, since a later run may start from this checkpoint in another folder
-            data.plan.best = str(folder.absolute())
-        elif data.stage.patience is not None and self.without >= data.stage.patience:
-            data.plan.stopped = True
+            module.curriculum.observe(self.without, best=str(folder.absolute()))
+        elif module.curriculum.observe(self.without):
             rank_zero_info(
-                f"stage {data.plan.stage} ends at step {trainer.global_step}: {data.stage.monitor} has been no better "
-                f"than {self.best:.4f} for {self.without} evaluations"
+                f"stage {stage} ends at step {trainer.global_step}: {monitor} has been no better than "
+                f"{self.best:.4f} for {self.without} evaluations"
             )
 
     def is_best(self, stage: str, monitor: str, avg: float) -> bool:

@@ -6,8 +6,10 @@ import time
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.utilities import rank_zero_info
-from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
+
+from acereason.data.curriculum import Curriculum
+from acereason.modules.base import QwenModule
 
 _RL = {
     "reward/mean": "reward {:.3f}",
@@ -44,20 +46,20 @@ class Progress(RichProgressBar):
             super().enable()
 
     @override
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: QwenModule) -> None:
         super().on_train_start(trainer, pl_module)
         # why: what came before, such as loading, is no part of a step's time
         self._since, self._steps = time.perf_counter(), 0
 
     @override
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: QwenModule, outputs: dict[str, float], batch: object, batch_idx: int
     ) -> None:
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         self._steps += 1
         if not self.bar and trainer.global_step % self.every_n_steps == 0:
             now = time.perf_counter()
-            rank_zero_info(line(trainer, outputs, (now - self._since) / self._steps))
+            rank_zero_info(line(trainer, pl_module.curriculum, outputs, (now - self._since) / self._steps))
             self._since, self._steps = now, 0
 
     @override
@@ -67,27 +69,28 @@ class Progress(RichProgressBar):
 
     @override
     def get_metrics(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule
+        self, trainer: pl.Trainer, pl_module: QwenModule
     ) -> dict[str, int | str | float | dict[str, float]]:
         metrics = super().get_metrics(trainer, pl_module)
         # why: Lightning's number of the logger's version says nothing beside a run folder that has a name
         metrics.pop("v_num", None)
-        plan = getattr(trainer.datamodule, "plan", None)
-        return {"stage": plan.stage, **metrics} if plan else metrics
+        stages = pl_module.curriculum
+        return {"stage": stages.plan.stage, **metrics} if stages else metrics
 
 
-def line(trainer: pl.Trainer, metrics: dict[str, float], seconds: float) -> str:
+def line(trainer: pl.Trainer, stages: Curriculum | None, metrics: dict[str, float], seconds: float) -> str:
     """Return the plain line of a step.
 
     Args:
         trainer: the trainer after the step.
+        stages: the curriculum; None in SFT.
         metrics: metrics of the step.
         seconds: mean wall seconds of a step since the last line, evaluations and checkpoints included.
 
     Example:
         step 480, math_8k 480/1200: reward 0.512 | entropy 0.301 | length 3,411 | 62.1 s a step | stage ends in 12:25:00
     """
-    done, steps, name = _stage(trainer)
+    done, steps, name = _stage(trainer, stages)
     told = [form.format(metrics[metric]) for metric, form in (_RL if name else _SFT).items()]
     told.append(f"{seconds:.3g} s a step")
     told.append(f"{'stage' if name else 'run'} ends in {clock(seconds * (steps - done))}")
@@ -95,12 +98,11 @@ def line(trainer: pl.Trainer, metrics: dict[str, float], seconds: float) -> str:
     return f"step {trainer.global_step}{place}: {' | '.join(told)}"
 
 
-def _stage(trainer: pl.Trainer) -> tuple[int, int, str]:
+def _stage(trainer: pl.Trainer, stages: Curriculum | None) -> tuple[int, int, str]:
     """Return the stage's steps so far, its steps at most, and its name. SFT is one stage without a name."""
-    data = trainer.datamodule
-    if not hasattr(data, "plan"):
+    if stages is None:
         return trainer.global_step, int(trainer.estimated_stepping_batches), ""
-    plan, stage = data.plan, data.stage
+    plan, stage = stages.plan, stages.current
     bounds = [stage.steps] if stage.steps else []
     # why: an upper bound, since the easy filter may shorten the epochs to come
     if stage.epochs:

@@ -7,6 +7,7 @@ from typing_extensions import override
 from acereason.common.files import append_rows, keep_rows_before
 from acereason.common.texts import without_halves
 from acereason.common.types import Group
+from acereason.modules.grpo import GRPOModule
 from acereason.modules.hooks import RolloutCallback, run_folder
 
 
@@ -25,14 +26,14 @@ class Samples(RolloutCallback):
         self.every_n_steps, self.groups, self.rollouts = every_n_steps, groups, rollouts
 
     @override
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: GRPOModule) -> None:
         path = run_folder(trainer) / "samples.jsonl"
         if trainer.is_global_zero:
             # why: a resumed run takes the steps after its checkpoint again, and would write their samples twice
             keep_rows_before(path, trainer.global_step)
 
     @override
-    def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
+    def on_rollouts(self, trainer: pl.Trainer, module: GRPOModule, groups: list[Group]) -> None:
         if trainer.global_step % self.every_n_steps:
             return
         # why: on every rank, since Lightning broadcasts the folder's name
@@ -42,7 +43,7 @@ class Samples(RolloutCallback):
         rows = [
             row
             for group in groups[: self.groups]
-            for row in self.rows(trainer.datamodule.plan.stage, trainer.global_step, group)
+            for row in self.rows(module.curriculum.plan.stage, trainer.global_step, group)
         ]
         append_rows(folder / "samples.jsonl", rows)
         if isinstance(trainer.logger, TensorBoardLogger):

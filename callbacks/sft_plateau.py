@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from acereason.common.errors import UserError
 from acereason.evaluation.accuracy import Accuracy
+from acereason.modules.base import QwenModule
 from acereason.modules.hooks import RolloutCallback
 
 
@@ -48,16 +49,16 @@ class SFTPlateau(RolloutCallback):
         self._accuracies: dict[str, float] = {}
 
     @override
-    def on_evaluation(self, trainer: pl.Trainer, module: pl.LightningModule, accuracies: dict[str, Accuracy]) -> None:
+    def on_evaluation(self, trainer: pl.Trainer, module: QwenModule, accuracies: dict[str, Accuracy]) -> None:
         self._accuracies |= {f"eval/{name}/avg": accuracy.avg for name, accuracy in accuracies.items()}
 
     @override
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: QwenModule) -> None:
         # why: a run that was finished and is resumed must not train on for an epoch before it notices
         trainer.should_stop = self.stopped
 
     @override
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: QwenModule) -> None:
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()} | self._accuracies
         if self.monitor not in metrics:
             known = sorted(name for name in metrics if name.startswith("eval/"))

@@ -5,11 +5,12 @@ from statistics import fmean
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
 from acereason.common.files import write_json
 from acereason.evaluation.accuracy import Accuracy
+from acereason.modules.base import QwenModule
+from acereason.modules.grpo import GRPOModule
 from acereason.modules.hooks import RolloutCallback, run_folder
 
 
@@ -27,12 +28,12 @@ class Summary(RolloutCallback):
 
     @override
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: QwenModule, outputs: dict[str, float], batch: object, batch_idx: int
     ) -> None:
-        plan = getattr(trainer.datamodule, "plan", None)
-        self.record(plan.stage if plan else "sft", outputs)
-        if plan:
-            self.stages[plan.stage]["problems_left"] = len(trainer.datamodule.problems)
+        stage = pl_module.curriculum.plan.stage if pl_module.curriculum else "sft"
+        self.record(stage, outputs)
+        if isinstance(pl_module, GRPOModule):
+            self.stages[stage]["problems_left"] = len(pl_module.data.problems)
 
     def record(self, stage: str, metrics: dict[str, float]) -> None:
         """Take in the metrics of one step of a stage."""
@@ -49,13 +50,13 @@ class Summary(RolloutCallback):
                 self.seconds[section] = self.seconds.get(section, 0.0) + seconds
 
     @override
-    def on_evaluation(self, trainer: pl.Trainer, module: pl.LightningModule, accuracies: dict[str, Accuracy]) -> None:
+    def on_evaluation(self, trainer: pl.Trainer, module: QwenModule, accuracies: dict[str, Accuracy]) -> None:
         for name, accuracy in accuracies.items():
             self.evaluations.append({"step": trainer.global_step, "benchmark": name, **asdict(accuracy)})
         self._write(trainer)
 
     @override
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: QwenModule) -> None:
         self._write(trainer)
 
     def summary(self) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from math import exp, log
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
 from acereason.common.types import Problem
+from acereason.modules.grpo import GRPOModule
 from acereason.modules.hooks import RolloutCallback
 
 
@@ -45,23 +45,24 @@ class TemperatureController(RolloutCallback):
         self._temperature: float | None = None
 
     @override
-    def select_problems(
-        self, trainer: pl.Trainer, module: pl.LightningModule, problems: list[Problem]
-    ) -> list[Problem]:
-        data = trainer.datamodule
-        enters = data.plan.stage != self._stage
-        if self._temperature is None or (enters and data.stage.temperature is not None):
+    def on_stage_start(self, trainer: pl.Trainer, module: GRPOModule, problems: list[Problem]) -> None:
+        stage, temperature = module.curriculum.plan.stage, module.curriculum.current.temperature
+        if self._temperature is None or (stage != self._stage and temperature is not None):
             self._temperature = module.sampling.temperature
-        self._stage = data.plan.stage
+        self._stage = stage
         # why: bounded here too, since a checkpoint's temperature may lie outside the bounds of the resumed config
         self._temperature = self.bounded(self._temperature)
-        # why: in every epoch, since Curriculum may have put the stage's own temperature in force just before
         module.set_temperature(self._temperature)
-        return problems
+
+    @override
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: GRPOModule) -> None:
+        # why: in every epoch, since Curriculum may have put the stage's own temperature in force just before
+        if self._temperature is not None:
+            pl_module.set_temperature(self._temperature)
 
     @override
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: GRPOModule, outputs: dict[str, float], batch: object, batch_idx: int
     ) -> None:
         self._temperature = self.next(pl_module.sampling.temperature, outputs["policy/entropy"])
         pl_module.set_temperature(self._temperature)

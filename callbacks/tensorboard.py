@@ -8,7 +8,8 @@ from torch.utils.tensorboard import SummaryWriter
 from typing_extensions import override
 
 from acereason.common.types import Group
-from acereason.data.curriculum import Stage
+from acereason.data.stage import Stage
+from acereason.modules.grpo import GRPOModule
 from acereason.modules.hooks import RolloutCallback
 from acereason.processes.distributed import gather
 
@@ -47,12 +48,12 @@ class TensorBoard(RolloutCallback):
         self.every_n_steps = every_n_steps
 
     @override
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: GRPOModule) -> None:
         for writer in _writers(trainer):
             writer.add_custom_scalars(LAYOUT)
 
     @override
-    def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
+    def on_rollouts(self, trainer: pl.Trainer, module: GRPOModule, groups: list[Group]) -> None:
         if trainer.global_step % self.every_n_steps:
             return
         # why: rates and lengths alone cross ranks: groups with their texts and log-probs are large
@@ -63,10 +64,10 @@ class TensorBoard(RolloutCallback):
             writer.add_histogram("reward/pass_rate", np.array([rate for rate, _ in seen]), trainer.global_step)
 
     @override
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        plan = trainer.datamodule.plan
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: GRPOModule) -> None:
+        stages = pl_module.curriculum
         for writer in _writers(trainer):
-            picture = draw_curriculum(trainer.datamodule.stages, plan.stage)
+            picture = draw_curriculum(stages.stages, stages.plan.stage)
             writer.add_figure("curriculum", picture, trainer.global_step)
 
 

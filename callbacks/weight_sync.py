@@ -3,10 +3,10 @@
 import time
 
 import lightning.pytorch as pl
-from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
 from acereason.common.errors import UserError
+from acereason.modules.grpo import GRPOModule
 
 
 class WeightSync(pl.Callback):
@@ -29,7 +29,7 @@ class WeightSync(pl.Callback):
         self.every_n_steps, self.probe = every_n_steps, probe
 
     @override
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+    def setup(self, trainer: pl.Trainer, pl_module: GRPOModule, stage: str) -> None:
         # why: here and not in `__init__`: only now is the module known whose settings decide
         if self.every_n_steps > 1 and pl_module.strict_on_policy:
             raise UserError(
@@ -38,22 +38,22 @@ class WeightSync(pl.Callback):
             )
 
     @override
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: GRPOModule) -> None:
         self._push(pl_module)
 
     @override
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: GRPOModule, outputs: dict[str, float], batch: object, batch_idx: int
     ) -> None:
         if trainer.global_step % self.every_n_steps == 0:
             pl_module.record(self._push(pl_module))
 
     @override
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+    def on_exception(self, trainer: pl.Trainer, pl_module: GRPOModule, exception: BaseException) -> None:
         # why: Lightning tears nothing down after an exception, and a separate engine would keep its GPU
         pl_module.engine.close()
 
-    def _push(self, module: pl.LightningModule) -> dict[str, float]:
+    def _push(self, module: GRPOModule) -> dict[str, float]:
         start = time.perf_counter()
         module.push_weights()
         metrics = {"sync/seconds": time.perf_counter() - start}

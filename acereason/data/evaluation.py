@@ -11,6 +11,7 @@ from acereason.data.bad_rows import BadRows, refuse_bad_rows, refuse_twins
 from acereason.data.benchmark import Measured
 from acereason.data.loader import Loader
 from acereason.data.loading import load_problems, longest_prompt, unusable
+from acereason.data.policy import JudgedPolicy
 from acereason.data.prompts import Template
 from acereason.processes.distributed import world_size
 
@@ -41,6 +42,8 @@ class EvaluationData(pl.LightningDataModule):
         bad_rows: BadRows = "error",
     ) -> None:
         super().__init__()
+        self.policy: JudgedPolicy
+        """The module, which `Trainer.connect` names."""
         for name in only or []:
             if name not in benchmarks:
                 raise UserError(f"data.only: no {name!r} under data.benchmarks; there are {sorted(benchmarks)}")
@@ -51,7 +54,7 @@ class EvaluationData(pl.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Load, template, tokenize and check every benchmark."""
-        self.template.check(self.trainer.lightning_module.tokenizer)
+        self.template.check(self.policy.tokenizer)
         for name in self.benchmarks:
             self.load(name)
 
@@ -79,7 +82,7 @@ class EvaluationData(pl.LightningDataModule):
     val_dataloader = test_dataloader
 
     def _load(self, name: str) -> list[Problem]:
-        module, entry, key = self.trainer.lightning_module, self.benchmarks[name], f"data.benchmarks.{name}.source"
+        module, entry, key = self.policy, self.benchmarks[name], f"data.benchmarks.{name}.source"
         source = entry.source if self.limit is None else replace(entry.source, limit=self.limit)
         problems, bad = load_problems(source, name, self.template, module.tokenizer, key)
         refuse_twins(problems, key)

@@ -1,22 +1,22 @@
 """The data module of reinforcement learning: the remaining problems of each epoch's stage, and the benchmarks."""
 
-from dataclasses import asdict
 from typing import Any
 
 import lightning.pytorch as pl
 
-from acereason.algorithm.calibration import Calibration
 from acereason.common.errors import UserError
 from acereason.common.names import check_names
 from acereason.common.seeds import shuffled
 from acereason.common.types import Problem, Sampling
 from acereason.data.bad_rows import BadRows, refuse_bad_rows, refuse_twins
 from acereason.data.benchmark import Benchmark
-from acereason.data.curriculum import Plan, Stage, first_plan, next_plan, restored, stage_over
+from acereason.data.curriculum import Curriculum, Plan
 from acereason.data.loader import Loader, batched
 from acereason.data.loading import load_problems, longest_prompt, unusable
+from acereason.data.policy import RolledPolicy
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
+from acereason.data.stage import Stage
 from acereason.processes.distributed import world_size
 
 
@@ -37,6 +37,8 @@ class RLData(pl.LightningDataModule):
         seed: of the order of problems.
     """
 
+    trainer: pl.Trainer
+
     def __init__(
         self,
         sources: dict[str, Source],
@@ -49,11 +51,10 @@ class RLData(pl.LightningDataModule):
         super().__init__()
         self.sources, self.stages, self.benchmarks = sources, stages or {}, benchmarks or {}
         self.template, self.bad_rows, self.seed = template, bad_rows, seed
-        self._plan: Plan | None = None
+        self.policy: RolledPolicy
+        """The module, which `Trainer.connect` names."""
+        self.curriculum = Curriculum(self.stages)
         self._problems: dict[str, list[Problem]] = {}
-        self._epoch_steps = 0
-        self.calibration: Calibration
-        """The sweep's settings, set by `calibrate`."""
         self.problems: list[Problem] = []
         """The problems of the current epoch: the stage's without those that callbacks left out."""
         self._check()
@@ -61,28 +62,17 @@ class RLData(pl.LightningDataModule):
     @property
     def plan(self) -> Plan:
         """The plan of the current epoch; an AttributeError before the first epoch."""
-        # why: an AttributeError, so that `getattr(data, "plan", None)` tells RL in an epoch from all else
-        if self._plan is None:
-            raise AttributeError("no epoch has been planned yet")
-        return self._plan
+        return self.curriculum.plan
 
     @property
     def stage(self) -> Stage:
         """The stage of the current epoch."""
-        return self.stages[self.plan.stage]
+        return self.curriculum.current
 
     @property
     def stage_ended(self) -> bool:
         """Whether the stage has had its last step."""
-        step = self.trainer.global_step
-        # why: `stage_epoch` counts the epochs before this one, which counts too once its last step is done
-        passed = step - self.plan.epoch_start >= self._epoch_steps
-        return stage_over(self.stage, self.plan, step, self.plan.stage_epoch + passed)
-
-    @property
-    def finished(self) -> bool:
-        """Whether the last stage has had its last step."""
-        return self._plan is not None and self.plan.stage == list(self.stages)[-1] and self.stage_ended
+        return self.curriculum.ended(self.trainer.global_step)
 
     @property
     def has_code(self) -> bool:
@@ -93,29 +83,29 @@ class RLData(pl.LightningDataModule):
         """Load, template, tokenize and check all sources that the verb uses."""
         if stage == "fit":
             self.check_trainer()
-        self.template.check(self.trainer.lightning_module.tokenizer)
         measured = [benchmark.source for benchmark in self.benchmarks.values()]
         trained = [name for entry in self.stages.values() for name in entry.sources]
-        if stage == "predict":
-            used = list(self.stages[self.calibration.stage].sources)
-        else:
-            used = trained + measured if stage == "fit" else measured
-        if not used:
+        self.load(trained + measured if stage == "fit" else measured)
+
+    def load(self, names: list[str]) -> None:
+        """Load, template, tokenize and check these sources, each once."""
+        self.template.check(self.policy.tokenizer)
+        if not names:
             raise UserError("data.benchmarks: name at least one, which is measured")
-        for name in dict.fromkeys(used):
+        for name in dict.fromkeys(names):
             if name not in self._problems:
                 self._problems[name] = self._load(name)
 
     def train_dataloader(self) -> Loader[Problem]:
         """Return this epoch's prompts in batches; an incomplete last batch is left out unless it is the only one."""
-        self._plan_epoch(self.trainer.current_epoch, self.trainer.global_step)
-        self.problems = self.trainer.lightning_module.select_problems(self.problems_of(self.plan.stage))
+        begins = self.curriculum.advance(self.trainer.current_epoch, self.trainer.global_step)
+        self.problems = self.policy.select_problems(self.problems_of(self.plan.stage), begins)
         if not self.problems:
             raise UserError(
                 f"data.stages.{self.plan.stage}: every problem is solved and filtered out; add problems, or fewer steps"
             )
         batches = self._batches(self._drawn())
-        self._epoch_steps = len(batches)
+        self.curriculum.begin_epoch(len(batches))
         return Loader(batches, self.problems.__getitem__)
 
     def val_dataloader(self) -> list[Loader[None]]:
@@ -124,16 +114,6 @@ class RLData(pl.LightningDataModule):
         return [] if self.trainer.state.fn == "fit" else [Loader([[0] * world_size()], lambda _: None)]
 
     test_dataloader = val_dataloader
-
-    def predict_dataloader(self) -> Loader[float]:
-        """Return the temperatures of `calibrate`, each as a batch."""
-        temperatures = self.calibration.temperatures
-        return Loader([[i] * world_size() for i in range(len(temperatures))], temperatures.__getitem__)
-
-    def calibration_problems(self) -> list[Problem]:
-        """Return the sample of a stage's problems that `calibrate` rolls out."""
-        name = self.calibration.stage
-        return shuffled(self.problems_of(name), self.seed, "calibrate", name)[: self.calibration.problems]
 
     def problems_of(self, name: str) -> list[Problem]:
         """Return all problems of a stage, before any callback leaves some out."""
@@ -170,17 +150,11 @@ class RLData(pl.LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the plan of the current epoch."""
-        return {"plan": asdict(self._plan) if self._plan else None}
+        return self.curriculum.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the plan, under the stages as they are configured now."""
-        self._plan = restored(state_dict["plan"], self.stages) if state_dict["plan"] else None
-
-    def _plan_epoch(self, epoch: int, step: int) -> None:
-        if self._plan is None:
-            self._plan = first_plan(self.stages)
-        elif self._plan.epoch != epoch:
-            self._plan = next_plan(self.stages, self._plan, epoch, step) or self._plan
+        self.curriculum.load_state_dict(state_dict)
 
     def _drawn(self) -> list[int]:
         """Return indices into `problems` in this epoch's order, each source at its share."""
@@ -198,7 +172,7 @@ class RLData(pl.LightningDataModule):
         return batches[: plan.stage_start + self.stage.steps - plan.epoch_start]
 
     def _load(self, name: str) -> list[Problem]:
-        module, key = self.trainer.lightning_module, f"data.sources.{name}"
+        module, key = self.policy, f"data.sources.{name}"
         problems, bad = load_problems(self.sources[name], name, self.template, module.tokenizer, key)
         refuse_twins(problems, key)
         total = len(problems) + len(bad)
@@ -227,7 +201,7 @@ class RLData(pl.LightningDataModule):
             raise UserError("data.stages: fit needs at least one stage")
         if self.trainer.reload_dataloaders_every_n_epochs != 1:
             raise UserError("trainer.reload_dataloaders_every_n_epochs: must be 1, every epoch is planned anew")
-        listed = {base.__name__ for callback in self.trainer.callbacks for base in type(callback).__mro__}
+        listed = self.policy.callback_names()
         for name, entry in self.stages.items():
             entry.check_callbacks(f"data.stages.{name}", listed)
 

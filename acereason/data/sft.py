@@ -14,6 +14,7 @@ from acereason.common.names import check_names
 from acereason.common.seeds import shuffled
 from acereason.data.bad_rows import BadRows, refuse_bad_rows
 from acereason.data.loader import Loader, batched
+from acereason.data.policy import Policy
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
 from acereason.data.tokens import Tokenized, open_tokens
@@ -47,6 +48,8 @@ class SFTData(pl.LightningDataModule):
         workers: processes that tokenize.
     """
 
+    trainer: pl.Trainer
+
     def __init__(
         self,
         sources: dict[str, Source],
@@ -59,6 +62,8 @@ class SFTData(pl.LightningDataModule):
         workers: int = 1,
     ) -> None:
         super().__init__()
+        self.policy: Policy
+        """The module, which `Trainer.connect` names."""
         self.sources, self.heldout = sources, heldout or {}
         check_names(self.sources, "data.sources")
         check_names(self.heldout, "data.heldout")
@@ -97,7 +102,7 @@ class SFTData(pl.LightningDataModule):
             self._lengths = lengths_of(self._rows)
 
     def _tokenize(self, training: bool) -> dict[tuple[str, str], Path]:
-        self.template.check(self.trainer.lightning_module.tokenizer)
+        self.template.check(self.policy.tokenizer)
         if training:
             self.check()
         return {
@@ -132,7 +137,7 @@ class SFTData(pl.LightningDataModule):
 
     def tokenized(self, name: str, source: Source) -> Tokenized:
         """Return the object that tokenizes a source's rows."""
-        return Tokenized(source, name, self.template, self.trainer.lightning_module.tokenizer)
+        return Tokenized(source, name, self.template, self.policy.tokenizer)
 
     def usable(self, folder: Path, key: str) -> Dataset:
         """Return the tokenized rows of a folder that can be learnt. `key` names their source in errors."""

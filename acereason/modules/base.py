@@ -1,10 +1,8 @@
 """What SFT and GRPO share: the Qwen backbone, and one update as a weighted sum of log-probs."""
 
-import math
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,15 +11,19 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from transformers import GenerationConfig, PreTrainedTokenizerBase, Qwen2Config
 
 from acereason.algorithm.batching import MicroBatch, collate, pack, split_evenly
+from acereason.algorithm.schedule import Schedule
 from acereason.common.errors import UserError, first_line
 from acereason.common.types import Sequence
 from acereason.data.chat import chat_template
+from acereason.data.curriculum import Curriculum
+from acereason.data.policy import Data
 from acereason.models.attention import Attend, attend_for
 from acereason.models.qwen import (
     Backbone,
@@ -34,52 +36,9 @@ from acereason.models.qwen import (
     load_weights,
 )
 from acereason.models.served import Served, ends_of, generation_of
-from acereason.modules.hooks import RolloutCallback
+from acereason.modules.hooks import RolloutCallback, callbacks_of
 from acereason.modules.measures import Measures
 from acereason.processes.distributed import end_if_interrupted, largest
-
-
-@dataclass
-class Schedule:
-    """Learning-rate factor as a pure function of the step: linear warm-up, then constant or cosine."""
-
-    warmup_steps: int = 0
-    """Number of updates over which the factor rises linearly to 1."""
-    decay_steps: int | None = None
-    """Updates, warm-up included, after which the cosine is at `final`; null: where the run ends, so that its last
-    update has `final`."""
-    final: float | None = None
-    """Factor at the end of the decay; null: 0 where `decay_steps` is given, else nothing decays and the factor stays 1.
-    """
-
-    @property
-    def open_end(self) -> bool:
-        """Whether the decay ends where the run does."""
-        return self.final is not None and self.decay_steps is None
-
-    def over(self, updates: float) -> "Schedule":
-        """Return the schedule with its open end put in, for a run of `updates` updates.
-
-        Raises:
-            UserError: the run has no end that could be put in.
-        """
-        if not self.open_end:
-            return self
-        if math.isinf(updates):
-            raise UserError(
-                "model.schedule.decay_steps: give it, or trainer.max_epochs: this run has no end of its own"
-            )
-        return replace(self, decay_steps=int(updates) - 1)
-
-    def factor(self, step: int) -> float:
-        """Return the factor for the update after `step` updates."""
-        if step < self.warmup_steps:
-            return (step + 1) / self.warmup_steps
-        if self.decay_steps is None:
-            return 1.0
-        progress = min(1.0, (step - self.warmup_steps) / max(1, self.decay_steps - self.warmup_steps))
-        cosine, final = torch.tensor(progress * torch.pi).cos().item(), self.final or 0.0
-        return final + (1 - final) * (1 + cosine) / 2
 
 
 class QwenModule(pl.LightningModule):
@@ -98,6 +57,8 @@ class QwenModule(pl.LightningModule):
     """
 
     model: Qwen
+    data: Data
+    """The run's data module, which `Trainer.connect` names."""
 
     def __init__(
         self,
@@ -126,6 +87,11 @@ class QwenModule(pl.LightningModule):
         self.seconds: dict[str, float] = {}
         """Wall seconds of each section of the current step, by name."""
 
+    @property
+    def curriculum(self) -> Curriculum | None:
+        """The stages of RL, and where the run is in them; None in SFT and in evaluations."""
+        return None
+
     @cached_property
     def config(self) -> Qwen2Config:
         """The model's configuration with the backbone's overrides applied."""
@@ -145,8 +111,7 @@ class QwenModule(pl.LightningModule):
     def stop_ids(self) -> list[int]:
         """Tokens that end a response: the template's, the tokenizer's, and the model's own: RL on an export of SFT
         stops where SFT's base did, too."""
-        template = self.trainer.datamodule.template
-        ids = [*template.stop_ids(self.tokenizer), *ends_of(self.generation)]
+        ids = [*self.data.template.stop_ids(self.tokenizer), *ends_of(self.generation)]
         return [token for token in dict.fromkeys(ids) if token < self.config.vocab_size]
 
     def configure_model(self) -> None:
@@ -180,15 +145,15 @@ class QwenModule(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Lightning's EarlyStopping takes its patience from the checkpoint; it is the config's that counts."""
         states = checkpoint.get("callbacks", {})  # a checkpoint of weights alone has none
-        for callback in self.trainer.callbacks:
-            if isinstance(callback, EarlyStopping) and callback.state_key in states:
+        for callback in callbacks_of(self.trainer, EarlyStopping):
+            if callback.state_key in states:
                 states[callback.state_key]["patience"] = callback.patience
 
     def on_train_start(self) -> None:
         """Give the optimizer the settings of the config: with its state it has taken those of the checkpoint."""
         if self.schedule.open_end:
             self._schedule = self.schedule.over(self.planned_updates())
-        for group, settings in zip(self.optimizers().param_groups, self._settings, strict=True):
+        for group, settings in zip(self._optimizer.param_groups, self._settings, strict=True):
             group.update(settings)
 
     def planned_updates(self) -> float:
@@ -215,7 +180,7 @@ class QwenModule(pl.LightningModule):
     ) -> None:
         """Add the gradient of minus the sum of weight x log-prob over this rank's response tokens.
 
-        May run several times before `apply`: the sum is linear in the sequences. Every rank must call it as often.
+        May run several times before `update`: the sum is linear in the sequences. Every rank must call it as often.
         Sequences of weight 0, such as those of a group whose rewards are all alike, are measured without a backward
         pass, which is two thirds of the work: their gradient is 0.
         """
@@ -227,7 +192,7 @@ class QwenModule(pl.LightningModule):
                 self.manual_backward(loss * self.trainer.world_size)  # FSDP2 averages over ranks, the objective sums
             measures.add(batch, logprobs, entropy, loss)
 
-    def apply(self, measures: Measures, denominator: float = 1.0) -> dict[str, float]:
+    def update(self, measures: Measures, denominator: float = 1.0) -> dict[str, float]:
         """Take one optimizer step on the accumulated gradient over `denominator`, the same number on every rank.
 
         Returns:
@@ -283,11 +248,17 @@ class QwenModule(pl.LightningModule):
 
     def rollout_callbacks(self) -> list[RolloutCallback]:
         """Return the callbacks that have our hooks, in the YAML's order."""
-        return [callback for callback in self.trainer.callbacks if isinstance(callback, RolloutCallback)]
+        return callbacks_of(self.trainer, RolloutCallback)
+
+    def callback_names(self) -> set[str]:
+        """Return the names of the classes of the trainer's callbacks, base classes included."""
+        return {
+            kind.__name__ for callback in callbacks_of(self.trainer, pl.Callback) for kind in type(callback).__mro__
+        }
 
     def export(self, folder: Path) -> None:
         """Write the policy as a Hugging Face folder, in the dtype that it computes in. Every rank must call it."""
-        served = Served(chat_template(self.trainer.datamodule.template), self.stop_ids, self.generation)
+        served = Served(chat_template(self.data.template), self.stop_ids, self.generation)
         dtype = getattr(torch, self.backbone.compute_dtype)  # what FSDP2 rounds the weights to is the policy
         export(self.model, self.tokenizer, folder, self.trainer.is_global_zero, served, dtype)
 
@@ -299,7 +270,7 @@ class QwenModule(pl.LightningModule):
     def restart_from(self, folder: Path) -> None:
         """Take the weights of an exported folder, with a fresh optimizer."""
         load_weights(self.model, folder)
-        self.optimizers().optimizer.state.clear()
+        self._optimizer.optimizer.state.clear()
 
     @contextmanager
     def section(self, name: str) -> Iterator[None]:
@@ -319,8 +290,15 @@ class QwenModule(pl.LightningModule):
                 batch = collate(part, self.device)
             yield batch
 
-    def _optimizer_step(self, denominator: float) -> tuple[float, float]:
+    @property
+    def _optimizer(self) -> LightningOptimizer:
+        """The one optimizer that `configure_optimizers` returns."""
         optimizer = self.optimizers()
+        assert isinstance(optimizer, LightningOptimizer)
+        return optimizer
+
+    def _optimizer_step(self, denominator: float) -> tuple[float, float]:
+        optimizer = self._optimizer
         rate = self.learning_rate * self._schedule.factor(self.trainer.global_step)
         for group in optimizer.param_groups:
             group["lr"] = rate

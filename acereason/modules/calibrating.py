@@ -1,60 +1,109 @@
-"""The `calibrate` verb measures rollouts at one temperature after the other and keeps each result at once."""
+"""The work of `calibrate`: rollouts at one temperature after the other, whose results are kept at once."""
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import lightning.pytorch as pl
 
 from acereason.algorithm.calibration import TRIALS, Trial
 from acereason.algorithm.metrics import rollout_metrics
 from acereason.common.files import append_rows, read_rows
-from acereason.common.seeds import derive_seed
+from acereason.common.seeds import derive_seed, shuffled
 from acereason.common.types import Group, Problem, Sampling
+from acereason.data.loader import Loader
+from acereason.data.rl import RLData
 from acereason.modules.counting import work_key
+from acereason.modules.grpo import GRPOModule
 from acereason.modules.sequences import as_sequence
-from acereason.processes.distributed import dealt, gather
+from acereason.processes.distributed import dealt, gather, rank, world_size
 from acereason.rollouts.engine import alone
 from acereason.sampling.identity import digest
 
-if TYPE_CHECKING:
-    from acereason.modules.rollout import RolloutModule
+
+@dataclass
+class Sweep:
+    """Settings of a sweep over temperatures."""
+
+    temperatures: list[float]
+    stage: str
+    """Stage whose problems and response budget are taken."""
+    problems: int
+    """Problems, the first of the stage in a seeded order."""
+    rollouts: int
+    """Responses of each problem."""
+    masks: bool
+    """Whether the stage masks truncated responses, whose tokens then are not in the loss."""
+    folder: Path
+    """Folder of the results, and of the trials until then."""
 
 
-def trial(module: "RolloutModule", temperature: float) -> Trial:
-    """Return the statistics of rollouts at one temperature. Results of a sweep that was killed are read, not redone."""
-    data = module.trainer.datamodule
-    plan, problems = data.calibration, data.calibration_problems()
-    budget = data.stages[plan.stage].max_response_length or module.sampling.max_response_length
-    # why: the seed leaves the temperature out, so that all temperatures meet the same draws
-    sampling, seed = Sampling(temperature, budget), derive_seed(module.seed, "calibrate")
-    key = digest([work_key(module, problems, sampling, plan.rollouts, seed), plan.masks])
-    # why: one rank reads for all: machines may see a shared file at different times, and ranks must take one way
-    rows = list(read_rows(plan.folder / TRIALS)) if module.trainer.is_global_zero else []
-    for row in gather(rows):
-        if row.pop("key") == key:
-            return Trial(**row)
-    found = _measured(module, problems, sampling, seed)
-    if module.trainer.is_global_zero:
-        plan.folder.mkdir(parents=True, exist_ok=True)
-        append_rows(plan.folder / TRIALS, [{"key": key, **asdict(found)}])
-    return found
+class Calibration(pl.LightningDataModule):
+    """The trials of a sweep, one for each temperature, as Lightning's `predict` hands them to the module.
 
+    Args:
+        sweep: settings of the sweep.
+        module: the policy that is calibrated.
+        data: the data of its stages.
+    """
 
-def _measured(module: "RolloutModule", problems: list[Problem], sampling: Sampling, seed: int) -> Trial:
-    plan = module.trainer.datamodule.calibration
-    samples = [alone(problem, number) for problem in problems for number in range(plan.rollouts)]
-    groups = module.rollout(dealt(samples), sampling, 1, seed)
-    entropy_all = _entropy(module, groups, sampling.temperature, masks=False)
-    entropy = _entropy(module, groups, sampling.temperature, masks=True) if plan.masks else entropy_all
-    seen = rollout_metrics(groups)
-    measured = (seen[name] for name in ("reward/mean", "response/truncated", "response/length_mean"))
-    return Trial(sampling.temperature, entropy, entropy_all, *measured)
+    def __init__(self, sweep: Sweep, module: GRPOModule, data: RLData) -> None:
+        super().__init__()
+        self.sweep, self.module, self.data = sweep, module, data
 
+    def setup(self, stage: str) -> None:
+        """Load the stage's problems."""
+        self.data.load(list(self.data.stages[self.sweep.stage].sources))
 
-def _entropy(module: "RolloutModule", groups: list[Group], temperature: float, masks: bool) -> float:
-    """Return the mean entropy of response tokens over all ranks, without truncated responses if `masks`."""
-    rollouts = [(group, rollout) for group in groups for rollout in group.rollouts]
-    sequences = [
-        as_sequence(group, rollout, weight=0.0)
-        for group, rollout in rollouts
-        if not (masks and rollout.response.truncated)
-    ]
-    return module.measure(sequences, temperature)["policy/entropy"]
+    def predict_dataloader(self) -> Loader[Callable[[], Trial]]:
+        """Return the trials, each as a batch of every rank."""
+        trials = [partial(self.trial, temperature) for temperature in self.sweep.temperatures]
+        return Loader([[number] * world_size() for number in range(len(trials))], trials.__getitem__)
+
+    def trial(self, temperature: float) -> Trial:
+        """Return the statistics of rollouts at one temperature. Results of a killed sweep are read, not redone."""
+        sweep, problems, sampling = self.sweep, self.problems(), self.sampling(temperature)
+        # why: the seed leaves the temperature out, so that all temperatures meet the same draws
+        seed = derive_seed(self.module.seed, "calibrate")
+        weights = self.module.model.state_dict().values()
+        key = work_key(self.module.rollouts, weights, problems, sampling, sweep.rollouts, seed)
+        key = digest([key, sweep.masks])
+        # why: one rank reads for all: machines may see a shared file at different times, and ranks must take one way
+        for row in gather(list(read_rows(sweep.folder / TRIALS)) if rank() == 0 else []):
+            if row.pop("key") == key:
+                return Trial(**row)
+        result = self._measured(problems, sampling, seed)
+        if rank() == 0:
+            sweep.folder.mkdir(parents=True, exist_ok=True)
+            append_rows(sweep.folder / TRIALS, [{"key": key, **asdict(result)}])
+        return result
+
+    def problems(self) -> list[Problem]:
+        """Return the sample of the stage's problems that is rolled out."""
+        name = self.sweep.stage
+        return shuffled(self.data.problems_of(name), self.data.seed, "calibrate", name)[: self.sweep.problems]
+
+    def sampling(self, temperature: float) -> Sampling:
+        """Return the sampling of a trial: at the stage's response budget."""
+        budget = self.data.stages[self.sweep.stage].max_response_length
+        return Sampling(temperature, budget or self.module.sampling.max_response_length)
+
+    def _measured(self, problems: list[Problem], sampling: Sampling, seed: int) -> Trial:
+        samples = [alone(problem, number) for problem in problems for number in range(self.sweep.rollouts)]
+        groups = self.module.rollout(dealt(samples), sampling, 1, seed)
+        entropy_all = self._entropy(groups, sampling.temperature, masks=False)
+        entropy = self._entropy(groups, sampling.temperature, masks=True) if self.sweep.masks else entropy_all
+        metrics = rollout_metrics(groups)
+        names = ("reward/mean", "response/truncated", "response/length_mean")
+        return Trial(sampling.temperature, entropy, entropy_all, *(metrics[name] for name in names))
+
+    def _entropy(self, groups: list[Group], temperature: float, masks: bool) -> float:
+        """Return the mean entropy of response tokens over all ranks, without truncated responses if `masks`."""
+        rollouts = [(group, rollout) for group in groups for rollout in group.rollouts]
+        sequences = [
+            as_sequence(group, rollout, weight=0.0)
+            for group, rollout in rollouts
+            if not (masks and rollout.response.truncated)
+        ]
+        return self.module.measure(sequences, temperature)["policy/entropy"]

@@ -1,20 +1,19 @@
 """Counts of judged responses for a screening or an evaluation: drawn in parts and kept at once, as they take hours."""
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import lightning.pytorch as pl
+from torch import Tensor
 
 from acereason.common.types import Problem, Sampling
 from acereason.modules.hooks import run_folder
 from acereason.processes.distributed import dealt, gather, rank, world_size
+from acereason.rollouts.judged import Rollouts
 from acereason.sampling.counts import Counts, Judged
 from acereason.sampling.identity import checksum, digest, problems_digest
-
-if TYPE_CHECKING:
-    from acereason.modules.rollout import RolloutModule
 
 # why: about half an hour of a 7B model: no rank waits for hours, yet the end of a part, when few responses are left
 # and most of the engine is idle, hardly counts
@@ -23,24 +22,24 @@ PART = 2048
 
 
 def counts(
-    module: "RolloutModule", name: str, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int
+    rollouts: Rollouts, kept: Counts, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int
 ) -> list[Judged]:
     """Return the counts of each problem's responses, in the order of the problems, on every rank. Counts that an
     earlier process has kept of the same work by the same policy are not drawn again.
 
     Args:
-        name: name of this work within the run.
+        rollouts: those of the policy.
+        kept: where this work keeps its counts.
         num_rollouts: responses of each problem.
     """
-    kept = Counts(unfinished_folder(module.trainer), name, work_key(module, problems, sampling, num_rollouts, seed))
     found = _found(kept)
     lacking = [problem for problem in problems if problem.id not in found]
     size = max(1, PART // num_rollouts) * world_size()
     with kept.journal(rank()) as journal:
         for start in range(0, len(lacking), size):
             part: list[Judged] = []
-            with module.breaking_off():
-                for group in module.stream(dealt(lacking[start : start + size]), sampling, num_rollouts, seed):
+            with rollouts.breaking_off():
+                for group in rollouts.stream(dealt(lacking[start : start + size]), sampling, num_rollouts, seed):
                     # why: counts, not texts: `gather` below pickles the part for every rank
                     part.append(Judged.of(group))
                     journal.append(asdict(part[-1]))
@@ -75,8 +74,15 @@ def _found(kept: Counts) -> dict[str, Judged]:
     return {row.problem: row for row in rows}
 
 
-def work_key(module: "RolloutModule", problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> str:
+def work_key(
+    rollouts: Rollouts,
+    weights: Iterable[Tensor],
+    problems: list[Problem],
+    sampling: Sampling,
+    num_rollouts: int,
+    seed: int,
+) -> str:
     """Return a digest of all that verdicts on responses depend on, weights included; equal on every rank."""
-    judged = list(module.rewards.settings.identity().values())
-    drawn = [module.engine.identity(), asdict(sampling), num_rollouts, seed]
-    return digest([checksum(module.model.state_dict().values()), problems_digest(problems), judged, drawn])
+    judged = list(rollouts.rewards.settings.identity().values())
+    drawn = [rollouts.engine.identity(), asdict(sampling), num_rollouts, seed]
+    return digest([checksum(weights), problems_digest(problems), judged, drawn])

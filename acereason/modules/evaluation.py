@@ -9,6 +9,7 @@ from rich.console import Console
 from acereason.common.errors import UserError
 from acereason.common.seeds import derive_seed
 from acereason.common.types import Sampling, Verdict
+from acereason.data.evaluation import EvaluationData
 from acereason.evaluation.results import Result, result_of, table, write_problems, write_results
 from acereason.models.qwen import Backbone, stream_weights
 from acereason.modules.hooks import run_folder
@@ -36,6 +37,8 @@ class EvaluationModule(RolloutModule):
         seed: of the responses.
     """
 
+    data: EvaluationData
+
     def __init__(
         self,
         engine: RolloutEngine,
@@ -48,7 +51,7 @@ class EvaluationModule(RolloutModule):
 
     def test_step(self, batch: list[None], batch_idx: int) -> None:
         """Draw and judge the samples of each benchmark that the run's folder lacks, and write the results so far."""
-        folder, data = run_folder(self.trainer), self.trainer.datamodule
+        folder, data = run_folder(self.trainer), self.data
         fingerprint = self.fingerprint(self.push_digested_weights())
         accept(folder / "samples" / "fingerprint.json", fingerprint, self.trainer.is_global_zero)
         results: dict[str, Result] = {}
@@ -69,7 +72,7 @@ class EvaluationModule(RolloutModule):
 
     def result(self, name: str, folder: Path) -> Result:
         """Return a benchmark's numbers, once all ranks have kept their samples; merge its journals into one file."""
-        data = self.trainer.datamodule
+        data = self.data
         problems, n = data.benchmark_problems(name), data.benchmarks[name].n
         compact(folder, name, {problem.id: str(self.tokenizer.decode(problem.prompt_ids)) for problem in problems})
         samples, wanted = read_samples(folder, name), [request.place for request in requests_of(problems, n)]
@@ -80,8 +83,8 @@ class EvaluationModule(RolloutModule):
 
     def complete(self, name: str, folder: Path) -> None:
         """Draw and judge this rank's share of a benchmark's samples that are not kept yet, and wait for the others."""
-        problems = self.trainer.datamodule.benchmark_problems(name)
-        entry, seed = self.trainer.datamodule.benchmarks[name], derive_seed(self.seed, "evaluation", name)
+        problems = self.data.benchmark_problems(name)
+        entry, seed = self.data.benchmarks[name], derive_seed(self.seed, "evaluation", name)
         kept = read_samples(folder, name)
         refuse_changed(problems, kept, folder)
         # why: a barrier: no rank may write while another still reads
@@ -89,7 +92,7 @@ class EvaluationModule(RolloutModule):
         requests = requests_of(problems, entry.n)
         lacking = [request for request in requests if request.place not in kept]
         missing, done = dealt(lacking), (len(requests) - len(lacking)) // world_size()
-        self._require_current_engine()
+        self.require_current_engine()
         progress = SamplingProgress(len(missing) + done, done, name, quiet=not self.trainer.is_global_zero)
         with RankJournals(folder, name).journal(rank()) as journal, progress.shown():
             self._sample(missing, entry.sampling, seed, journal, progress)
@@ -118,7 +121,7 @@ class EvaluationModule(RolloutModule):
 
     def fingerprint(self, weights: str) -> dict[str, Any]:
         """Return all that the samples depend on, as plain data."""
-        data = self.trainer.datamodule
+        data = self.data
         # why: n and limit are left out, so that more of either goes on with the samples that are there
         return {
             "model": {"weights": weights, "config": digest(_config_of(self.config.to_dict()))},

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from acereason.common.types import Sampling
-from acereason.data.curriculum import values_of
 from acereason.data.rl import RLData
+from acereason.data.stage import values_of
 
 
 class Settings(Protocol):

@@ -1,7 +1,10 @@
 """Strictly on-policy GRPO (section 3.2): rollout, hooks, advantages, one update."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
@@ -15,19 +18,28 @@ from acereason.algorithm.objective import (
     token_weight,
 )
 from acereason.common.seeds import derive_seed
-from acereason.common.types import Group, Problem, Sequence
+from acereason.common.types import Group, Problem, Sampling, Sequence
+from acereason.data.curriculum import Curriculum
+from acereason.data.rl import RLData
+from acereason.evaluation.accuracy import Accuracy, accuracy
+from acereason.modules.counting import counts, forget, unfinished_folder, work_key
 from acereason.modules.explain import arithmetic, explain
 from acereason.modules.measures import Measures
 from acereason.modules.rollout import RolloutModule
 from acereason.modules.sequences import as_sequence
-from acereason.processes.distributed import total
+from acereason.processes.distributed import dealt, total
 from acereason.rewards.pool import check_error_rate
+from acereason.rollouts.engine import alone
+from acereason.sampling.counts import Counts, Judged, together
+
+T = TypeVar("T")
 
 
 class GRPOModule(RolloutModule):
     """Learns from rewards by GRPO: G rollouts of each prompt by the current policy, and one update on all of them.
 
     Args:
+        sampling: how training responses are drawn; a stage may set its own temperature and budget.
         group_size: G, rollouts of a prompt; a stage may set its own.
         normalize: denominator of the loss: `group` (Eq. 1 as written) or `batch` (all tokens of the step).
         ddof: of the group's standard deviation; 1 as veRL, 0 divides by G.
@@ -38,8 +50,11 @@ class GRPOModule(RolloutModule):
             at the end. 1 trains when all are complete.
     """
 
+    data: RLData
+
     def __init__(
         self,
+        sampling: Sampling = Sampling(),  # noqa: B008  read only
         group_size: int = 8,
         normalize: Normalize = "group",
         ddof: int = 1,
@@ -48,16 +63,26 @@ class GRPOModule(RolloutModule):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if self.strict_on_policy and sampling.top_p < 1:
+            raise ValueError(
+                "sampling.top_p: must be 1 under strict_on_policy: a nucleus is another policy than the one trained"
+            )
         if group_size < 2:
             raise ValueError(f"group_size must be at least 2, not {group_size}: a group of one has no baseline")
-        if self.sampling.temperature == 0:
+        if sampling.temperature == 0:
             raise ValueError("sampling.temperature: must be above 0: greedy rollouts of a group are all the same")
         if importance_cap is not None and importance_cap <= 0:
             raise ValueError(f"importance_cap must be above 0, not {importance_cap}")
         if num_waves < 1 or (num_waves > 1 and not self.engine.concurrent):
             raise ValueError(f"num_waves: {num_waves} needs an engine on a device of its own (VLLMEngine, separate)")
-        self.group_size, self.normalize, self.ddof = group_size, normalize, ddof
+        self.sampling, self.group_size = sampling, group_size
+        self.normalize, self.ddof = normalize, ddof
         self.importance_cap, self.num_waves = importance_cap, num_waves
+
+    @property
+    def curriculum(self) -> Curriculum:
+        """The stages, and where the run is in them."""
+        return self.data.curriculum
 
     def training_step(self, problems: list[Problem], batch_idx: int) -> dict[str, float]:
         """Take one step of the algorithm on this rank's share of the prompts."""
@@ -71,8 +96,21 @@ class GRPOModule(RolloutModule):
             groups += wave
         check_error_rate(groups, self.rewards.settings.max_error_rate)
         with self.section("train"):
-            metrics = self.apply(measures, self.denominator(groups))
+            metrics = self.update(measures, self.denominator(groups))
         return self.log_step(metrics, groups)
+
+    def rollout(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> list[Group]:
+        """Return judged groups of `num_rollouts` responses, in the order of the problems."""
+        (groups,) = self.rollout_in_waves(problems, sampling, num_rollouts, seed, num_waves=1)
+        return groups
+
+    def rollout_in_waves(
+        self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int, num_waves: int
+    ) -> Iterator[list[Group]]:
+        """Yield judged groups of the current policy in `num_waves` lists, each in the order of the problems."""
+        self.require_current_engine()
+        self.on_policy.rolled_out_at = self.trainer.global_step
+        yield from self.rollouts.waves(problems, sampling, num_rollouts, seed, num_waves)
 
     def waves(self, problems: list[Problem]) -> Iterator[list[Group]]:
         """Yield the step's judged groups: all at once, or in `num_waves` parts, each as soon as it is complete."""
@@ -82,23 +120,26 @@ class GRPOModule(RolloutModule):
             self.engine.sleep()
             yield wave
 
-    def apply(self, measures: Measures, denominator: float = 1.0) -> dict[str, float]:
+    def update(self, measures: Measures, denominator: float = 1.0) -> dict[str, float]:
         """Take one optimizer step, on rollouts of the policy that takes it."""
-        if self.strict_on_policy and self._rolled_out_at != self.trainer.global_step:
-            raise RuntimeError(
-                f"an update at step {self.trainer.global_step} on rollouts of step {self._rolled_out_at}: strictly "
-                "on-policy, each update has its own; model.strict_on_policy: false allows several"
-            )
-        return super().apply(measures, denominator)
+        self.on_policy.require_rollouts(self.trainer.global_step)
+        return super().update(measures, denominator)
 
     def tell_callbacks(self, groups: list[Group]) -> None:
         """Call the callbacks in the YAML's order: overlong, easy filter, samples, or a user's own."""
         for callback in self.rollout_callbacks():
             callback.on_rollouts(self.trainer, self, groups)
 
-    def select_problems(self, problems: list[Problem]) -> list[Problem]:
-        """Return the problems that the callbacks leave in a stage for the epoch that is being planned."""
+    def select_problems(self, problems: list[Problem], begins: bool) -> list[Problem]:
+        """Return the problems that the callbacks leave in a stage for the epoch that is being planned.
+
+        Args:
+            problems: the stage's.
+            begins: whether the stage is to be put in force first.
+        """
         for callback in self.rollout_callbacks():
+            if begins:
+                callback.on_stage_start(self.trainer, self, problems)
             problems = callback.select_problems(self.trainer, self, problems)
         return problems
 
@@ -133,27 +174,106 @@ class GRPOModule(RolloutModule):
         self.log_dict({short: metrics[name] for name, short in shown.items()}, prog_bar=True, logger=False)
         return metrics
 
+    def counted(
+        self, name: str, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int
+    ) -> list[Judged]:
+        """Return the counts of each problem's judged responses, over all ranks. They are kept under this name as they
+        come, so that a run that is killed goes on where it was."""
+        self.require_current_engine()
+        weights = self.model.state_dict().values()
+        key = work_key(self.rollouts, weights, problems, sampling, num_rollouts, seed)
+        kept = Counts(unfinished_folder(self.trainer), name, key)
+        return counts(self.rollouts, kept, problems, sampling, num_rollouts, seed)
+
+    def probe(self, prompts: int, tokens: int = 16) -> float:
+        """Compare the engine's log-probs with the trainer's on short responses to a few of the epoch's prompts.
+
+        Returns:
+            their mean absolute difference in nats, over all ranks.
+
+        Raises:
+            RuntimeError: it is above `max_logprob_gap`: the engine does not hold the trainer's weights.
+        """
+        problems = dealt(self.data.problems[:prompts])
+        sampling = replace(self.sampling, max_response_length=min(tokens, self.sampling.max_response_length))
+        groups = self.engine.generate(problems, sampling, 1, derive_seed(self.seed, "probe"))
+        sequences = [as_sequence(group, group.rollouts[0], weight=0.0) for group in groups]
+        metrics = self.measure(sequences, sampling.temperature)
+        self.accept(metrics)
+        return metrics["sync/logprob_gap"]
+
+    def accept(self, metrics: dict[str, float]) -> None:
+        """Raise a RuntimeError if the engine's log-probs differ from the trainer's by more than `max_logprob_gap`."""
+        self.on_policy.accept(metrics.get("sync/logprob_gap", 0.0), self.trainer.global_step)
+
+    def set_temperature(self, temperature: float) -> None:
+        """Set the temperature at which responses are drawn and log-probs computed from now on."""
+        self.sampling = replace(self.sampling, temperature=temperature)
+
+    def restart_from(self, folder: Path) -> None:
+        """Load the weights of an export into trainer and engine, and make a new optimizer."""
+        super().restart_from(folder)
+        # why: the step has not changed, and `push_weights` would take the engine for up to date
+        self.engine.policy_version = None
+        self.push_weights()
+
+    def evaluate(self, benchmarks: list[str] | None = None) -> dict[str, Accuracy]:
+        """Measure avg@n and its standard error on the named benchmarks (None: all), over all ranks; log them and call
+        the callbacks' `on_evaluation`."""
+        accuracies = {name: self._accuracy(name) for name in benchmarks or self.data.benchmarks}
+        for name, result in accuracies.items():
+            values = {f"eval/{name}/{key}": value for key, value in result.metrics().items()}
+            self.log_now(values, self.trainer.global_step)
+        for callback in self.rollout_callbacks():
+            callback.on_evaluation(self.trainer, self, accuracies)
+        return accuracies
+
+    def _accuracy(self, name: str) -> Accuracy:
+        # why: the seed leaves the step out, so that the policies of all steps meet the same draws
+        benchmark, seed = self.data.benchmarks[name], derive_seed(self.seed, "evaluation", name)
+        samples = [alone(*place) for place in product(self.data.benchmark_problems(name), range(benchmark.n))]
+        return accuracy(together(self.counted(f"evaluation-{name}", samples, benchmark.sampling, 1, seed)))
+
+    def validation_step(self, batch: list[None], batch_idx: int) -> None:
+        """Evaluate all benchmarks in one step (the `validate` and `test` verbs)."""
+        self.push_weights()
+        self.evaluate()
+        forget(self.trainer)
+
+    test_step = validation_step
+
+    def predict_step(self, work: list[Callable[[], T]], batch_idx: int) -> T:
+        """Do a piece of a verb's own work with the policy in the engine, and return its result."""
+        # why: Lightning starts ranks and loads a checkpoint for its own four loops alone; `calibrate` is one of them
+        self.push_weights()
+        return work[0]()
+
     def on_train_start(self) -> None:
         """Print each stage's batch arithmetic; end at once where the curriculum is already finished."""
         super().on_train_start()
         self._stop_when_finished()
-        rank_zero_info(explain(self, self.trainer.datamodule, self.trainer.world_size))
-        if self.trainer.datamodule.has_code:
+        rank_zero_info(explain(self, self.data, self.trainer.world_size))
+        if self.data.has_code:
             rank_zero_info(f"sandbox: {self.rewards.isolation()}")
 
     def planned_updates(self) -> float:
         """Return the updates of all stages at most: filters and stop rules may make them fewer."""
-        data, ranks = self.trainer.datamodule, self.trainer.world_size
-        steps = sum(arithmetic(self, data, name, ranks).steps for name in data.stages)
+        ranks = self.trainer.world_size
+        steps = sum(arithmetic(self, self.data, name, ranks).steps for name in self.data.stages)
         return steps if self.trainer.max_steps < 0 else min(steps, self.trainer.max_steps)
 
     def on_train_batch_start(self, batch: list[Problem], batch_idx: int) -> int | None:
         """Return -1, by which Lightning ends an epoch, once a stop rule has ended the stage."""
-        return -1 if self.trainer.datamodule.plan.stopped else None
+        return -1 if self.curriculum.plan.stopped else None
+
+    def on_train_end(self) -> None:
+        """Remove the counts that were kept of unfinished evaluations and screenings."""
+        forget(self.trainer)
 
     def on_train_epoch_end(self) -> None:
         """End the run with the last stage."""
         self._stop_when_finished()
 
     def _stop_when_finished(self) -> None:
-        self.trainer.should_stop = self.trainer.should_stop or self.trainer.datamodule.finished
+        finished = self.curriculum.finished(self.trainer.global_step)
+        self.trainer.should_stop = self.trainer.should_stop or finished

@@ -6,6 +6,7 @@ import torch
 
 from acereason.algorithm.batching import pack
 from acereason.common.types import Sequence
+from acereason.data.sft import SFTData
 from acereason.modules.base import QwenModule
 from acereason.modules.measures import Measures
 from acereason.processes.distributed import largest, total
@@ -13,6 +14,8 @@ from acereason.processes.distributed import largest, total
 
 class SFTModule(QwenModule):
     """Learns the responses of a data set, all response tokens of a batch weighing the same."""
+
+    data: SFTData
 
     def training_step(self, rows: list[dict[str, Any]], batch_idx: int) -> dict[str, float]:
         """Take one update on a batch of rows with `token_ids` and `prompt_length`."""
@@ -22,7 +25,7 @@ class SFTModule(QwenModule):
             self.accumulate(self.sequences(rows), measures)
             num_tokens = total(torch.tensor(response_tokens(rows), device=self.device)).item()
             packing = self.packing(rows)
-            metrics = self.apply(measures, num_tokens)
+            metrics = self.update(measures, num_tokens)
         metrics |= {f"time/{name}": seconds for name, seconds in self.seconds.items()}
         metrics |= {
             "response/tokens": num_tokens,
@@ -54,7 +57,7 @@ class SFTModule(QwenModule):
                 [-logprobs.sum().double(), torch.tensor(logprobs.numel(), dtype=torch.float64, device=self.device)]
             )
         loss, num_tokens = total(sums).tolist()
-        name = list(self.trainer.datamodule.heldout)[dataloader_idx]
+        name = list(self.data.heldout)[dataloader_idx]
         self.log(
             f"eval/{name}/loss", loss / num_tokens, batch_size=int(num_tokens), on_epoch=True, add_dataloader_idx=False
         )

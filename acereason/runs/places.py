@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 
@@ -86,7 +87,7 @@ def _refuse_apart(loggers: Sequence[Logger], place: Place) -> None:
             )
 
 
-def _numbers(logger: Logger) -> bool:
+def _numbers(logger: Logger) -> TypeGuard[TensorBoardLogger | CSVLogger]:
     return isinstance(logger, TensorBoardLogger | CSVLogger) and logger._version is None
 
 

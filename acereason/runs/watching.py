@@ -5,10 +5,10 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_warn
-from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
 from acereason.common.files import append_rows, keep_rows_before
+from acereason.modules.base import QwenModule
 from acereason.modules.hooks import run_folder
 from acereason.runs.health.watch import Watch
 
@@ -27,7 +27,7 @@ class Watching(pl.Callback):
         self.watch, self.every_n_steps = watch, every_n_steps
 
     @override
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: QwenModule) -> None:
         path = run_folder(trainer) / "health.jsonl"
         if trainer.is_global_zero:
             # why: a resumed run takes the steps after its checkpoint again, and would find the same again
@@ -37,10 +37,10 @@ class Watching(pl.Callback):
 
     @override
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: object, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: QwenModule, outputs: dict[str, float], batch: object, batch_idx: int
     ) -> None:
-        plan = getattr(trainer.datamodule, "plan", None)
-        self.watch.add(plan.stage if plan else "sft", outputs)
+        stages = pl_module.curriculum
+        self.watch.add(stages.plan.stage if stages else "sft", outputs)
         if trainer.global_step % self.every_n_steps:
             return
         folder, found = run_folder(trainer), self.watch.findings(trainer.global_step - 1)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.trainer import call
@@ -15,6 +16,8 @@ from torch.distributed.checkpoint.state_dict import get_model_state_dict, get_op
 from torch.optim import Optimizer
 from typing_extensions import override
 
+from acereason.modules.base import QwenModule
+from acereason.modules.hooks import callbacks_of
 from acereason.processes import ports
 from acereason.verbs.fitting import fitting, refuse_other_run, refuse_other_weights, restore_callbacks
 
@@ -33,25 +36,31 @@ class Fitting(_CheckpointConnector):
 
     _loaded_checkpoint: Mapping[str, Any]
 
+    def __init__(self, trainer: pl.Trainer, module: QwenModule) -> None:
+        super().__init__(trainer)
+        self.module = module
+
     @override
     def resume_start(self, checkpoint_path: Any = None, weights_only: bool | None = None) -> None:
         if checkpoint_path:
-            module, path = self.trainer.lightning_module, Path(checkpoint_path)
+            module, path = self.module, Path(checkpoint_path)
             refuse_other_weights(path, {name: list(tensor.shape) for name, tensor in module.state_dict().items()})
             if self.trainer.state.fn == TrainerFn.FITTING:
-                refuse_other_run(path, self.trainer.datamodule, module.optimizer_settings())
+                refuse_other_run(path, module.data, module.optimizer_settings())
         super().resume_start(checkpoint_path, weights_only)
 
     @override
     def restore_datamodule(self) -> None:
-        with fitting(Path(str(self._ckpt_path)), type(self.trainer.datamodule).__name__):
+        with fitting(Path(str(self._ckpt_path)), type(self.module.data).__name__):
             super().restore_datamodule()
 
     @override
     def restore_callbacks(self) -> None:
         if self._loaded_checkpoint:
             call._call_callbacks_on_load_checkpoint(self.trainer, self._loaded_checkpoint)
-            restore_callbacks(self.trainer.callbacks, self._loaded_checkpoint, Path(str(self._ckpt_path)))
+            restore_callbacks(
+                callbacks_of(self.trainer, pl.Callback), self._loaded_checkpoint, Path(str(self._ckpt_path))
+            )
 
 
 class Rendezvous(LightningEnvironment):
@@ -91,10 +100,12 @@ class Shards(ModelParallelStrategy):
     def lightning_module_state_dict(self) -> dict[str, Any]:
         if not self._save_distributed_checkpoint:
             return super().lightning_module_state_dict()
+        assert self.model is not None
         return get_model_state_dict(self.model)
 
     @override
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
         if not self._save_distributed_checkpoint:
             return super().optimizer_state(optimizer)
+        assert self.model is not None
         return get_optimizer_state_dict(self.model, getattr(optimizer, "_optimizer", optimizer))

@@ -8,6 +8,7 @@ from typing import Any
 import lightning.pytorch as pl
 
 from acereason.common.errors import UserError, first_line
+from acereason.data.policy import Data
 from acereason.data.rl import RLData
 from acereason.runs.checkpoints import contents, settings_of, shapes_of
 
@@ -29,7 +30,7 @@ def refuse_other_weights(checkpoint: Path, wanted: Mapping[str, list[int]]) -> N
             raise UserError(f"ckpt_path: {checkpoint} is of another model: {told}; name a checkpoint of this one")
 
 
-def refuse_other_run(checkpoint: Path, data: pl.LightningDataModule, settings: Iterable[str]) -> None:
+def refuse_other_run(checkpoint: Path, data: Data, settings: Iterable[str]) -> None:
     """Raise a UserError if training can't go on from a checkpoint: SFT and RL are mixed, or the optimizer is another.
 
     Args:

@@ -16,6 +16,7 @@ from acereason.data.sft import SFTData  # noqa: F401
 from acereason.modules.base import QwenModule
 from acereason.modules.evaluation import EvaluationModule
 from acereason.modules.grpo import GRPOModule  # noqa: F401
+from acereason.modules.hooks import callbacks_of
 from acereason.modules.sft import SFTModule  # noqa: F401
 from acereason.processes.distributed import LAUNCHED
 from acereason.rollouts.hf import HFEngine  # noqa: F401
@@ -48,7 +49,7 @@ class AceReasonCLI(LightningCLI):
             super().instantiate_classes()
         except ValueError as error:
             raise UserError(plain(str(error))) from error
-        self.trainer.connect()
+        self.trainer.connect(self.model, self.datamodule)
         if planned:
             self.trainer.planned = planned
 
@@ -81,11 +82,12 @@ class AceReasonCLI(LightningCLI):
 
     def before_validate(self) -> None:
         """Settle what is looked at and where that is written."""
-        config = self.config_init[self.subcommand]
+        verb = str(self.subcommand)
+        config = self.config_init[verb]
         if isinstance(self.model, EvaluationModule):
             config["ckpt_path"] = start_evaluation(self.trainer, config.get("ckpt_path"))
         else:
-            config["ckpt_path"] = start_look(self.trainer, self.subcommand, config.get("ckpt_path"))
+            config["ckpt_path"] = start_look(self.trainer, verb, config.get("ckpt_path"))
 
     before_test = before_validate
 
@@ -106,7 +108,7 @@ class AceReasonCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Refuse to call finished what a limit of time has ended."""
-        timers = [callback for callback in self.trainer.callbacks if isinstance(callback, Timer)]
+        timers = callbacks_of(self.trainer, Timer)
         left = [seconds for timer in timers if (seconds := timer.time_remaining()) is not None]
         if min(left, default=1.0) <= 0:
             raise UserError(f"trainer.max_time: over at step {self.trainer.global_step}, before the run was finished")

@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from acereason.common.errors import UserError
 from acereason.common.files import atomic_path
+from acereason.modules.hooks import callbacks_of
 from acereason.processes.distributed import gather
 from acereason.runs.checkpoints import CHECKPOINTS
 from acereason.runs.folder import RunFolder, TemporaryFolder, refuse_shared
@@ -93,15 +94,14 @@ def _hold(trainer: Trainer, place: Place, run: RunFolder) -> None:
     trainer.waiting_loggers, trainer.loggers = trainer.loggers, [DummyLogger()] if trainer.loggers else []
     _name_checkpoints(trainer, run.folder)
     # why: the folder must have begun before any other callback writes into it
-    first = [callback for callback in trainer.callbacks if isinstance(callback, Begin)]
-    trainer.callbacks = first + [callback for callback in trainer.callbacks if callback not in first]
+    trainer.put_first(Begin)
 
 
 def _name_checkpoints(trainer: Trainer, folder: Path | None) -> None:
     """Put Lightning's own checkpoints into the run's folder, unless the config names another."""
     # why: Lightning adds its callback if a config has none, with other rules for its folder
-    for callback in trainer.callbacks:
-        if isinstance(callback, ModelCheckpoint) and callback.dirpath is None and folder:
+    for callback in callbacks_of(trainer, ModelCheckpoint):
+        if callback.dirpath is None and folder:
             callback.dirpath = str(folder / CHECKPOINTS)
 
 

@@ -12,14 +12,16 @@ from lightning.pytorch.strategies import ModelParallelStrategy
 from rich.console import Console
 from typing_extensions import override
 
-from acereason.algorithm import calibration
-from acereason.algorithm.calibration import Calibration
+from acereason.algorithm.calibration import verdict
 from acereason.common.errors import UserError
+from acereason.modules.base import QwenModule
+from acereason.modules.calibrating import Calibration, Sweep
 from acereason.modules.rollout import RolloutModule
 from acereason.processes import signals
 from acereason.processes.distributed import signal_store
 from acereason.runs.folder import RunFolder, TemporaryFolder, refuse_shared
 from acereason.runs.places import place_of
+from acereason.verbs.calibration import table, write
 from acereason.verbs.connectors import Deaf, Fitting, Rendezvous, Shards
 from acereason.verbs.preflight.planned import Planned
 from acereason.verbs.preflight.run import preflight
@@ -30,6 +32,8 @@ _TEMPERATURES = [0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 1.0, 1.1, 1.2]
 class Trainer(pl.Trainer):
     """Lightning's Trainer, whose methods are verbs of run.py."""
 
+    callbacks: list[pl.Callback]
+    """Those of the config, in its order."""
     planned: Planned
     """Resources that the config asks for, where `preflight` runs on fewer."""
     run: RunFolder | TemporaryFolder | None = None
@@ -53,13 +57,19 @@ class Trainer(pl.Trainer):
             return super().log_dir
         return self.strategy.broadcast(str(self.run.folder))
 
-    def connect(self) -> None:
-        """Replace parts of Lightning's Trainer: its handling of signals, the checks of checkpoints, the port at which
-        ranks meet, and the saving of shards."""
-        self._signal_connector, self._checkpoint_connector = Deaf(self), Fitting(self)
+    def connect(self, module: QwenModule, data: Any) -> None:
+        """Make module and data known to each other, and replace parts of Lightning's Trainer: its handling of signals,
+        the checks of checkpoints, the port at which ranks meet, and the saving of shards."""
+        # why: `Any`: which data a module goes with is the config's, and `preflight` refuses a wrong pair
+        module.data, data.policy = data, module
+        self._signal_connector, self._checkpoint_connector = Deaf(self), Fitting(self, module)
         Rendezvous.replace(self.strategy)
         Shards.replace(self.strategy)
         signals.share(signal_store, self._end_ranks)
+
+    def put_first(self, kind: type[pl.Callback]) -> None:
+        """Let the callbacks of a class run before all others."""
+        self.callbacks = sorted(self.callbacks, key=lambda callback: not isinstance(callback, kind))
 
     @override
     def _run(self, *args: Any, **kwargs: Any) -> Any:
@@ -114,15 +124,15 @@ class Trainer(pl.Trainer):
         # why: null leaves it to the callback Overlong, which masks by default
         masks = datamodule.stages[stage].overlong in (None, "mask")
         folder = Path(output) if output else self._beside("calibration")
-        datamodule.calibration = Calibration(sorted(temperatures), stage, problems, rollouts, masks, folder)
+        sweep = Sweep(sorted(temperatures), stage, problems, rollouts, masks, folder)
         # why: it logs nothing, and a logger would begin the run's folder or write into it
         self.logger = None
-        trials = self.predict(model, datamodule=datamodule, ckpt_path=ckpt_path) or []
+        trials = self.predict(model, datamodule=Calibration(sweep, model, datamodule), ckpt_path=ckpt_path) or []
         if self.is_global_zero:
             title = f"stage {stage}: {problems} problems x {rollouts} responses"
-            calibration.write(trials, target, title, folder)
-            Console().print(calibration.table(trials, title))
-            print(f"{calibration.verdict(trials, target)}; the curve is {folder / 'calibration.png'}")
+            write(trials, target, title, folder)
+            Console().print(table(trials, title))
+            print(f"{verdict(trials, target)}; the curve is {folder / 'calibration.png'}")
 
     def _beside(self, name: str) -> Path:
         """Return a folder beside the run's."""
@@ -160,7 +170,7 @@ class Trainer(pl.Trainer):
         self._data_connector.attach_data(model, datamodule=datamodule)
         try:
             planned = replace(self.planned, ckpt_path=ckpt_path, device=device, tokens_per_second=tokens_per_second)
-            checks = preflight(self, planned)
+            checks = preflight(self, model, planned)
         finally:
             if isinstance(model, RolloutModule):
                 model.rewards.close()

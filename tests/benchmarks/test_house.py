@@ -9,7 +9,7 @@ def test_imports_are_found_wherever_they_stand(tmp_path):
     file = tmp_path / "room.py"
     file.write_text(
         "import os, acereason.common.errors\n"
-        "from acereason import signals\n"
+        "from acereason.processes import signals\n"
         "from acereason.common.files import write_json\n"
         "if TYPE_CHECKING:\n    from callbacks.curriculum import Curriculum\n"
     )
@@ -24,12 +24,13 @@ def test_what_is_counted(tmp_path, monkeypatch):
         "x = 1  # beside code\n"
         "# noqa: E501\n"
         "trainer.datamodule.plan, getattr(self.trainer, 'x')\n"
+        "told = f'trainer.callbacks: {trainer}', trainer.step\n"
         "if problem.task == 'math':\n"
         "    taken.task_name == 'math'\n"
     )
     monkeypatch.setattr(house, "files", lambda: [file])
     figures = [row.value for row in house.lines()]
-    assert figures[:4] == [6, pytest.approx(100 / 6), 1, 1]
+    assert figures[:4] == [7, pytest.approx(100 / 7), 2, 1]
     assert figures[4] == len(Path(house.CONFIG).read_text().splitlines())
 
 

@@ -26,7 +26,6 @@ def trainer(folder, step: int, **attributes) -> Trainer:
     made = Trainer(**vars(fake_trainer(global_step=step, log_dir=folder, loggers=[logger], is_last_batch=False)))
     made.order, made.strategy = order, SimpleNamespace(barrier=lambda name: None)
     made.current_epoch, made._checkpoint_connector = 0, SimpleNamespace(_get_loops_state_dict=dict)
-    made.datamodule = SimpleNamespace(stage_ended=False, plan=SimpleNamespace(stage="math_8k"), state_dict=dict)
     made.weights, made.saves, made.training = "of this step", None, True
     made.__dict__.update(attributes)
     return made
@@ -37,7 +36,13 @@ def names(folder) -> list[str]:
 
 
 def batch_end(callback, made) -> None:
-    callback.on_train_batch_end(made, FakeModule(), {}, None, 0)
+    callback.on_train_batch_end(made, policy(), {}, None, 0)
+
+
+def policy(end: int | None = None) -> FakeModule:
+    """One in a stage that ends at this step."""
+    stages = SimpleNamespace(ended=lambda step: step == end, plan=SimpleNamespace(stage="math_8k"))
+    return FakeModule(curriculum=stages, data=SimpleNamespace(state_dict=dict))
 
 
 def test_metrics_are_on_disk_before_the_checkpoint_and_it_appears_whole(tmp_path):
@@ -53,7 +58,7 @@ def test_every_n_steps_but_not_on_an_epochs_last_batch(tmp_path):
         batch_end(callback, trainer(tmp_path, step))
     batch_end(callback, trainer(tmp_path, 4, is_last_batch=True))
     assert names(tmp_path) == ["step-000002.ckpt"]
-    callback.on_train_epoch_end(trainer(tmp_path, 4), FakeModule())
+    callback.on_train_epoch_end(trainer(tmp_path, 4), policy())
     assert names(tmp_path) == ["step-000002.ckpt", "step-000004.ckpt"]
 
 
@@ -61,9 +66,7 @@ def test_old_ones_go_and_the_ends_of_stages_stay(tmp_path):
     callback = Checkpoints(every_n_steps=1, keep=2)
     for step in (1, 2):
         batch_end(callback, trainer(tmp_path, step))
-    ended = trainer(tmp_path, 3)
-    ended.datamodule.stage_ended = True
-    callback.on_train_epoch_end(ended, FakeModule())
+    callback.on_train_epoch_end(trainer(tmp_path, 3), policy(end=3))
     for step in (4, 5, 6):
         batch_end(callback, trainer(tmp_path, step))
     assert names(tmp_path) == ["step-000003-end-of-math_8k.ckpt", "step-000005.ckpt", "step-000006.ckpt"]
@@ -72,6 +75,8 @@ def test_old_ones_go_and_the_ends_of_stages_stay(tmp_path):
 
 class Ended(FakeModule):
     """Some rank has had a signal."""
+
+    data = SimpleNamespace(state_dict=dict)
 
     def end_if_interrupted(self):
         raise Interrupted(15, agreed=True)
@@ -177,7 +182,7 @@ def test_a_limit_within_an_epoch_leaves_a_checkpoint_within_it(tmp_path, limit):
         batch_end(callback, trainer(tmp_path, step, **{name: value for name, value in limit.items() if value == 3}))
     made = trainer(tmp_path, 3, **limit)
     batch_end(callback, made)
-    callback.on_train_epoch_end(made, FakeModule())
+    callback.on_train_epoch_end(made, policy())
     assert made.order == ["metrics", "write .step-000003.ckpt"]
     assert names(tmp_path) == ["step-000003.ckpt"]
 
@@ -185,10 +190,9 @@ def test_a_limit_within_an_epoch_leaves_a_checkpoint_within_it(tmp_path, limit):
 def test_a_limit_at_the_end_of_an_epoch_or_of_a_stage_is_like_any_other(tmp_path):
     callback, made = Checkpoints(every_n_steps=100), trainer(tmp_path, 3, max_steps=3, is_last_batch=True)
     batch_end(callback, made)
-    callback.on_train_epoch_end(made, FakeModule())
+    callback.on_train_epoch_end(made, policy())
     assert names(tmp_path) == ["step-000003.ckpt"]
     made = trainer(tmp_path, 4, max_steps=4)
-    made.datamodule.stage_ended = True
     batch_end(callback, made)
-    callback.on_train_epoch_end(made, FakeModule())
+    callback.on_train_epoch_end(made, policy(end=4))
     assert "step-000004-end-of-math_8k.ckpt" in names(tmp_path)

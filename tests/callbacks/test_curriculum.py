@@ -1,11 +1,12 @@
 from pathlib import Path
-from types import SimpleNamespace
 
 from acereason.common.types import Sampling
-from acereason.data.curriculum import Plan, Stage
+from acereason.data.curriculum import Plan
+from acereason.data.stage import Stage
 from callbacks import Curriculum
 from callbacks.curriculum import found
 from tests.support.fakes import FakeModule, fake_trainer
+from tests.support.fakes import curriculum as stages_in
 
 STAGES = {
     "own": Stage(["s"], 2, max_response_length=64, group_size=16, temperature=0.9, learning_rate=5e-6),
@@ -21,14 +22,14 @@ class Policy(FakeModule):
 
 
 def enter(curriculum: Curriculum, trainer, module, stage: str, start: int = 0, best: str | None = None) -> None:
-    data = trainer.datamodule
-    data.plan, data.stage = Plan(stage, 0, 0, stage_start=start, epoch_start=start, starts_from=best), STAGES[stage]
-    assert curriculum.select_problems(trainer, module, ["p"]) == ["p"]
+    plan = Plan(stage, 0, 0, stage_start=start, epoch_start=start, starts_from=best)
+    module.curriculum = stages_in(plan, **STAGES)
+    curriculum.on_stage_start(trainer, module, ["p"])
 
 
 def test_a_stage_sets_what_it_names_and_leaves_the_rest_to_the_model():
     module = Policy(sampling=Sampling(0.6, 8192), group_size=8, learning_rate=1e-6)
-    trainer, curriculum = fake_trainer(datamodule=SimpleNamespace(stages=STAGES)), Curriculum()
+    trainer, curriculum = fake_trainer(), Curriculum()
     curriculum.setup(trainer, module, "fit")
     enter(curriculum, trainer, module, "own")
     assert (module.sampling, module.group_size, module.learning_rate) == (Sampling(0.9, 64), 16, 5e-6)
@@ -41,26 +42,26 @@ def test_a_stage_sets_what_it_names_and_leaves_the_rest_to_the_model():
 def test_a_value_for_each_epoch_and_the_last_for_all_that_follow():
     stages = {"ramp": Stage(["s"], 9, temperature=[0.6, 0.8, 1.0], group_size=[8, 16])}
     module = Policy(sampling=Sampling(0.85, 8192), group_size=4, learning_rate=1e-6)
-    data = SimpleNamespace(stages=stages, stage=stages["ramp"])
-    trainer, curriculum = fake_trainer(datamodule=data), Curriculum()
+    trainer, curriculum = fake_trainer(), Curriculum()
     curriculum.setup(trainer, module, "fit")
     seen = []
     for epoch in range(4):
-        data.plan = Plan("ramp", epoch, epoch, stage_start=0, epoch_start=epoch)
-        curriculum.select_problems(trainer, module, ["p"])
+        module.curriculum = stages_in(Plan("ramp", epoch, epoch, stage_start=0, epoch_start=epoch), **stages)
+        if epoch == 0:
+            curriculum.on_stage_start(trainer, module, ["p"])
+        curriculum.on_train_epoch_start(trainer, module)
         seen.append((module.sampling.temperature, module.group_size))
     assert seen == [(0.6, 8), (0.8, 16), (1.0, 16), (1.0, 16)]
     resumed, module.sampling = Curriculum(), Sampling(0.85, 8192)
     resumed.setup(trainer, module, "fit")
-    data.plan = Plan("ramp", 1, 1, stage_start=0, epoch_start=1)
-    resumed.select_problems(trainer, module, ["p"])
+    module.curriculum = stages_in(Plan("ramp", 1, 1, stage_start=0, epoch_start=1), **stages)
+    resumed.on_stage_start(trainer, module, ["p"])
     assert (module.sampling.temperature, module.group_size) == (0.8, 16)
 
 
 def test_a_stage_starts_from_the_best_of_the_one_before_but_a_resumed_one_goes_on(tmp_path):
     module = Policy(sampling=Sampling(), group_size=8, learning_rate=1e-6)
-    data = SimpleNamespace(stages=STAGES)
-    trainer = fake_trainer(datamodule=data, global_step=4, log_dir=tmp_path, ckpt_path=None)
+    trainer = fake_trainer(global_step=4, log_dir=tmp_path, ckpt_path=None)
     for start, expected in [(4, Path("exports/best-of-own")), (3, None)]:
         curriculum, module.started_from = Curriculum(), None
         curriculum.setup(trainer, module, "fit")

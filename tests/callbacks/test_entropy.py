@@ -1,22 +1,20 @@
 import json
 import warnings
-from types import SimpleNamespace
 
-from acereason.data.curriculum import Plan
 from acereason.runs.health.rules import Limits
 from callbacks import EntropyMonitor, Health
-from tests.support.fakes import FakeModule, fake_trainer
+from tests.support.fakes import FakeModule, curriculum, fake_trainer
 
 
 def steps(callbacks, folder, *entropies: float) -> list[str]:
-    data = SimpleNamespace(plan=Plan("a", 0, 0, 0, 0))
+    module = FakeModule(curriculum=curriculum())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for number, entropy in enumerate(entropies, 1):
-            trainer = fake_trainer(datamodule=data, log_dir=folder, global_step=number)
+            trainer = fake_trainer(log_dir=folder, global_step=number)
             metrics = {"policy/entropy": entropy, "policy/temperature": 0.85, "reward/correct": 0.0}
             for callback in callbacks:
-                callback.on_train_batch_end(trainer, FakeModule(), metrics, None, 0)
+                callback.on_train_batch_end(trainer, module, metrics, None, 0)
     return [str(warning.message) for warning in caught]
 
 

@@ -9,8 +9,11 @@ from tests.support.fakes import FakeModule, fake_trainer
 
 
 class Policy(FakeModule):
-    def __init__(self) -> None:
+    def __init__(self, *ends: int, patience: int | None = None) -> None:
+        """A policy in a stage that ends at these steps."""
         super().__init__()
+        current = SimpleNamespace(patience=patience)
+        self.curriculum = SimpleNamespace(ended=lambda step: step in ends, current=current)
         self.evaluated: list = []
 
     def evaluate(self, benchmarks) -> None:
@@ -21,9 +24,8 @@ def steps(callback: Evaluation, *numbers: int, ends: tuple[int, ...] = ()) -> li
     """The steps, of these, at whose end it evaluates."""
     seen = []
     for step in numbers:
-        policy = Policy()
-        trainer = fake_trainer(global_step=step, datamodule=SimpleNamespace(stage_ended=step in ends))
-        callback.on_train_batch_end(trainer, policy, {}, None, 0)
+        policy = Policy(*ends)
+        callback.on_train_batch_end(fake_trainer(global_step=step), policy, {}, None, 0)
         seen += [step] * len(policy.evaluated)
     return seen
 
@@ -45,8 +47,7 @@ def test_one_that_a_signal_breaks_off_is_made_up_for_when_the_run_resumes():
             raise Interrupted(15, agreed=True)
 
     broken_off, resumed, policy = Evaluation(4), Evaluation(4), Policy()
-    data = SimpleNamespace(stage_ended=False)
-    broken_off.on_train_batch_end(fake_trainer(global_step=8, datamodule=data), Ended(), {}, None, 0)
+    broken_off.on_train_batch_end(fake_trainer(global_step=8), Ended(), {}, None, 0)
     resumed.load_state_dict(broken_off.state_dict())
     resumed.on_train_start(fake_trainer(global_step=8), policy)
     assert policy.evaluated == [None]
@@ -61,10 +62,9 @@ def test_one_that_a_signal_breaks_off_is_made_up_for_when_the_run_resumes():
     [(True, 1, False, True), (False, 1, False, False), (True, None, False, False), (True, 1, True, False)],
 )
 def test_one_that_decides_on_the_stages_end_is_not_broken_off(last, patience, ends, unbroken):
-    policy, entered = Policy(), []
+    policy, entered = Policy(*[8] * ends, patience=patience), []
     policy.unbroken = lambda: entered.append(True) or nullcontext()
-    data = SimpleNamespace(stage_ended=ends, stage=SimpleNamespace(patience=patience))
-    trainer = fake_trainer(global_step=8, datamodule=data, is_last_batch=last)
+    trainer = fake_trainer(global_step=8, is_last_batch=last)
     Evaluation(4).on_train_batch_end(trainer, policy, {}, None, 0)
     assert policy.evaluated == [None]
     assert bool(entered) == unbroken

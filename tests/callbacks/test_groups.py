@@ -1,11 +1,9 @@
 import json
-from types import SimpleNamespace
 
 from acereason.common.types import Verdict
-from acereason.data.curriculum import Plan
 from callbacks import Groups
 from callbacks.groups import row_of
-from tests.support.fakes import FakeModule, fake_trainer, group, rollout
+from tests.support.fakes import FakeModule, curriculum, fake_trainer, group, rollout
 
 
 def test_a_group_is_counted_by_verdict_and_reason():
@@ -20,10 +18,10 @@ def test_a_group_is_counted_by_verdict_and_reason():
 
 
 def test_every_group_of_every_step_is_written_and_a_resumed_run_drops_what_it_takes_again(tmp_path):
-    data = SimpleNamespace(plan=Plan("a", 0, 0, 0, 0))
+    module = FakeModule(curriculum=curriculum())
     for step in range(3):
-        trainer = fake_trainer(datamodule=data, log_dir=tmp_path, global_step=step)
-        Groups().on_rollouts(trainer, FakeModule(), [group(rollout(), name="p"), group(rollout(), name="q")])
+        trainer = fake_trainer(log_dir=tmp_path, global_step=step)
+        Groups().on_rollouts(trainer, module, [group(rollout(), name="p"), group(rollout(), name="q")])
     Groups().on_train_start(fake_trainer(log_dir=tmp_path, global_step=2), FakeModule())
     rows = [json.loads(line) for line in (tmp_path / "groups.jsonl").read_text().splitlines()]
     assert [(row["step"], row["problem"]) for row in rows] == [(0, "p"), (0, "q"), (1, "p"), (1, "q")]

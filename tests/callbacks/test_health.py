@@ -1,23 +1,22 @@
 import json
 import warnings
-from types import SimpleNamespace
 
 import pytest
 import torch
 
-from acereason.data.curriculum import Plan
+from acereason.data.stage import Stage
 from acereason.runs.health.rules import Limits
 from callbacks import Health
-from tests.support.fakes import FakeModule, fake_trainer
+from tests.support.fakes import FakeModule, curriculum, fake_trainer
 
 
 def steps(health: Health, folder, rewards: list[float], start: int = 0, stage: str = "a") -> list[str]:
-    data = SimpleNamespace(plan=Plan(stage, 0, 0, 0, 0))
+    module = FakeModule(curriculum=curriculum(**{stage: Stage(["s"], steps=99)}))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for number, reward in enumerate(rewards, start + 1):
-            trainer = fake_trainer(datamodule=data, log_dir=folder, global_step=number)
-            health.on_train_batch_end(trainer, FakeModule(), {"reward/correct": reward}, None, 0)
+            trainer = fake_trainer(log_dir=folder, global_step=number)
+            health.on_train_batch_end(trainer, module, {"reward/correct": reward}, None, 0)
     return [str(warning.message) for warning in caught]
 
 
@@ -57,7 +56,7 @@ def test_an_empty_file_says_that_the_run_was_watched(tmp_path):
 
 def test_sft_is_one_stage(tmp_path):
     health = Health(every_n_steps=1, limits=Limits(window=2))
-    trainer = fake_trainer(datamodule=SimpleNamespace(), log_dir=tmp_path, global_step=1)
+    trainer = fake_trainer(log_dir=tmp_path, global_step=1)
     health.on_train_batch_end(trainer, FakeModule(), {"policy/entropy": 9.0, "policy/grad_norm": 1.0}, None, 0)
     assert health.watch.stage == "sft"
 

@@ -1,20 +1,18 @@
-from types import SimpleNamespace
-
 import pytest
 
 from acereason.algorithm.objective import assign_advantages, loss_tokens
 from acereason.common.types import Sampling
-from acereason.data.curriculum import Stage
+from acereason.data.stage import Stage
 from callbacks import Overlong
 from callbacks.overlong import soft_penalty
-from tests.support.fakes import FakeModule, fake_trainer, group, rollout
+from tests.support.fakes import FakeModule, curriculum, fake_trainer, group, rollout
 
 
 def seen(callback: Overlong, stage_policy: str | None, *rollouts):
-    data = SimpleNamespace(stage=Stage(["s"], 1, overlong=stage_policy))
-    module = FakeModule(sampling=Sampling(max_response_length=25))
+    stages = curriculum(a=Stage(["s"], 1, overlong=stage_policy))
+    module = FakeModule(sampling=Sampling(max_response_length=25), curriculum=stages)
     groups = [group(*rollouts)]
-    callback.on_rollouts(fake_trainer(datamodule=data), module, groups)
+    callback.on_rollouts(fake_trainer(), module, groups)
     return [(r.reward, r.in_loss, r.in_baseline) for r in groups[0].rollouts]
 
 
@@ -53,10 +51,10 @@ def test_soft_penalty(length, penalty):
 @pytest.mark.parametrize(("in_baseline", "mean"), [(True, 0.5), (False, 2 / 3)])
 def test_masked_in_or_out_of_the_baseline(in_baseline, mean):
     """Rewards 1, 1, 0 and a truncated 0: the group's mean is 1/2 with it and 2/3 without."""
-    data = SimpleNamespace(stage=Stage(["s"], 1, overlong="mask"))
+    stages = curriculum(a=Stage(["s"], 1, overlong="mask"))
     four = group(rollout("correct"), rollout("correct"), rollout("wrong"), cut("wrong"))
-    module = FakeModule(sampling=Sampling(max_response_length=25))
-    Overlong(in_baseline=in_baseline).on_rollouts(fake_trainer(datamodule=data), module, [four])
+    module = FakeModule(sampling=Sampling(max_response_length=25), curriculum=stages)
+    Overlong(in_baseline=in_baseline).on_rollouts(fake_trainer(), module, [four])
     assign_advantages([four])
     advantages = [r.advantage for r in four.rollouts]
     assert advantages[0] / advantages[2] == pytest.approx((1 - mean) / (0 - mean))

@@ -1,28 +1,27 @@
 from functools import partial
-from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from acereason.data.curriculum import Plan, Stage
+from acereason.data.stage import Stage
 from acereason.evaluation.accuracy import Accuracy
 from acereason.models.qwen import export
 from callbacks import Plateau
-from tests.support.fakes import TOKENIZER, FakeModule, fake_trainer, tiny_qwen
+from tests.support.fakes import TOKENIZER, FakeModule, curriculum, fake_trainer, tiny_qwen
 
 MODEL = tiny_qwen()
 
 
 def evaluations(callback: Plateau, folder, *avgs: float, stage: str = "a", patience: int | None = 2) -> bool:
     """Whether the stage has been stopped after these evaluations of aime24."""
-    plan = Plan(stage, 0, 0, 0, 0)
-    data = SimpleNamespace(plan=plan, stage=Stage(["s"], 9, monitor="aime24", patience=patience))
-    trainer = fake_trainer(datamodule=data, training=True, global_step=3, log_dir=folder)
+    stages = curriculum(**{stage: Stage(["s"], 9, monitor="aime24", patience=patience)})
+    module = FakeModule(export=partial(export, MODEL, TOKENIZER, is_writer=True), curriculum=stages)
+    trainer = fake_trainer(training=True, global_step=3, log_dir=folder)
     for avg in avgs:
         result = {"aime24": Accuracy(avg, 0.1, 30, 16, 0.0, 900.0, 0.1, 0.02, 0.8)}
-        callback.on_evaluation(trainer, FakeModule(export=partial(export, MODEL, TOKENIZER, is_writer=True)), result)
-    return plan.stopped
+        callback.on_evaluation(trainer, module, result)
+    return stages.plan.stopped
 
 
 def test_it_ends_a_stage_after_the_patience(tmp_path):
@@ -57,9 +56,9 @@ def test_what_is_known_survives_a_checkpoint(tmp_path):
 
 @pytest.mark.parametrize("values", [{"training": False}, {"global_step": 0}])
 def test_evaluations_outside_of_a_stage_do_not_count(tmp_path, values):
-    callback, data = Plateau(), SimpleNamespace(plan=Plan("a", 0, 0, 0, 0), stage=Stage(["s"], 9, monitor="x"))
-    trainer = fake_trainer(**{"datamodule": data, "training": True, "global_step": 3, "log_dir": tmp_path} | values)
-    callback.on_evaluation(trainer, FakeModule(), {"x": Accuracy(0.5, 0.1, 30, 16, 0.0, 900.0, 0.1, 0.02, 0.8)})
+    callback, module = Plateau(), FakeModule(curriculum=curriculum(a=Stage(["s"], 9, monitor="x")))
+    trainer = fake_trainer(**{"training": True, "global_step": 3, "log_dir": tmp_path} | values)
+    callback.on_evaluation(trainer, module, {"x": Accuracy(0.5, 0.1, 30, 16, 0.0, 900.0, 0.1, 0.02, 0.8)})
     assert callback.stage is None
 
 
@@ -72,13 +71,14 @@ def test_another_monitor_begins_with_a_best_of_its_own(tmp_path):
 
 
 def test_the_plan_is_told_how_many_evaluations_were_no_better(tmp_path):
-    callback, plan = Plateau(), Plan("a", 0, 0, 0, 0)
-    data = SimpleNamespace(plan=plan, stage=Stage(["s"], 9, monitor="x", patience=2))
-    trainer = fake_trainer(datamodule=data, training=True, global_step=3, log_dir=tmp_path)
+    callback, stages = Plateau(), curriculum(a=Stage(["s"], 9, monitor="x", patience=2))
+    module = FakeModule(export=lambda folder: None, curriculum=stages)
+    trainer = fake_trainer(training=True, global_step=3, log_dir=tmp_path)
     for avg, told in ((0.3, (0, False)), (0.2, (1, False)), (0.4, (0, False)), (0.4, (1, False)), (0.4, (2, True))):
         accuracy = Accuracy(avg, 0.1, 30, 16, 0.0, 900.0, 0.1, 0.02, 0.8)
-        callback.on_evaluation(trainer, FakeModule(export=lambda folder: None), {"x": accuracy})
-        assert (plan.without, plan.stopped) == told
+        callback.on_evaluation(trainer, module, {"x": accuracy})
+        assert (stages.plan.without, stages.plan.stopped) == told
+    assert stages.plan.best == str(tmp_path / "exports/best-of-a")
 
 
 def test_an_older_checkpoint_without_the_monitor_counts_on(tmp_path):

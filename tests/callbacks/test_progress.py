@@ -1,12 +1,12 @@
 import pty
-from types import SimpleNamespace
 
 import pytest
 
-from acereason.data.curriculum import Plan, Stage
+from acereason.data.curriculum import Plan
+from acereason.data.stage import Stage
 from callbacks import Progress
 from callbacks.progress import clock, line
-from tests.support.fakes import fake_trainer
+from tests.support.fakes import curriculum, fake_trainer
 
 METRICS = {
     "reward/mean": 0.5124,
@@ -17,14 +17,14 @@ METRICS = {
 }
 
 
-def trainer_in(stage: Stage, step: int, start: int = 0, epoch: int = 0, epoch_start: int = 0, batches: int = 10):
-    data = SimpleNamespace(plan=Plan("math_8k", epoch, start, epoch, epoch_start), stage=stage)
-    data.plan.stage_start, data.plan.stage_epoch, data.plan.epoch_start = start, epoch, epoch_start
-    return fake_trainer(datamodule=data, global_step=step, num_training_batches=batches)
+def line_in(stage: Stage, step: int, start: int = 0, epoch: int = 0, epoch_start: int = 0, seconds: float = 1.0) -> str:
+    plan = Plan("math_8k", epoch, stage_epoch=epoch, stage_start=start, epoch_start=epoch_start)
+    trainer = fake_trainer(global_step=step, num_training_batches=10)
+    return line(trainer, curriculum(plan, math_8k=stage), METRICS, seconds)
 
 
 def test_a_plain_line_has_the_stage_and_when_it_ends():
-    told = line(trainer_in(Stage(["a"], steps=1200), step=480), METRICS, seconds=62.08)
+    told = line_in(Stage(["a"], steps=1200), step=480, seconds=62.08)
     assert told == (
         "step 480, math_8k 480/1200: reward 0.512 | entropy 0.301 | length 3,411 | truncated 7% | 62.1 s a step | "
         "stage ends in 12:24:58"
@@ -32,16 +32,17 @@ def test_a_plain_line_has_the_stage_and_when_it_ends():
 
 
 def test_a_stage_that_counts_epochs_ends_at_most_then():
-    told = line(trainer_in(Stage(["a"], epochs=3), step=125, start=100, epoch=1, epoch_start=120), METRICS, 1.0)
+    told = line_in(Stage(["a"], epochs=3), step=125, start=100, epoch=1, epoch_start=120)
     assert "math_8k 25/40:" in told  # 20 steps before this epoch, two more epochs of 10
     assert told.endswith("stage ends in 0:00:15")
-    both = line(trainer_in(Stage(["a"], steps=30, epochs=3), 125, 100, 1, 120), METRICS, 1.0)
+    both = line_in(Stage(["a"], steps=30, epochs=3), 125, 100, 1, 120)
     assert "math_8k 25/30:" in both
 
 
 def test_sft_is_one_stage():
-    trainer = fake_trainer(datamodule=SimpleNamespace(), global_step=10, estimated_stepping_batches=375)
-    assert line(trainer, METRICS, 2.0) == "step 10/375: loss 0.2500 | entropy 0.301 | 2 s a step | run ends in 0:12:10"
+    trainer = fake_trainer(global_step=10, estimated_stepping_batches=375)
+    told = line(trainer, None, METRICS, 2.0)
+    assert told == "step 10/375: loss 0.2500 | entropy 0.301 | 2 s a step | run ends in 0:12:10"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00:00"), (3725, "1:02:05"), (360000, "100:00:00")])

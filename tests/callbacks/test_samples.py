@@ -1,22 +1,20 @@
 import json
-from types import SimpleNamespace
 
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from acereason.data.curriculum import Plan
 from callbacks import Samples
 from callbacks.samples import _markdown
-from tests.support.fakes import FakeModule, fake_trainer, group, rollout
+from tests.support.fakes import FakeModule, curriculum, fake_trainer, group, rollout
 
 
 def test_texts_and_verdicts_are_written_every_n_steps(tmp_path):
-    data = SimpleNamespace(plan=Plan("a", 0, 0, 0, 0))
+    module = FakeModule(curriculum=curriculum())
     masked = rollout("wrong", 9, truncated=True)
     masked.in_loss = False
     groups = [group(rollout("correct"), masked, rollout("wrong")), group(rollout("wrong"))]
     for step in range(5):
-        trainer = fake_trainer(datamodule=data, log_dir=tmp_path, global_step=step)
-        Samples(every_n_steps=4).on_rollouts(trainer, FakeModule(), groups)
+        trainer = fake_trainer(log_dir=tmp_path, global_step=step)
+        Samples(every_n_steps=4).on_rollouts(trainer, module, groups)
     rows = [json.loads(line) for line in (tmp_path / "samples.jsonl").read_text().splitlines()]
     assert [(row["step"], row["status"], row["in_loss"]) for row in rows] == [
         (0, "correct", True),
@@ -44,9 +42,9 @@ def test_half_a_surrogate_pair_is_written_and_shown(tmp_path):
     odd = group(rollout("wrong"))
     odd.rollouts[0].response.text = "a\ud83d"
     logger = TensorBoardLogger(tmp_path, name="", version="")
-    data = SimpleNamespace(plan=Plan("a", 0, 0, 0, 0))
-    trainer = fake_trainer(datamodule=data, log_dir=tmp_path, global_step=0, logger=logger)
-    Samples().on_rollouts(trainer, FakeModule(), [odd])
+    module = FakeModule(curriculum=curriculum())
+    trainer = fake_trainer(log_dir=tmp_path, global_step=0, logger=logger)
+    Samples().on_rollouts(trainer, module, [odd])
     logger.experiment.close()
     assert json.loads((tmp_path / "samples.jsonl").read_text())["response"] == "a\ud83d"
     assert any("a\ufffd".encode() in path.read_bytes() for path in tmp_path.glob("events*"))

@@ -1,15 +1,14 @@
 from dataclasses import replace
 from math import exp
-from types import SimpleNamespace
 
 import pytest
 import torch
 
 from acereason.algorithm.objective import entropy_of
 from acereason.common.types import Sampling
-from acereason.data.curriculum import Plan, Stage
+from acereason.data.stage import Stage
 from callbacks import TemperatureController
-from tests.support.fakes import FakeModule, fake_trainer
+from tests.support.fakes import FakeModule, curriculum, fake_trainer
 
 
 class Policy(FakeModule):
@@ -18,10 +17,10 @@ class Policy(FakeModule):
 
 
 def enter(controller, policy, stage: str, temperature: float | None) -> float:
-    """Plan an epoch as Curriculum and then the controller do; the temperature in force."""
+    """Begin a stage, or resume in it, as Curriculum and then the controller do; the temperature in force."""
     policy.set_temperature(temperature or 1.0)
-    data = SimpleNamespace(plan=Plan(stage, 0, 0, 0, 0), stage=Stage(["s"], 1, temperature=temperature))
-    controller.select_problems(fake_trainer(datamodule=data), policy, [])
+    policy.curriculum = curriculum(**{stage: Stage(["s"], 1, temperature=temperature)})
+    controller.on_stage_start(fake_trainer(), policy, [])
     return policy.sampling.temperature
 
 
@@ -63,6 +62,15 @@ def test_a_stage_starts_at_its_own_temperature_or_goes_on_with_the_last():
     assert enter(controller, policy, "a", 0.85) == held  # another epoch of the same stage
     assert enter(controller, policy, "b", None) == held
     assert enter(controller, policy, "c", 0.9) == 0.9
+
+
+def test_an_epoch_begins_at_the_temperature_of_the_last_step():
+    controller, policy = TemperatureController(), Policy(sampling=Sampling())
+    enter(controller, policy, "a", 0.85)
+    held = step(controller, policy, 0.1)
+    policy.set_temperature(0.85)  # as Curriculum does where another setting changes
+    controller.on_train_epoch_start(fake_trainer(), policy)
+    assert policy.sampling.temperature == held
 
 
 def test_its_state_survives_a_checkpoint():

@@ -1,14 +1,13 @@
-from types import SimpleNamespace
-
 import pytest
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
 
-from acereason.data.curriculum import Plan, Stage
+from acereason.data.curriculum import Plan
+from acereason.data.stage import Stage
 from callbacks import TensorBoard
 from callbacks.tensorboard import draw_curriculum
-from tests.support.fakes import FakeModule, fake_trainer, group, rollout
+from tests.support.fakes import FakeModule, curriculum, fake_trainer, group, rollout
 
 STAGES = {
     "math_8k": Stage(["a"], steps=10, max_response_length=8192, overlong="mask"),
@@ -18,14 +17,14 @@ STAGES = {
 
 def test_layout_histograms_and_curriculum_reach_the_events(tmp_path):
     logger = TensorBoardLogger(tmp_path, name="", version="")
-    data = SimpleNamespace(plan=Plan("code", 0, 0, 0, 0), stages=STAGES)
-    trainer = fake_trainer(loggers=[logger], datamodule=data, global_step=20)
+    module = FakeModule(curriculum=curriculum(Plan("code", 0, 0, 0, 0), **STAGES))
+    trainer = fake_trainer(loggers=[logger], global_step=20)
     callback = TensorBoard(every_n_steps=10)
-    callback.on_train_start(trainer, FakeModule())
-    callback.on_rollouts(trainer, FakeModule(), [group(rollout("correct", 4), rollout("wrong", 8))])
+    callback.on_train_start(trainer, module)
+    callback.on_rollouts(trainer, module, [group(rollout("correct", 4), rollout("wrong", 8))])
     trainer.global_step = 21
-    callback.on_rollouts(trainer, FakeModule(), [group(rollout())])
-    callback.on_train_epoch_end(trainer, FakeModule())
+    callback.on_rollouts(trainer, module, [group(rollout())])
+    callback.on_train_epoch_end(trainer, module)
     logger.finalize("success")
 
     events = EventAccumulator(str(tmp_path)).Reload()
@@ -45,7 +44,7 @@ def test_layout_histograms_and_curriculum_reach_the_events(tmp_path):
 
 
 def test_another_logger_is_left_alone(tmp_path):
-    trainer = fake_trainer(loggers=[CSVLogger(tmp_path)], datamodule=SimpleNamespace(plan=None, stages=STAGES))
+    trainer = fake_trainer(loggers=[CSVLogger(tmp_path)])
     callback = TensorBoard(every_n_steps=1)
     callback.on_train_start(trainer, FakeModule())
     callback.on_rollouts(trainer, FakeModule(), [group(rollout())])

@@ -24,15 +24,15 @@ PHASES = {
     "setup": ["acereason.data.rl:RLData.setup"],
     "screening": ["callbacks.easy_filter:EasyFilter._screen"],
     "rollout": ["acereason.modules.grpo:GRPOModule.waves"],
-    "update": ["acereason.modules.base:QwenModule.accumulate", "acereason.modules.base:QwenModule.apply"],
+    "update": ["acereason.modules.base:QwenModule.accumulate", "acereason.modules.base:QwenModule.update"],
     "sync": ["acereason.modules.rollout:RolloutModule.push_weights"],
-    "evaluation": ["acereason.modules.rollout:RolloutModule.evaluate"],
+    "evaluation": ["acereason.modules.grpo:GRPOModule.evaluate"],
     "export": ["acereason.modules.base:QwenModule.export"],
     "checkpoint": ["callbacks.checkpoints:Checkpoints._save"],
     "test": ["acereason.modules.evaluation:EvaluationModule.complete"],
     "sampling": ["acereason.sampling.predict:collect"],
     "curation": ["acereason.curation.stages:Stages.run"],
-    "calibration": ["acereason.modules.rollout:RolloutModule.predict_step"],
+    "calibration": ["acereason.modules.grpo:GRPOModule.predict_step"],
 }
 """Functions by phase."""
 

@@ -1,11 +1,14 @@
 """Tiny stand-ins that tests share: a Qwen2 of some ten thousand parameters, and rollouts made by hand."""
 
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import torch
 from transformers import Qwen2Config
 
 from acereason.common.types import Group, Problem, Response, Rollout, Verdict
+from acereason.data.curriculum import Curriculum, Plan
+from acereason.data.stage import Stage
 from acereason.models.bytes import byte_tokenizer
 from acereason.models.qwen import Backbone, Qwen, build_model, load_config
 
@@ -71,8 +74,19 @@ def fake_trainer(**attributes) -> SimpleNamespace:
     return SimpleNamespace(**defaults | attributes)
 
 
+def curriculum(plan: Plan | None = None, **stages: Stage) -> Curriculum:
+    """A curriculum in the epoch of the plan, by default the first one. Without stages it has one, `a`."""
+    made = Curriculum(stages or {"a": Stage(["s"], steps=9)})
+    made.advance(epoch=0, step=0)
+    if plan:
+        made.load_state_dict({"plan": asdict(plan)})
+    return made
+
+
 class FakeModule:
     """What callbacks see of a module: it remembers what they log."""
+
+    curriculum: Curriculum | None = None
 
     def __init__(self, **attributes) -> None:
         self.__dict__.update(attributes)

@@ -28,6 +28,6 @@ def exported(folder: Path, template: Template = TEMPLATE, tokenizer=TOKENIZER, *
     module = QwenModule(**settings)
     module.tokenizer, module.model = tokenizer, ending(template.end_id(tokenizer))
     module.config = module.model.config
-    module._trainer = SimpleNamespace(datamodule=SimpleNamespace(template=template), is_global_zero=True)
+    module.data, module._trainer = SimpleNamespace(template=template), SimpleNamespace(is_global_zero=True)
     module.export(folder)
     return folder

@@ -20,7 +20,7 @@ def check_evaluation(job: Job) -> None:
     loaded = {name: check_benchmark(job, name) for name in data.benchmarks}
     loaded = {name: problems for name, problems in loaded.items() if problems}
     with job.checks.catching("trainer.default_root_dir"):
-        run = check_start(job.checks, job.trainer, job.planned.ckpt_path)
+        run = check_start(job.checks, job.trainer, job.module, job.planned.ckpt_path)
         check_writable(run.folder, run.key)
         check_samples(job, run.folder, loaded)
     if len(loaded) < len(data.benchmarks):

@@ -41,17 +41,14 @@ class Job:
 
     checks: Checks
     trainer: pl.Trainer
+    module: Any
+    """The module that trains or evaluates, with its data."""
     planned: Planned
-
-    @property
-    def module(self) -> Any:
-        """The module that trains or evaluates."""
-        return self.trainer.lightning_module
 
     @property
     def data(self) -> Any:
         """The module's data."""
-        return self.trainer.datamodule
+        return self.module.data
 
     @cached_property
     def parameters(self) -> int:

@@ -159,7 +159,7 @@ def check_room(job: Job, ends: int, exports: int) -> None:
     if job.trainer.fast_dev_run:
         return
     with job.checks.catching(key):
-        run = check_start(job.checks, job.trainer, job.planned.ckpt_path)
+        run = check_start(job.checks, job.trainer, job.module, job.planned.ckpt_path)
         there = check_writable(run.folder, run.key)
         needed = checkpoint_bytes(job.module, job.parameters, _kept(job.trainer), ends, exports)
         free = shutil.disk_usage(there).free

@@ -6,8 +6,10 @@ from acereason.common.errors import UserError
 from acereason.data.evaluation import EvaluationData
 from acereason.data.rl import RLData
 from acereason.data.sft import SFTData
+from acereason.modules.base import QwenModule
 from acereason.modules.evaluation import EvaluationModule
 from acereason.modules.grpo import GRPOModule
+from acereason.modules.hooks import callbacks_of
 from acereason.modules.sft import SFTModule
 from acereason.processes.drivers import driver
 from acereason.verbs.preflight import resources
@@ -23,26 +25,27 @@ from acereason.verbs.preflight.training import check_schedule, check_sft
 _PAIRS = {GRPOModule: RLData, SFTModule: SFTData, EvaluationModule: EvaluationData}
 
 
-def preflight(trainer: pl.Trainer, planned: Planned) -> Checks:
+def preflight(trainer: pl.Trainer, module: QwenModule, planned: Planned) -> Checks:
     """Check a config of which trainer, module and data have been instantiated.
 
     Args:
-        trainer: the trainer, with module and data.
+        trainer: the trainer.
+        module: the module, with its data.
         planned: the trainer that the config asks for.
 
     Raises:
         UserError: module and data don't go together, or the device is unknown.
     """
-    module, data = trainer.lightning_module, trainer.datamodule
+    data = module.data
     if planned.device is not None and planned.device not in DEVICES:
         raise UserError(f"device: no {planned.device!r}; there are {', '.join(DEVICES)}")
     if not any(isinstance(module, task) and isinstance(data, served) for task, served in _PAIRS.items()):
         pairs = ", ".join(f"{task.__name__} with {served.__name__}" for task, served in _PAIRS.items())
         raise UserError(f"model, data: {type(module).__name__} with {type(data).__name__}; there are {pairs}")
-    job = Job(checks := Checks(), trainer, planned)
+    job = Job(checks := Checks(), trainer, module, planned)
     resources.check_ranks(checks, planned)
     resources.check_driver(checks, planned, driver())
-    for callback in trainer.callbacks:
+    for callback in callbacks_of(trainer, pl.Callback):
         with checks.catching(f"trainer.callbacks.{type(callback).__name__}"):
             callback.setup(trainer, module, "preflight")
     # why: without a configuration and a tokenizer there is nothing to count and no prompt to measure

@@ -5,7 +5,9 @@ from pathlib import Path
 import lightning.pytorch as pl
 
 from acereason.models.qwen import shapes_by
+from acereason.modules.base import QwenModule
 from acereason.modules.evaluation import EvaluationModule
+from acereason.modules.hooks import callbacks_of
 from acereason.runs.checkpoints import contents
 from acereason.runs.folder import RunFolder
 from acereason.runs.places import Place, place_of
@@ -14,7 +16,7 @@ from acereason.verbs.fitting import fitting, refuse_other_run, refuse_other_weig
 from acereason.verbs.preflight.checks import Checks
 
 
-def check_start(checks: Checks, trainer: pl.Trainer, ckpt_path: str | None) -> RunFolder:
+def check_start(checks: Checks, trainer: pl.Trainer, module: QwenModule, ckpt_path: str | None) -> RunFolder:
     """Check the run's folder and its checkpoint as `fit`, or `test` with EvaluationModule, would.
 
     Returns:
@@ -23,10 +25,10 @@ def check_start(checks: Checks, trainer: pl.Trainer, ckpt_path: str | None) -> R
     Raises:
         UserError: the folder is not one that a run may have, or is another process's.
     """
-    evaluates = isinstance(trainer.lightning_module, EvaluationModule)
+    evaluates = isinstance(module, EvaluationModule)
     place, checkpoint = place_of(trainer.loggers, trainer.default_root_dir), None
     with checks.catching("ckpt_path"):
-        checkpoint = _checkpoint(trainer, place, ckpt_path)
+        checkpoint = _checkpoint(trainer, module, place, ckpt_path)
         if checkpoint:
             checks.add("ckpt_path", "ok", f"{checkpoint} is whole, and of this model")
     home = None if evaluates else home_of(place, checkpoint)
@@ -36,13 +38,12 @@ def check_start(checks: Checks, trainer: pl.Trainer, ckpt_path: str | None) -> R
     return run
 
 
-def _checkpoint(trainer: pl.Trainer, place: Place, ckpt_path: str | None) -> Path | None:
+def _checkpoint(trainer: pl.Trainer, module: QwenModule, place: Place, ckpt_path: str | None) -> Path | None:
     """Return the checkpoint from which the run would start, after a check that it fits; None where it starts anew.
 
     Callbacks and data take over their state, so that later checks see the run where it would go on.
     """
-    module, data = trainer.lightning_module, trainer.datamodule
-    evaluates = isinstance(module, EvaluationModule)
+    data, evaluates = module.data, isinstance(module, EvaluationModule)
     checkpoint = looked_at(place, "test", ckpt_path) if evaluates else checkpoint_of(place, ckpt_path)
     if checkpoint is None:
         return None
@@ -50,7 +51,7 @@ def _checkpoint(trainer: pl.Trainer, place: Place, ckpt_path: str | None) -> Pat
     if not evaluates:
         refuse_other_run(checkpoint, data, module.optimizer_settings())
         held = contents(checkpoint)
-        restore_callbacks(trainer.callbacks, held, checkpoint)
+        restore_callbacks(callbacks_of(trainer, pl.Callback), held, checkpoint)
         if state := held.get(type(data).__qualname__):
             with fitting(checkpoint, type(data).__name__):
                 data.load_state_dict(state)

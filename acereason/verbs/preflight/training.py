@@ -4,8 +4,10 @@ import math
 
 import lightning.pytorch as pl
 
+from acereason.algorithm.schedule import Schedule
 from acereason.data.sft import lengths_of
-from acereason.modules.base import QwenModule, Schedule
+from acereason.modules.base import QwenModule
+from acereason.modules.hooks import callbacks_of
 from acereason.modules.sft import SFTModule
 from acereason.verbs.preflight.checks import Checks, Status
 from acereason.verbs.preflight.cost import check_sft_cost
@@ -38,7 +40,7 @@ def check_sft(job: Job) -> None:
         if planned.device:
             check_sft_cost(job, planned.device, lengths)
     # why: by its name, since nothing below the callbacks may import them
-    exports = any(type(callback).__name__ == "Export" for callback in job.trainer.callbacks)
+    exports = "Export" in job.module.callback_names()
     check_room(job, ends=0, exports=epochs if exports else 0)
 
 
@@ -123,7 +125,11 @@ def _end(schedule: Schedule, ends: int, steps: int, an_epoch: int | None) -> tup
 
 def _sooner(trainer: pl.Trainer, schedule: Schedule, an_epoch: int | None) -> str:
     """Return the words on the rate at which SFTPlateau may end the run; empty without it."""
-    least = [callback.min_epochs for callback in trainer.callbacks if type(callback).__name__ == "SFTPlateau"]
+    least = [
+        vars(callback)["min_epochs"]
+        for callback in callbacks_of(trainer, pl.Callback)
+        if type(callback).__name__ == "SFTPlateau"
+    ]
     if not least or an_epoch is None:
         return ""
     return f"; SFTPlateau may end it after epoch {least[0]}, at {schedule.factor(least[0] * an_epoch - 1):.2g}"

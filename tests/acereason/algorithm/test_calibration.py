@@ -1,8 +1,6 @@
-import json
-
 import pytest
 
-from acereason.algorithm.calibration import Trial, table, temperature_for, verdict, write
+from acereason.algorithm.calibration import Trial, temperature_for, verdict
 
 
 def trials(*pairs: tuple[float, float]) -> list[Trial]:
@@ -35,27 +33,3 @@ def test_the_verdict_says_where_to_look():
     assert verdict(trials((0.6, 0.1), (1.0, 0.5)), 0.3) == "temperature 0.800 gives entropy 0.3"
     assert verdict(trials((0.6, 0.1), (1.0, 0.2)), 0.3) == f"{none} higher ones"
     assert verdict(trials((0.6, 0.4), (1.0, 0.5)), 0.3) == f"{none} lower ones"
-
-
-def test_what_is_written(tmp_path):
-    sweep = trials((0.6, 0.1), (1.0, 0.5))
-    write(sweep, 0.3, "stage a", tmp_path / "out")
-    written = json.loads((tmp_path / "out/calibration.json").read_text())
-    assert (written["target"], written["temperature"]) == (0.3, pytest.approx(0.8))
-    assert written["trials"][1] == {
-        "temperature": 1.0,
-        "entropy": 0.5,
-        "entropy_all": 0.6,
-        "reward": 0.5,
-        "truncated": 0.1,
-        "length": 20.4,
-    }
-    assert (tmp_path / "out/calibration.png").read_bytes()[:4] == b"\x89PNG"
-    assert [list(column.cells)[0] for column in table(sweep, "").columns] == [
-        "0.6",
-        "0.100",
-        "0.200",
-        "0.500",
-        "10.0%",
-        "20",
-    ]

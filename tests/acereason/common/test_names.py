@@ -7,11 +7,11 @@ from acereason.common.names import check_names
 from acereason.common.types import Sampling
 from acereason.curation.verb import curate
 from acereason.data.benchmark import Benchmark, Measured
-from acereason.data.curriculum import Stage
 from acereason.data.evaluation import EvaluationData
 from acereason.data.problems import Source
 from acereason.data.rl import RLData
 from acereason.data.sft import SFTData
+from acereason.data.stage import Stage
 from acereason.sampling.predict import predict
 from acereason.verbs.recipe import Step, recipe
 

@@ -3,7 +3,8 @@ from dataclasses import asdict
 import pytest
 
 from acereason.common.errors import UserError
-from acereason.data.curriculum import Plan, Stage, first_plan, next_plan, restored
+from acereason.data.curriculum import Curriculum, Plan, first_plan, next_plan, restored
+from acereason.data.stage import Stage
 
 STAGES = {"a": Stage(["x"], steps=4), "b": Stage(["x"], steps=2)}
 
@@ -44,42 +45,6 @@ def test_a_stage_starts_from_the_best_of_the_one_before_where_it_asks_for_it():
         assert (following.best, following.starts_from) == (None, expected)
 
 
-def test_shares():
-    assert Stage(["x", "y"], steps=1).shares == {"x": 1.0, "y": 1.0}
-    assert Stage({"x": 0.25}, steps=1).shares == {"x": 0.25}
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"steps": 0}, r"data\.stages\.a\.steps: must be at least 1, not 0"),
-        ({"steps": None}, r"data\.stages\.a\.steps: give steps or epochs"),
-        ({"epochs": 0}, r"epochs: must be at least 1"),
-        ({"prompts_per_step": 0}, r"prompts_per_step: must be at least 1"),
-        ({"max_response_length": 0}, r"max_response_length: must be at least 1"),
-        ({"group_size": 1}, r"group_size: must be at least 2, not 1"),
-        ({"temperature": 0.0}, r"temperature: must be above 0"),
-        ({"temperature": [0.6, 0.0]}, r"temperature: must be above 0, not \[0\.6, 0\.0\]"),
-        ({"temperature": []}, r"temperature: an empty list"),
-        ({"group_size": [8, 1]}, r"group_size: must be at least 2, not \[8, 1\]"),
-        ({"sources": []}, r"sources: name at least one"),
-        ({"sources": {"x": 1.5}}, r"data\.stages\.a\.sources\.x: a share is above 0 and at most 1, not 1\.5"),
-        ({"screen": 0.0}, r"screen: must be above 0"),
-        ({"patience": 2}, r"patience: needs a benchmark in monitor"),
-    ],
-)
-def test_mistakes_name_the_key(values, message):
-    with pytest.raises(UserError, match=message):
-        Stage(**{"sources": ["x"], "steps": 1} | values).check("data.stages.a")
-
-
-def test_a_list_of_temperatures_and_the_controller_exclude_each_other():
-    present = {"Curriculum", "TemperatureController"}
-    Stage(["x"], steps=1, temperature=0.6).check_callbacks("data.stages.a", present)
-    with pytest.raises(UserError, match=r"data\.stages\.a\.temperature: TemperatureController moves it already"):
-        Stage(["x"], steps=1, temperature=[0.6, 1.0]).check_callbacks("data.stages.a", present)
-
-
 @pytest.mark.parametrize(
     ("without", "patience", "stopped"),
     [(2, 2, True), (2, 3, False), (2, 1, True), (2, None, False), (0, 1, False)],
@@ -105,3 +70,48 @@ def test_the_stage_of_a_checkpoint_must_be_there():
 def test_another_stage_counts_anew():
     plan = Plan("a", 0, 0, 0, 0, stopped=True, without=3)
     assert next_plan(STAGES, plan, epoch=1, step=1).without is None
+
+
+def test_a_stage_begins_once_and_again_where_a_run_resumes_in_it():
+    made, resumed = Curriculum(STAGES), Curriculum(STAGES)
+    begun = [made.advance(epoch, step) for epoch, step in [(0, 0), (0, 0), (1, 3), (2, 4), (3, 5), (4, 6)]]
+    assert begun == [True, False, False, True, False, False]  # after the last stage its last plan stays
+    assert (made.plan.stage, made.index, made.current) == ("b", 1, STAGES["b"])
+    resumed.load_state_dict(made.state_dict())
+    assert resumed.advance(4, 6)
+    assert resumed.state_dict() == made.state_dict() == {"plan": asdict(made.plan)}
+
+
+def test_before_its_first_epoch_a_run_is_in_no_stage():
+    made = Curriculum(STAGES)
+    assert made.state_dict() == {"plan": None}
+    assert not made.finished(0)
+    assert getattr(made, "plan", None) is None
+    made.load_state_dict({"plan": None})
+    assert made.advance(0, 0)
+
+
+def test_a_stage_ends_by_steps_or_with_the_last_step_of_its_last_epoch():
+    made = Curriculum({"a": Stage(["x"], steps=4), "b": Stage(["x"], epochs=2)})
+    made.advance(0, 0)
+    made.begin_epoch(steps=9)
+    assert [made.ended(step) for step in (3, 4)] == [False, True]
+    made.advance(1, 4)
+    made.begin_epoch(steps=3)
+    assert [made.ended(step) for step in (4, 7)] == [False, False]
+    made.advance(2, 7)
+    assert [made.ended(step) for step in (9, 10)] == [False, True]
+    assert [made.finished(step) for step in (9, 10)] == [False, True]
+
+
+def test_evaluations_without_a_better_policy_end_a_stage_by_its_patience():
+    made = Curriculum({"a": Stage(["x"], steps=9, monitor="m", patience=2), "b": Stage(["x"], 1, start_from="best")})
+    made.advance(0, 0)
+    assert [made.observe(0, "first"), made.observe(1), made.observe(0, "second"), made.observe(1)] == [False] * 4
+    assert made.observe(2)
+    assert (made.plan.best, made.plan.without, made.ended(1)) == ("second", 2, True)
+    made.advance(1, 5)
+    assert (made.plan.stage, made.plan.starts_from, made.plan.without) == ("b", "second", None)
+    endless = Curriculum({"a": Stage(["x"], steps=9, monitor="m")})
+    endless.advance(0, 0)
+    assert not endless.observe(99)

@@ -5,11 +5,11 @@ import pytest
 from acereason.common.errors import UserError
 from acereason.common.types import Sampling
 from acereason.data.arithmetic import Arithmetic
-from acereason.data.curriculum import Stage
 from acereason.data.fields import Fields
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
 from acereason.data.rl import Benchmark, RLData
+from acereason.data.stage import Stage
 from acereason.rewards.pool import RewardPool, RewardSettings
 from tests.support.fakes import TOKENIZER
 
@@ -24,15 +24,15 @@ def data(stages: dict[str, Stage], problems: int = 20, source: Source | None = N
     config = SimpleNamespace(max_position_embeddings=64)
     module = SimpleNamespace(tokenizer=TOKENIZER, rewards=rewards, config=config, sampling=Sampling(1.0, 16))
     module.left_out = set()
-    module.select_problems = lambda problems: [p for p in problems if p.id not in module.left_out]
-    callbacks = [type(name, (), {})() for name in ("Curriculum", "Overlong", "EasyFilter")]
-    made.trainer = SimpleNamespace(
-        lightning_module=module,
-        callbacks=callbacks,
-        reload_dataloaders_every_n_epochs=1,
-        current_epoch=0,
-        global_step=0,
-    )
+    module.begun = []
+    module.callback_names = lambda: {"Curriculum", "Overlong", "EasyFilter"}
+
+    def select_problems(problems, begins):
+        module.begun += [made.plan.stage] if begins else []
+        return [problem for problem in problems if problem.id not in module.left_out]
+
+    module.select_problems, made.policy = select_problems, module
+    made.trainer = SimpleNamespace(reload_dataloaders_every_n_epochs=1, current_epoch=0, global_step=0)
     made.setup("fit")
     rewards.close()
     return made
@@ -64,10 +64,10 @@ def test_a_stage_ends_inside_an_epoch_and_the_next_begins():
     made = data({"a": Stage(["sums"], steps=3, prompts_per_step=8), "b": Stage(["sums"], steps=1, prompts_per_step=4)})
     assert [len(goto(made, 0, 0)), made.plan.stage] == [2, "a"]
     assert [len(goto(made, 1, 2)), made.plan.stage] == [1, "a"]
-    assert not made.finished
+    assert not made.curriculum.finished(made.trainer.global_step)
     assert [len(goto(made, 2, 3)), made.plan.stage] == [1, "b"]
-    made.trainer.global_step = 4
-    assert made.finished
+    assert made.curriculum.finished(4)
+    assert made.policy.begun == ["a", "b"]
 
 
 def test_prompts_are_templated_and_tokenized():
@@ -78,7 +78,7 @@ def test_prompts_are_templated_and_tokenized():
 def test_an_epoch_draws_from_what_callbacks_leave():
     made = data({"a": Stage(["sums"], steps=100, prompts_per_step=8)})
     left_out = set(ids(goto(made, 0, 0))[:10])
-    made.trainer.lightning_module.left_out = left_out
+    made.policy.left_out = left_out
     assert len(ids(goto(made, 1, 2))) == 8
     assert len(made.problems) == 10
     assert not set(ids(goto(made, 1, 2))) & left_out
@@ -86,7 +86,7 @@ def test_an_epoch_draws_from_what_callbacks_leave():
 
 def test_nothing_left_is_an_error():
     made = data({"a": Stage(["sums"], steps=4)})
-    made.trainer.lightning_module.left_out = {problem.id for problem in made.problems_of("a")}
+    made.policy.left_out = {problem.id for problem in made.problems_of("a")}
     with pytest.raises(UserError, match=r"data\.stages\.a: every problem is solved"):
         goto(made, 0, 0)
 
@@ -118,7 +118,7 @@ def test_a_stage_by_epochs_ends_with_its_last_batch():
         made.trainer.global_step = step
         ended.append(made.stage_ended)
     assert ended == [False, False, True]
-    assert made.finished
+    assert made.curriculum.finished(2)
 
 
 def test_state_gives_the_same_epochs():
@@ -129,6 +129,7 @@ def test_state_gives_the_same_epochs():
     assert ids(goto(resumed, 0, 0)) == ids(goto(made, 0, 0))
     assert ids(goto(resumed, 1, 2)) == ids(goto(made, 1, 2))
     assert resumed.state_dict() == made.state_dict()
+    assert resumed.policy.begun == ["a"]
 
 
 def test_the_order_depends_on_the_seed():

@@ -17,9 +17,9 @@ from tests.support.fakes import TOKENIZER
 def data(sources, **settings) -> SFTData:
     template = Template(math="{statement}=", layout="{user}\n")
     made = SFTData(sources, **{"batch_size": 4, "max_length": 64, "template": template} | settings)
-    module = SimpleNamespace(tokenizer=TOKENIZER)
+    made.policy = SimpleNamespace(tokenizer=TOKENIZER)
     made.trainer = SimpleNamespace(
-        lightning_module=module, current_epoch=0, reload_dataloaders_every_n_epochs=1, state=SimpleNamespace(fn="fit")
+        current_epoch=0, reload_dataloaders_every_n_epochs=1, state=SimpleNamespace(fn="fit")
     )
     made.prepare_data()
     made.setup("fit")
@@ -113,9 +113,8 @@ def test_bad_rows_are_told_once_with_their_number(tmp_path, capsys):
 
 def test_a_look_reads_what_is_held_out_alone(tmp_path):
     made = SFTData({"s": Source("nowhere.jsonl")}, 4, 256, {"h": Source(arithmetic=Arithmetic([1], 6))})
-    made.trainer = SimpleNamespace(
-        lightning_module=SimpleNamespace(tokenizer=TOKENIZER), state=SimpleNamespace(fn="validate")
-    )
+    made.policy = SimpleNamespace(tokenizer=TOKENIZER)
+    made.trainer = SimpleNamespace(state=SimpleNamespace(fn="validate"))
     made.prepare_data()
     made.setup("validate")
     assert [len(batch) for (loader,) in [made.val_dataloader()] for batch in loader] == [4, 2]

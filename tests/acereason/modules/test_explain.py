@@ -1,7 +1,7 @@
 from types import SimpleNamespace
 
 from acereason.common.types import Sampling
-from acereason.data.curriculum import Stage
+from acereason.data.stage import Stage
 from acereason.modules.explain import arithmetic, explain
 
 

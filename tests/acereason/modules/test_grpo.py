@@ -78,39 +78,57 @@ class Backwards(HFEngine):
             yield Group(each, [rollout("error") for _ in range(num_rollouts)])
 
 
-def rolling(engine: Backwards) -> GRPOModule:
-    """A module at step 3 whose engine yields its groups in reverse order."""
-    rolls = module()
-    rolls.engine, rolls.trainer = engine, SimpleNamespace(global_step=3, state=SimpleNamespace(fn="fit"))
-    rolls.section = lambda name: nullcontext()
+def rolling() -> GRPOModule:
+    """A module at step 3 whose engine holds the policy of that step."""
+    rolls = GRPOModule(engine=Backwards(), backbone=BACKBONE)
+    profiler = SimpleNamespace(profile=lambda name: nullcontext())
+    rolls.trainer = SimpleNamespace(global_step=3, state=SimpleNamespace(fn="fit"), profiler=profiler)
     return rolls
 
 
-def test_groups_come_back_in_the_problems_order_and_judged():
-    problems = [problem(name=name, answer="seven") for name in "abc"]
-    groups = rolling(Backwards()).rollout(problems, Sampling(), 2, seed=0)
-    assert [each.problem.id for each in groups] == ["a", "b", "c"]
-    assert [r.verdict.status for each in groups for r in each.rollouts] == ["wrong"] * 6  # "seven" is not in a box
-    assert groups[0].rollouts[0].reward == 0.0
-
-
-@pytest.mark.parametrize(
-    ("num_waves", "expected"),
-    [(1, ["abcde"]), (2, ["de", "abc"]), (3, ["e", "cd", "ab"]), (7, ["", "e", "d", "", "c", "b", "a"])],
-)
-def test_waves_are_the_groups_in_the_order_in_which_they_are_complete(num_waves, expected):
-    """Each wave in the problems' order; every rank has as many waves, whatever its share."""
-    problems = [problem(name=name) for name in "abcde"]
-    waves = rolling(Backwards()).rollout_in_waves(problems, Sampling(), 2, seed=0, num_waves=num_waves)
-    assert ["".join(each.problem.id for each in wave) for wave in waves] == expected
-
-
 def test_an_update_needs_rollouts_of_its_own():
-    rolls = rolling(Backwards())
+    rolls = rolling()
     rolls.rollout([problem()], Sampling(), 2, seed=0)
     rolls.trainer.global_step = 4
     with pytest.raises(RuntimeError, match="an update at step 4 on rollouts of step 3: strictly on-policy"):
-        rolls.apply(Measures(torch.device("cpu")))
+        rolls.update(Measures(torch.device("cpu")))
+
+
+def test_rollouts_need_an_engine_that_holds_the_policy_of_the_step():
+    rolls = rolling()
+    rolls.trainer.global_step = 4
+    with pytest.raises(RuntimeError, match="the engine holds policy 3, the trainer is at step 4: list WeightSync"):
+        rolls.rollout([problem()], Sampling(), 2, seed=0)
+
+
+def test_a_stage_begins_before_its_problems_are_chosen():
+    """Each callback is told of what those before it leave."""
+    order = []
+
+    class Drops(RolloutCallback):
+        def __init__(self, name):
+            self.name = name
+
+        def on_stage_start(self, trainer, module, problems):
+            order.append((f"begin {self.name}", [each.id for each in problems]))
+
+        def select_problems(self, trainer, module, problems):
+            order.append((f"select {self.name}", [each.id for each in problems]))
+            return [each for each in problems if each.id != self.name]
+
+    chosen = module()
+    chosen.trainer = SimpleNamespace(callbacks=[Drops("a"), Drops("b")])
+    problems = [problem(name=name) for name in "abc"]
+    assert [each.id for each in chosen.select_problems(problems, begins=True)] == ["c"]
+    assert order == [
+        ("begin a", ["a", "b", "c"]),
+        ("select a", ["a", "b", "c"]),
+        ("begin b", ["b", "c"]),
+        ("select b", ["b", "c"]),
+    ]
+    order.clear()
+    chosen.select_problems(problems, begins=False)
+    assert [name for name, _ in order] == ["select a", "select b"]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +167,7 @@ def stepping(monkeypatch, wave: list[Group], **settings) -> GRPOModule:
         "ordered": lambda problems: problems,
         "waves": lambda problems: [wave],
         "manual_backward": lambda loss: loss.backward(),
-        "apply": lambda measures, denominator: measures.metrics(),
+        "update": lambda measures, denominator: measures.metrics(),
         "log_step": lambda metrics, groups: metrics,
     }
     for name, function in replaced.items():

@@ -21,20 +21,18 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trainer(folder):
-    """That of a config whose run is in the folder."""
+    """Trainer and module of a config whose run is in the folder."""
     made = lightning_cli(
         ["--config=conf/debug.yaml", f"--trainer.logger.save_dir={folder.parent}", "--trainer.logger.name=run"],
         run=False,
     )
-    made.trainer.strategy.connect(made.model)
-    made.model.trainer = made.datamodule.trainer = made.trainer
-    made.trainer._data_connector.attach_data(made.model, datamodule=made.datamodule)
-    return made.trainer
+    made.model.trainer = made.trainer
+    return made.trainer, made.model
 
 
 def checkpoint(trainer, path, shape=(), **changes):
     """What a run of the trainer's would have saved before its first epoch, without the weights' values."""
-    module = trainer.lightning_module
+    _, module = trainer
     weights = {f"model.{name}": torch.zeros(1).expand(size) for name, size in shapes_by(module.config).items()}
     group = dict.fromkeys(module.optimizer_settings(), 0)
     state = {"state_dict": weights | dict(shape), "optimizer_states": [{"param_groups": [group]}]}
@@ -48,7 +46,7 @@ def told(trainer, ckpt_path) -> dict[str, tuple[str, str]]:
     """{key: (status, message)}."""
     checks = Checks()
     with checks.catching("folder"):
-        check_start(checks, trainer, ckpt_path)
+        check_start(checks, *trainer, ckpt_path)
     return {check.key: (check.status, check.message) for check in checks.found}
 
 

@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from acereason.modules.base import Schedule
+from acereason.algorithm.schedule import Schedule
 from acereason.verbs.preflight.checks import Checks
 from acereason.verbs.preflight.training import check_schedule
 from callbacks import SFTPlateau
