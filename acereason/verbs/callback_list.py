@@ -99,10 +99,9 @@ def _expanded(given: list[Entry], defaults: dict[str, dict[str, Any]]) -> list[E
 
 def _inserted(entries: list[Entry], entry: Entry) -> list[Entry]:
     """Return the list with one more, before the first whose place is after its own; at the end if it has no place."""
-    after = (
-        n for n, other in enumerate(entries) if None not in (entry.place, other.place) and other.place > entry.place
-    )
-    at = next(after, len(entries))
+    place = entry.place
+    later = [n for n, other in enumerate(entries) if place is not None and (other.place or 0) > place]
+    at = later[0] if later else len(entries)
     return [*entries[:at], entry, *entries[at:]]
 
 
@@ -144,6 +143,7 @@ def _known(name: str, entries: list[Entry]) -> type[pl.Callback]:
 
 
 def _subclasses(kind: type) -> Iterator[type]:
+    below: type
     for below in kind.__subclasses__():
         yield below
         yield from _subclasses(below)

@@ -73,6 +73,9 @@ class LightningParser(Parser, LightningArgumentParser):
 class AceReasonCLI(LightningCLI):
     """LightningCLI with the verbs that this project supports, and errors for people."""
 
+    config: Namespace
+    """What files and flags make, with all callbacks."""
+
     @override
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         recipe = parser.add_argument(

@@ -17,7 +17,7 @@ data: {class_path: RLData, init_args: {sources: {s: {arithmetic: {}}}, stages: {
 """
 SFT_FILE = """
 model: {class_path: SFTModule, init_args: {optimizer: {class_path: AdamW}}}
-data: {class_path: SFTData, init_args: {sources: {s: {arithmetic: {}}}}}
+data: {class_path: SFTData, init_args: {sources: {s: {arithmetic: {}}}, batch_size: 1, max_length: 9}}
 """
 LIMITS = {
     **{"window": 20, "reward_margin": 0.01, "zero_variance": 0.8, "truncated": 0.66, "errors": 0.01, "gap": 0.05},
@@ -116,7 +116,7 @@ def settings(name: str, args: list[str]) -> dict:
 
 def test_a_name_is_changed_struck_added_and_replaced_wherever_it_stands(rl):
     assert names(*rl()) == list(RL)
-    assert names(*rl("--trainer.recipe.Curves=null", "--trainer.recipe.Groups", "null")) == [
+    assert names(*rl("--trainer.recipe.Curves=null"), "--trainer.recipe.Groups", "null") == [
         name for name in RL if name not in ("Curves", "Groups")
     ]
     added = names(*rl("trainer: {recipe: {Plateau: {}, LongestFirst: {}, TemperatureController: {}}}"))
@@ -130,7 +130,7 @@ def test_a_name_is_changed_struck_added_and_replaced_wherever_it_stands(rl):
 def test_later_files_and_flags_change_what_they_name_at_any_depth(rl):
     first = "trainer: {recipe: {Overlong: {in_baseline: true, reward: 0.5}, Health: {limits: {window: 7}}}}"
     second = "trainer: {recipe: {Overlong: {reward: -0.5}}}"
-    args = rl(first, second, "--trainer.recipe.Health.limits.gap=0.5", "--trainer.recipe.Overlong.factor", "-1")
+    args = [*rl(first, second, "--trainer.recipe.Health.limits.gap=0.5"), "--trainer.recipe.Overlong.factor", "-1"]
     assert settings("Overlong", args) == OVERLONG | {"in_baseline": True, "reward": -0.5, "factor": -1.0}
     assert settings("Health", args)["limits"] == LIMITS | {"window": 7, "gap": 0.5}
     assert settings("Overlong", rl("--trainer.recipe.Overlong.reward=-1", second))["reward"] == -0.5
