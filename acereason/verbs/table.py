@@ -88,10 +88,9 @@ def check_verb(args: list[str]) -> None:
     """Refuse a command line whose first word is no verb."""
     if args and (args[0] in VERBS or args[0].startswith("-")):
         return
-    hint = did_you_mean(args[0], VERBS) if args else ""
-    raise UserError(
-        f"{args[0] if args else 'verb'}: no such verb; {hint}{'T' if hint else 't'}here are {', '.join(VERBS)}"
-    )
+    near = did_you_mean(args[0], VERBS) if args else ""
+    hint = f"{near} There are" if near else "there are"
+    raise UserError(f"{args[0] if args else 'verb'}: no such verb; {hint} {', '.join(VERBS)}")
 
 
 def needs_trainer(args: list[str]) -> bool:
