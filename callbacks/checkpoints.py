@@ -5,7 +5,7 @@ import pickle
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Checkpoint
@@ -36,6 +36,9 @@ class Checkpoints(Checkpoint):
         every_n_steps: steps between two checkpoints.
         keep: number of the newest checkpoints that stay; those of stage ends are not counted.
     """
+
+    # why: after all others, so that a checkpoint is a boundary between steps
+    place: ClassVar[int] = 140
 
     def __init__(self, every_n_steps: int, keep: int = 2) -> None:
         for name, value in {"every_n_steps": every_n_steps, "keep": keep}.items():

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_info
@@ -15,12 +16,15 @@ from acereason.modules.hooks import RolloutCallback, run_folder
 
 class Curriculum(RolloutCallback):
     """Puts each stage's settings in force when it begins: temperature, response budget, group size, learning rate, and
-    the policy that it starts from. Settings with a value for each epoch change when an epoch begins. List it first.
+    the policy that it starts from. Settings with a value for each epoch change when an epoch begins.
 
     "We begin with math-only RL using a stage-wise response length extension from 8K to 16K, and then to 24K. Next, we
     apply code-only RL with response lengths of 24K and 32K. Finally, ... math-only RL with a 32K response length
     budget" (3.2.3). A setting that a stage leaves null is the model's own. Logs stage/index and stage/epoch.
     """
+
+    # why: before all others: what a stage sets is in force when they act
+    place: ClassVar[int] = 10
 
     def __init__(self) -> None:
         self._epoch: int | None = None

@@ -1,5 +1,7 @@
 """This callback draws the run's curves as a picture."""
 
+from typing import ClassVar
+
 import lightning.pytorch as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,6 +26,9 @@ class Curves(pl.Callback):
     Args:
         title: title above the picture; null takes the name of the run's folder.
     """
+
+    # why: after what writes the metrics that it draws
+    place: ClassVar[int] = 130
 
     def __init__(self, title: str | None = None) -> None:
         self.title = title

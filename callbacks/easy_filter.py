@@ -3,7 +3,7 @@
 import json
 import re
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_info
@@ -53,11 +53,14 @@ class EasyFilter(RolloutCallback):
     the rollouts of the stage's earlier epochs are the evidence. A stage with `screen: s` leaves out the problems of
     which the policy that starts the stage solves at least a share s of its rollouts (3.2.3, math stages 3 and 4, which
     keep the problems that are not solved by every rollout). A stage with `keep_filtered` also leaves out the problems
-    that the stage before it left out. List it after Curriculum.
+    that the stage before it left out.
 
     Writes `filtered.jsonl` in the run's folder, a line for each problem left out: stage, epoch, problem, why. Logs
     stage/filtered (problems left out of this epoch) and stage/remaining.
     """
+
+    # why: after Curriculum and WeightSync, since its screening generates
+    place: ClassVar[int] = 60
 
     def __init__(self) -> None:
         self.filtered: list[Filtered] = []

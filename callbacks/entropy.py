@@ -1,5 +1,7 @@
 """This callback watches the paper's rule of thumb: the temperature-adjusted entropy stays near 0.3."""
 
+from typing import ClassVar
+
 from acereason.runs.health.entropy import EntropyBand
 from acereason.runs.watching import Watching
 
@@ -18,6 +20,9 @@ class EntropyMonitor(Watching):
         window: number of steps over which the mean is taken.
         every_n_steps: steps between two looks.
     """
+
+    # why: after what settles rewards and settings, which it records
+    place: ClassVar[int] = 70
 
     def __init__(self, target: float = 0.3, band: float = 0.1, window: int = 20, every_n_steps: int = 10) -> None:
         super().__init__(EntropyBand(target, band, window).watch(), every_n_steps)

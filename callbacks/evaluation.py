@@ -1,7 +1,7 @@
 """This callback evaluates benchmarks while training."""
 
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning.pytorch as pl
 from typing_extensions import override
@@ -12,7 +12,7 @@ from acereason.processes.signals import Interrupted
 
 
 class Evaluation(pl.Callback):
-    """Evaluates before the first update, every `every_n_steps` steps and at each stage's end. List it after WeightSync.
+    """Evaluates before the first update, every `every_n_steps` steps and at each stage's end.
 
     The step's checkpoint is saved after the evaluation, so that a resumed run neither repeats nor misses it. The
     evaluation draws from seeds of its own, so that training goes the same way with and without it. A signal breaks an
@@ -23,6 +23,9 @@ class Evaluation(pl.Callback):
         every_n_steps: steps between two evaluations.
         benchmarks: names under data.benchmarks; null takes all.
     """
+
+    # why: after WeightSync, whose policy it samples
+    place: ClassVar[int] = 80
 
     def __init__(self, every_n_steps: int, benchmarks: list[str] | None = None) -> None:
         if every_n_steps < 1:

@@ -1,6 +1,7 @@
 """This callback exports the trained policy as a Hugging Face folder."""
 
 import os
+from typing import ClassVar
 
 import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_info
@@ -14,6 +15,9 @@ class Export(pl.Callback):
     """Writes the policy to `exports/NAME` in the run's folder at each stage's end (in SFT at each epoch's end), before
     the checkpoint of that step. The link `export` leads to the newest; the next step of a recipe names it as its
     `pretrained`."""
+
+    # why: after what may end a stage
+    place: ClassVar[int] = 120
 
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: QwenModule) -> None:

@@ -1,7 +1,7 @@
 """This callback lets the engine begin with the longest responses, so that none of them is alone at the end."""
 
 from statistics import fmean
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning.pytorch as pl
 from typing_extensions import override
@@ -19,6 +19,9 @@ class LongestFirst(RolloutCallback):
     last keeps the rest of the step waiting. The order changes no seed, so responses change by rounding alone. Prompts
     that were never sampled come first.
     """
+
+    # why: where the order of the prompts is settled before the rollouts
+    place: ClassVar[int] = 40
 
     def __init__(self) -> None:
         self.lengths: dict[str, float] = {}

@@ -1,5 +1,7 @@
 """This callback writes every metric of the run to a file of its own, whatever logger the config names."""
 
+from typing import ClassVar
+
 import lightning.pytorch as pl
 from typing_extensions import override
 
@@ -16,6 +18,9 @@ class Metrics(RolloutCallback):
     The report and `curves.png` read this file, so that they need no particular logger. Without this callback they read
     TensorBoard's events.
     """
+
+    # why: after what settles rewards and settings, which it records
+    place: ClassVar[int] = 70
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: QwenModule) -> None:

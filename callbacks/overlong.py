@@ -1,5 +1,7 @@
 """This callback does overlong filtering: it decides how a response counts that reaches its length budget."""
 
+from typing import ClassVar
+
 import lightning.pytorch as pl
 from typing_extensions import override
 
@@ -14,7 +16,7 @@ class Overlong(RolloutCallback):
 
     "Should we mask the whole sample without assigning any reward (i.e., w/ overlong filtering) or should such overlong
     outputs be penalized with a negative reward (i.e., w/o overlong filtering)?" (4.5.3): masking helps at 8K and 16K,
-    is neutral at 24K, and hurts at 32K. List it before callbacks that read rewards.
+    is neutral at 24K, and hurts at 32K.
 
     Args:
         policy: policy of stages that name none. `mask`: a truncated response leaves the loss and its token count.
@@ -26,6 +28,9 @@ class Overlong(RolloutCallback):
         buffer: length of the penalized end under `soft`, as a share of the response budget.
         factor: penalty at the budget under `soft`.
     """
+
+    # why: before callbacks that read rewards
+    place: ClassVar[int] = 50
 
     def __init__(
         self,

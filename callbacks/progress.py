@@ -2,6 +2,7 @@
 
 import sys
 import time
+from typing import ClassVar
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import RichProgressBar
@@ -28,6 +29,9 @@ class Progress(RichProgressBar):
         every_n_steps: steps between two plain lines.
         bar: whether to draw the bar; null draws it on a terminal.
     """
+
+    # why: after the evaluation, whose step it shows
+    place: ClassVar[int] = 100
 
     def __init__(self, every_n_steps: int = 10, bar: bool | None = None) -> None:
         super().__init__()

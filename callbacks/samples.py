@@ -1,5 +1,7 @@
 """This callback writes rollout texts with their verdicts, for people to read."""
 
+from typing import ClassVar
+
 import lightning.pytorch as pl
 from lightning.pytorch.loggers import TensorBoardLogger
 from typing_extensions import override
@@ -14,13 +16,16 @@ from acereason.modules.hooks import RolloutCallback, run_folder
 class Samples(RolloutCallback):
     """Writes some of rank 0's rollouts to `samples.jsonl` in the run's folder and to TensorBoard's text tab.
 
-    List it after Overlong: it shows each rollout's final reward, and whether it is in the loss.
+    It shows each rollout's final reward, and whether it is in the loss.
 
     Args:
         every_n_steps: steps between two writings.
         groups: number of groups each time.
         rollouts: number of rollouts of each group.
     """
+
+    # why: after Overlong: it shows each rollout's final reward, and whether it is in the loss
+    place: ClassVar[int] = 70
 
     def __init__(self, every_n_steps: int = 10, groups: int = 1, rollouts: int = 2) -> None:
         self.every_n_steps, self.groups, self.rollouts = every_n_steps, groups, rollouts

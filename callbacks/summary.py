@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from statistics import fmean
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning.pytorch as pl
 from typing_extensions import override
@@ -20,6 +20,9 @@ class Summary(RolloutCallback):
 
     The file is written after every evaluation and every epoch, and its counters are part of every checkpoint.
     """
+
+    # why: after what settles rewards and settings, which it records
+    place: ClassVar[int] = 70
 
     def __init__(self) -> None:
         self.stages: dict[str, dict[str, Any]] = {}

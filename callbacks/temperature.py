@@ -1,7 +1,7 @@
 """This callback moves the temperature so that the temperature-adjusted entropy holds."""
 
 from math import exp, log
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning.pytorch as pl
 from typing_extensions import override
@@ -18,7 +18,7 @@ class TemperatureController(RolloutCallback):
     "Setting the training temperature such that the temperature-adjusted entropy remains around 0.3 typically leads to
     effective RL training" (4.5.2). The paper fixes the temperature by hand; so does a config without this callback.
     Each step moves log T by `gain` times the relative error, at most by `max_change`. A stage that names a temperature
-    starts there; any other goes on with the last one. policy/temperature logs it. List it after Curriculum.
+    starts there; any other goes on with the last one. policy/temperature logs it.
 
     Args:
         target: wanted entropy in nats.
@@ -27,6 +27,9 @@ class TemperatureController(RolloutCallback):
         max_change: largest change of log T in a step.
         bounds: lowest and highest temperature.
     """
+
+    # why: after Curriculum, which may have put a stage's own temperature in force
+    place: ClassVar[int] = 20
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """This callback lays TensorBoard out for RL runs."""
 
+from typing import ClassVar
+
 import lightning.pytorch as pl
 import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -41,6 +43,9 @@ class TensorBoard(RolloutCallback):
     Args:
         every_n_steps: steps between two histograms.
     """
+
+    # why: after what settles rewards and settings, which it records
+    place: ClassVar[int] = 70
 
     def __init__(self, every_n_steps: int = 10) -> None:
         if every_n_steps < 1:

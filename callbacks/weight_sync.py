@@ -1,6 +1,7 @@
 """This callback keeps training strictly on-policy: every rollout is drawn from the weights of the last update."""
 
 import time
+from typing import ClassVar
 
 import lightning.pytorch as pl
 from typing_extensions import override
@@ -14,7 +15,7 @@ class WeightSync(pl.Callback):
     arrived by comparing the engine's log-probs of a few short responses with the trainer's.
 
     "We ... strictly adhere to on-policy training by generating G = 8 or 16 rollouts ..., followed by a single policy
-    gradient update" (3.2.1). List it before callbacks that generate. It logs sync/seconds and sync/probe_gap, which
+    gradient update" (3.2.1). It logs sync/seconds and sync/probe_gap, which
     `model.max_logprob_gap` bounds. An update changes every parameter, so every parameter is sent.
 
     Args:
@@ -22,6 +23,9 @@ class WeightSync(pl.Callback):
             `strict_on_policy` refuses.
         probe: number of prompts in the check; 0 leaves it out.
     """
+
+    # why: before callbacks that generate, which need the newest policy
+    place: ClassVar[int] = 30
 
     def __init__(self, every_n_steps: int = 1, probe: int = 4) -> None:
         if every_n_steps < 1 or probe < 0:

@@ -55,10 +55,9 @@ def logger(kind: str, **settings: Any) -> dict[str, Any]:
 
 def _cases() -> Iterator[Case]:
     for kind in ("TensorBoardLogger", "CSVLogger"):
-        for version, told in {"": '""', "v1": "v1"}.items():
+        for version, told in {"": '""', "v1": "v1", None: "null"}.items():
             fixed = logger(kind, save_dir="runs", name="rl", version=version)
             yield Case(f"{kind}, `save_dir: runs, name: rl, version: {told}`", {"logger": fixed})
-        yield Case(f"{kind}, `save_dir: runs, name: rl`", {"logger": logger(kind, save_dir="runs", name="rl")})
     wandb = {"save_dir": "runs", "project": "p", "offline": True}
     yield Case(
         "WandbLogger, `save_dir: runs, name: rl`", {"logger": logger("WandbLogger", name="rl", **wandb)}, "wandb"
@@ -72,8 +71,8 @@ def _cases() -> Iterator[Case]:
     yield Case("`logger: false, default_root_dir: runs/rl`", {"logger": False} | root)
     yield Case("`logger: true, default_root_dir: runs/rl`", {"logger": True} | root)
     named = {"save_dir": "runs", "name": "rl"}
-    both = [logger("TensorBoardLogger", **named), logger("CSVLogger", **named)]
-    yield Case("TensorBoardLogger and CSVLogger, both `save_dir: runs, name: rl`", {"logger": both})
+    both = [logger("TensorBoardLogger", **named, version=None), logger("CSVLogger", **named, version=None)]
+    yield Case("TensorBoardLogger and CSVLogger, both `save_dir: runs, name: rl, version: null`", {"logger": both})
     apart = [
         logger("TensorBoardLogger", **named, version=""),
         logger("CSVLogger", save_dir="csv", name="rl", version=""),

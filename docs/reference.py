@@ -73,7 +73,8 @@ SECTIONS = [
     ),
     Section(
         "Callbacks",
-        "Entries of the list `trainer.callbacks`; keys go under an entry's `init_args`.",
+        "Named below `trainer.recipe`, as `Overlong: {reward: -1}`, on the command line `--trainer.recipe.NAME.KEY`. "
+        "In the list `trainer.callbacks` keys go under an entry's `init_args`.",
         [getattr(callbacks, name) for name in callbacks.__all__],
     ),
     Section(

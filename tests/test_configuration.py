@@ -3,6 +3,7 @@
 import pytest
 
 from acereason.common.errors import UserError
+from acereason.verbs.callback_list import filled
 from tests.support.command_line import cli, plain
 
 BASE = """
@@ -36,7 +37,7 @@ def configured(tmp_path):
         for number, text in enumerate([BASE, *given]):
             (tmp_path / f"{number}.yaml").write_text(text)
             words.append(text if text.startswith("--") else f"--config={tmp_path / f'{number}.yaml'}")
-        config = plain(cli().parser.parse_args(words))
+        config = plain(filled(cli().parser.parse_args(words)))
         listed = [entry["class_path"].rpartition(".")[2] for entry in config["trainer"]["callbacks"]]
         return config["model"]["init_args"], config["data"]["init_args"], listed
 

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from acereason.common.types import Problem
+from tests.support.command_line import listed
 from tests.support.comparison import metrics, same_weights
 from tests.support.independent_vllm import fresh_vllm
 from tests.support.killed_runs import ONE_THREAD, arguments, finish, killed_at
@@ -23,10 +23,10 @@ VLLM = ["--model.engine=VLLMEngine", "--model.engine.cache_gib=0.25"]
 SEPARATE = [*VLLM, "--model.engine.placement=separate", "--model.engine.sync_seconds=5"]
 
 
-def listed(tmp_path: Path, name: str, before: str, **settings) -> str:
+def with_one_more(tmp_path: Path, name: str, before: str, **settings) -> str:
     """An overlay with one more callback, before another."""
-    callbacks = yaml.safe_load(Path("conf/debug.yaml").read_text())["trainer"]["callbacks"]
-    place = [entry["class_path"] for entry in callbacks].index(before)
+    callbacks = listed("--config=conf/debug.yaml")
+    place = [entry["class_path"].rpartition(".")[2] for entry in callbacks].index(before)
     callbacks.insert(place, {"class_path": f"tests.support.vllm_callbacks.{name}", "init_args": settings})
     overlay = tmp_path / f"{name}.yaml"
     overlay.write_text(json.dumps({"trainer": {"callbacks": callbacks}}))
@@ -44,7 +44,7 @@ def whole(tmp_path_factory):
 def test_after_each_update_the_engine_equals_a_fresh_one_of_that_steps_export(tmp_path):
     """Twelve updates, with a policy restored from an export between them."""
     folder = tmp_path / "compared"
-    finish(folder, listed(tmp_path, "Compare", before="Overlong"), *VLLM)
+    finish(folder, with_one_more(tmp_path, "Compare", before="Overlong"), *VLLM)
     compared = sorted((folder / "compared").iterdir())
     assert [path.name for path in compared] == [f"{step:02}" for step in range(1, 13)]
     for path in compared:
@@ -85,7 +85,7 @@ def test_it_resumes_exactly(tmp_path, whole, overrides):
 )
 def test_what_breaks_is_told_and_the_run_goes_on_from_its_checkpoint(tmp_path, whole, how, overrides, message):
     folder = tmp_path / "broken"
-    broken = [listed(tmp_path, "Break", before="WeightSync", how=how), *overrides]
+    broken = [with_one_more(tmp_path, "Break", before="WeightSync", how=how), *overrides]
     command = [sys.executable, "run.py", *arguments(folder, *broken)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ONE_THREAD) as run:
         engines = engines_at(run, folder / "checkpoints", step=2)

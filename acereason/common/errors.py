@@ -1,6 +1,8 @@
 """Error messages for users: one line that names the key, file or row."""
 
+import difflib
 import re
+from collections.abc import Iterable
 
 _SCAFFOLD = (
     *("Parser key", "Does not validate", "Subtypes:", "Errors:", "Given value", "Problem with given class_path"),
@@ -32,6 +34,17 @@ def plain(report: str) -> str:
     line = "; ".join(dict.fromkeys(told))
     line = _NO_CLASS.sub(r"no class \1 that may stand here; one of your own is named with its module, as mine.\1", line)
     return ": ".join(filter(None, [key, _NO_MODULE.sub(r"\1", line)]))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a hint at the known word that is nearest to a mistyped one; empty if none is near.
+
+    Example:
+        >>> did_you_mean("overlng", ["overlong", "metrics"])
+        'did you mean overlong?'
+    """
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def first_line(error: BaseException) -> str:

@@ -1,18 +1,22 @@
 """The verbs of Lightning's Trainer, by its command line."""
 
 import os
+from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 import torch.distributed
-from jsonargparse import Namespace, set_parsing_settings
+from jsonargparse import Namespace, get_loader, set_parsing_settings
 from lightning.pytorch.callbacks import Timer
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from typing_extensions import override
 
 from acereason.common.errors import UserError, plain
-from acereason.data.evaluation import EvaluationData  # noqa: F401
-from acereason.data.rl import RLData  # noqa: F401  imported so that the YAML may use short class names
-from acereason.data.sft import SFTData  # noqa: F401
+from acereason.common.files import read_text
+from acereason.data.evaluation import EvaluationData  # noqa: F401  imported so that the YAML may use short class names
+from acereason.data.rl import RLData
+from acereason.data.sft import SFTData
 from acereason.modules.base import QwenModule
 from acereason.modules.evaluation import EvaluationModule
 from acereason.modules.grpo import GRPOModule  # noqa: F401
@@ -24,7 +28,8 @@ from acereason.rollouts.replay import ReplayEngine  # noqa: F401
 from acereason.rollouts.vllm import VLLMEngine  # noqa: F401
 from acereason.runs.places import place_of
 from acereason.runs.resuming import looked_at
-from acereason.verbs.parsing import Parser
+from acereason.verbs.callback_list import Defaults, filled
+from acereason.verbs.parsing import ByName, Parser, Whole
 from acereason.verbs.preflight.planned import Planned
 from acereason.verbs.starting import Begin, start_evaluation, start_fit, start_look
 from acereason.verbs.trainer import Trainer
@@ -32,16 +37,71 @@ from acereason.verbs.unsupported import check_engine_devices, check_trainer
 
 
 class LightningParser(Parser, LightningArgumentParser):
-    """Lightning's parser with mistakes in one line."""
+    """Lightning's parser with mistakes in one line, and with the defaults of every run."""
+
+    @override
+    def add_class_arguments(self, theclass: Any, *args: Any, **kwargs: Any) -> list[str]:
+        added = super().add_class_arguments(theclass, *args, **kwargs)
+        if theclass in (TensorBoardLogger, CSVLogger):
+            # why: a run's folder is one that the next command can name, and not a new number each time
+            self.set_defaults({"version": ""})
+        if theclass is TensorBoardLogger:
+            self.set_defaults({"default_hp_metric": False})
+        if "seed" in added and isinstance(theclass, type) and issubclass(theclass, (QwenModule, RLData, SFTData)):
+            # why: relative: it stands at model.init_args or data.init_args, three levels below the key that it names
+            self.set_defaults({"seed": "${...seed_everything}"})
+        return added
+
+    @override
+    def parse_path(self, path: Any, **kwargs: Any) -> Namespace:
+        config = super().parse_path(path, **kwargs)
+        trainer = get_loader(self.parser_mode)(read_text(Path(path), "config")).get("trainer")
+        if isinstance(trainer, dict) and "callbacks" in trainer:
+            # why: the list is the file's own, and what files before it say by name is of other callbacks
+            config["trainer.recipe"] = trainer.get("recipe")
+        return config
+
+    @override
+    def dump(self, namespace: Namespace, *args: Any, **kwargs: Any) -> str:
+        # why: what jsonargparse isn't to check is a step of its parsing, and no whole configuration yet
+        if "trainer" in namespace and not kwargs.get("skip_validation"):
+            whole = filled(namespace)
+            # why: without the defaults it shows what a user would write
+            namespace = namespace if kwargs.get("skip_default") else whole
+        return super().dump(namespace, *args, **kwargs)
 
 
 class AceReasonCLI(LightningCLI):
     """LightningCLI with the verbs that this project supports, and errors for people."""
 
+    config: Namespace
+    """What files and flags make, with all callbacks."""
+
+    @override
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        recipe = parser.add_argument(
+            "--trainer.recipe",
+            type=dict[str, Any] | None,
+            default=None,
+            help="Settings of callbacks by name, as {Overlong: {reward: -1}}; null for a name leaves the callback out.",
+        )
+        callbacks: Any = parser._option_string_actions["--trainer.callbacks"]
+        # why: jsonargparse has no type of which a later file changes only what it gives, and makes the actions itself
+        recipe.__class__, callbacks.__class__, callbacks.by_name = ByName, Whole, recipe.dest
+        parser.set_defaults({"trainer.callbacks": [{"class_path": f"{Defaults.__module__}.{Defaults.__name__}"}]})
+
+    @override
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        super().parse_arguments(parser, args)
+        if verb := self.config.get("subcommand"):
+            self.config[verb] = filled(self.config[verb])
+        else:
+            self.config = filled(self.config)
+
     @override
     def instantiate_classes(self) -> None:
         if self.subcommand:
-            trainer = self.config[self.subcommand]["trainer"]
+            trainer = self._settings("trainer")
             check_trainer(trainer, here=self.subcommand != "preflight")
             check_engine_devices(trainer["devices"], self._engine())
         planned = self._on_one_cpu() if self.subcommand == "preflight" else None
@@ -53,14 +113,17 @@ class AceReasonCLI(LightningCLI):
         if planned:
             self.trainer.planned = planned
 
+    def _settings(self, key: str) -> Any:
+        return self.config[str(self.subcommand)][key]
+
     def _engine(self) -> str:
         """The name of the engine's class; empty where there is none."""
-        engine = self.config[self.subcommand]["model"].get("init_args", {}).get("engine")
+        engine = self._settings("model").get("init_args", {}).get("engine")
         return str(engine["class_path"]).rpartition(".")[2] if engine else ""
 
     def _on_one_cpu(self) -> Planned:
         """Change the trainer's config to a single CPU process; what it asked for."""
-        trainer = self.config[self.subcommand]["trainer"]
+        trainer = self._settings("trainer")
         strategy = trainer["strategy"]
         settings = strategy.get("init_args") if isinstance(strategy, Namespace) else None
         mesh = settings.get("data_parallel_size") if settings else None  # over one dimension, see check_trainer
@@ -157,6 +220,8 @@ def lightning_cli(args: list[str], run: bool = True) -> AceReasonCLI:
         auto_configure_optimizers=False,  # the model exists only after configure_model
         parser_kwargs={"parser_mode": "omegaconf+"},
         save_config_callback=Begin,
+        seed_everything_default=0,
+        trainer_defaults={"reload_dataloaders_every_n_epochs": 1},  # every epoch is planned anew, or has its own order
         args=args,
         run=run,
     )

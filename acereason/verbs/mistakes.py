@@ -73,6 +73,8 @@ def mistake(error: BaseException) -> str | None:
         return f"{os.fsdecode(error.filename)}: is a file, and a folder is to be there; name another place"
     if isinstance(error, RuntimeError) and str(error).startswith("Early stopping conditioned on metric"):
         return f"trainer.callbacks: {_in_one_line(error)}"
+    if isinstance(error, RuntimeError) and str(error).startswith("Found more than one stateful callback"):
+        return f"trainer.callbacks: {_in_one_line(error).partition('. ')[0]}; leave one"
     if isinstance(error, ValueError) and "in bounds, numpy accepts" in str(error):
         return f"seed_everything: {_in_one_line(error)}"
     if isinstance(error, RuntimeError) and _TORCH_WRITES.search(str(error)):

@@ -1,6 +1,5 @@
 """The verbs of run.py: what each does, where its function is, and what a signal leaves of it."""
 
-import difflib
 import importlib
 import itertools
 import json
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from acereason.common.configs import top_keys
-from acereason.common.errors import UserError
+from acereason.common.errors import UserError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -89,8 +88,8 @@ def check_verb(args: list[str]) -> None:
     """Refuse a command line whose first word is no verb."""
     if args and (args[0] in VERBS or args[0].startswith("-")):
         return
-    near = difflib.get_close_matches(args[0], VERBS, n=1) if args else []
-    hint = f"did you mean {near[0]}? There are" if near else "there are"
+    near = did_you_mean(args[0], VERBS) if args else ""
+    hint = f"{near} There are" if near else "there are"
     raise UserError(f"{args[0] if args else 'verb'}: no such verb; {hint} {', '.join(VERBS)}")
 
 

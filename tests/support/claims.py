@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 import callbacks
+from acereason.verbs.callback_list import filled
 from acereason.verbs.parsing import Parser
 from acereason.verbs.table import VERBS, load
 from tests.support.command_line import cli, plain
@@ -62,7 +63,7 @@ def parsed(path: Path, *flags: str) -> dict:
         parser.add_argument("--config", action="config")
         parser.add_function_arguments(load(verb.function))
     else:
-        parser = cli().parser
+        return plain(filled(cli().parser.parse_args([f"--config={path}", *flags])))
     return parser.parse_args([f"--config={path}", *flags]).as_dict()
 
 
@@ -70,8 +71,8 @@ def looked_up(config: Any, key: str) -> Any:
     """The value of a dotted key without `init_args`, of a callback's, or MISSING."""
     first, *rest = key.split(".")
     if first in callbacks.__all__:
-        listed = {entry["class_path"].rpartition(".")[2]: entry for entry in config["trainer"]["callbacks"]}
-        return _followed(listed.get(first, MISSING), rest)
+        listed = {entry["class_path"].rpartition(".")[2]: entry for entry in config["trainer"].get("callbacks", [])}
+        return _followed((config["trainer"].get("recipe") or listed).get(first, MISSING), rest)
     return _followed(config, [first, *rest])
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from jsonargparse import Namespace
 
 import callbacks  # noqa: F401  the YAML names them
+from acereason.verbs.callback_list import filled
 from acereason.verbs.lightning_cli import AceReasonCLI, lightning_cli
 
 
@@ -13,6 +14,11 @@ from acereason.verbs.lightning_cli import AceReasonCLI, lightning_cli
 def cli() -> AceReasonCLI:
     """One for all tests: it takes a second to build."""
     return lightning_cli(["--config=conf/debug.yaml", "--trainer.logger=false"], run=False)
+
+
+def listed(*args: str) -> list[dict]:
+    """The callbacks that files and flags make, with all their settings, in order."""
+    return plain(filled(cli().parser.parse_args(args)))["trainer"]["callbacks"]
 
 
 def plain(value: Any) -> Any:

@@ -175,7 +175,7 @@ def cases(folder: Path) -> dict[str, Case]:
 
 def fit(folder: Path, *more: str) -> list[str]:
     logger = [f"--trainer.logger.save_dir={folder.parent}", f"--trainer.logger.name={folder.name}"]
-    return ["fit", "--config=conf/debug.yaml", "--trainer.callbacks.every_n_steps=3", *logger, *more]
+    return ["fit", "--config=conf/debug.yaml", "--trainer.recipe.Checkpoints.every_n_steps=3", *logger, *more]
 
 
 def two_ranks(folder: Path) -> list[str]:
