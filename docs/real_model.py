@@ -102,7 +102,7 @@ def row(level: int, text: str) -> dict[str, Any]:
 
     Example:
         >>> row(3, "52 - 67")["response"]
-        '52 - 67: 50 - 60 = -10, 2 - 7 = -5, -10 - 5 = -15. The answer is \\boxed{-15}.'
+        '52 - 67 = -(67 - 52): 60 - 50 = 10, 7 - 2 = 5, 10 + 5 = 15, so -15. The answer is \\boxed{-15}.'
     """
     first, *steps = text.split()
     result, worked = int(first), []
@@ -115,28 +115,38 @@ def row(level: int, text: str) -> dict[str, Any]:
 
 
 def step(left: int, right: int) -> str:
-    """One addition in words: where both numbers have tens, these and the ones apart.
+    """One addition in words: of two signs the larger number first, the result's sign apart, tens and ones apart.
 
     Example:
         >>> step(8, -9), step(-15, 31)
-        ('8 - 9 = -1', '-15 + 31: -10 + 30 = 20, -5 + 1 = -4, 20 - 4 = 16')
+        ('8 - 9 = -(9 - 8) = -1', '-15 + 31 = 31 - 15: 30 - 10 = 20, 1 - 5 = -4, 20 - 4 = 16')
+        >>> step(-40, -58)
+        '-40 - 58 = -(40 + 58): 40 + 50 = 90, 0 + 8 = 8, 90 + 8 = 98, so -98'
     """
+    # why the larger first: a small model takes a smaller number away well, but mixes up signs below zero
+    first, second = (left, right) if left * right >= 0 else sorted((left, right), key=abs, reverse=True)
+    negative = first < 0
+    magnitudes = (-first, -second) if negative else (first, second)
+    asked, turned = _sum(left, right), _sum(*magnitudes)
+    shown = f"-({turned})" if negative else turned
+    start = asked if shown == asked else f"{asked} = {shown}"
     if min(abs(left), abs(right)) < 10:
-        return _equation(left, right)
+        return f"{start} = {left + right}"
+    return f"{start}: {_apart(*magnitudes)}" + (f", so {left + right}" if negative else "")
+
+
+def _apart(left: int, right: int) -> str:
     (left_tens, left_ones), (right_tens, right_ones) = _split(left), _split(right)
     tens, ones = left_tens + right_tens, left_ones + right_ones
     # why apart: a small model knows sums of one digit, and learns from few rows how larger ones are made of them
-    parts = (_equation(left_tens, right_tens), _equation(left_ones, right_ones), _equation(tens, ones))
-    return f"{_sum(left, right)}: {', '.join(parts)}"
+    return ", ".join(
+        f"{_sum(*pair)} = {sum(pair)}" for pair in ((left_tens, right_tens), (left_ones, right_ones), (tens, ones))
+    )
 
 
 def _split(number: int) -> tuple[int, int]:
     ones = abs(number) % 10 * (-1 if number < 0 else 1)
     return number - ones, ones
-
-
-def _equation(left: int, right: int) -> str:
-    return f"{_sum(left, right)} = {left + right}"
 
 
 def _sum(left: int, right: int) -> str:

@@ -16,7 +16,6 @@ from docs.real_model import SIZES, as_qwen, make_model, make_sums, step
 
 MODEL = Path(os.environ.get("REAL_MODEL", "data/real-model/model")).absolute()
 """Where the page's command has made the model."""
-EQUATION = re.compile(r"(-?\d+ [+-] \d+) = (-?\d+)")
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +36,22 @@ def test_every_step_of_a_worked_sum_is_true(sums):
     for row in sums["train"] + sums["heldout"]:
         assert str(eval(row["id"])) == row["answer"]
         assert verify(row["response"], row["answer"]).status == "correct"
-        equations = EQUATION.findall(row["response"])
-        assert len(equations) == row["response"].count("=")
-        assert all(eval(left) == int(right) for left, right in equations)
-        assert equations[-1][1] == row["answer"]
+        *worked, _ = re.split(r"[.:,] ", row["response"])
+        sides = [part.removeprefix("Then ").removeprefix("so ").split(" = ") for part in worked]
+        assert sum(len(part) - 1 for part in sides) == row["response"].count("=")
+        assert all(len({eval(side) for side in part}) == 1 for part in sides)
+        assert sides[-1][-1] == row["answer"]
 
 
 def test_numbers_with_tens_are_taken_apart(sums):
-    """By hand, with a carry, a borrow, and a result below zero."""
+    """By hand, with a carry, a borrow, and results below zero."""
     assert step(58, 67) == "58 + 67: 50 + 60 = 110, 8 + 7 = 15, 110 + 15 = 125"
     assert step(52, -37) == "52 - 37: 50 - 30 = 20, 2 - 7 = -5, 20 - 5 = 15"
-    assert step(-15, -31) == "-15 - 31: -10 - 30 = -40, -5 - 1 = -6, -40 - 6 = -46"
+    assert step(37, -52) == "37 - 52 = -(52 - 37): 50 - 30 = 20, 2 - 7 = -5, 20 - 5 = 15, so -15"
+    assert step(-15, -31) == "-15 - 31 = -(15 + 31): 10 + 30 = 40, 5 + 1 = 6, 40 + 6 = 46, so -46"
+    assert step(-15, 31) == "-15 + 31 = 31 - 15: 30 - 10 = 20, 1 - 5 = -4, 20 - 4 = 16"
     assert step(17, 3) == "17 + 3 = 20"
+    assert step(-7, 3) == "-7 + 3 = -(7 - 3) = -4"
     assert all((":" in row["response"]) == (row["level"] > 2) for row in sums["sft"])
 
 
@@ -105,7 +108,12 @@ def test_a_few_updates_of_the_real_model(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_sums(Path("data/real-model"))
     Path("data/real-model/model").symlink_to(MODEL)
-    small = ["--data.sources.worked.limit=32", "--data.batch_size=8", "--model.schedule.warmup_steps=0"]
+    small = [
+        "--trainer.max_epochs=1",
+        "--data.sources.worked.limit=32",
+        "--data.batch_size=8",
+        "--model.schedule.warmup_steps=0",
+    ]
     run.main(["fit", "--config=conf/real-model/sft.yaml", *small])
     losses = [row["policy/loss"] for row in rows_of("runs/real-model/sft/metrics.jsonl") if "policy/loss" in row]
     assert len(losses) == 4
