@@ -10,8 +10,8 @@ import lightning.pytorch as pl
 from jsonargparse import Namespace
 
 from acereason.common.errors import UserError, did_you_mean
-from acereason.data.rl import RLData
-from acereason.data.sft import SFTData
+from acereason.modules.grpo import GRPOModule
+from acereason.modules.sft import SFTModule
 from acereason.verbs.parsing import Parser, merged
 
 # why: in the order in which they act, which `place` of each class allows; classes of one place may change theirs
@@ -68,13 +68,13 @@ def filled(config: Namespace) -> Namespace:
     `trainer.recipe`; and with the epochs of RL, which its curriculum ends."""
     config = config.clone()
     trainer, recipe = config["trainer"], config["trainer"].pop("recipe", None) or {}
-    data = config.get("data")
-    kind = _class_at(data["class_path"]) if data else pl.LightningDataModule
-    if issubclass(kind, RLData) and trainer["max_epochs"] is None:
+    model = config.get("model")
+    kind = _class_at(model["class_path"]) if model else pl.LightningModule
+    if issubclass(kind, GRPOModule) and trainer["max_epochs"] is None:
         trainer["max_epochs"] = -1
     listed = trainer["callbacks"]
     given = [_entry(entry) for entry in (listed if isinstance(listed, list) else [listed] if listed else [])]
-    entries = list(_expanded(given, RL if issubclass(kind, RLData) else SFT if issubclass(kind, SFTData) else {}))
+    entries = list(_expanded(given, RL if issubclass(kind, GRPOModule) else SFT if issubclass(kind, SFTModule) else {}))
     for name, settings in recipe.items():
         entries = _changed(entries, name, settings)
     _refuse_twins(entries)

@@ -51,7 +51,7 @@ def requests(driver: Any) -> set[str]:
     """The addresses that pages have asked for, but those of files, of the browser's own parts, and of inline data."""
     events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
     urls = {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
-    return {url for url in urls if not url.startswith(("file:", "data:", "blob:", "chrome:"))}
+    return {url for url in urls if not url.startswith(("file:", "data:", "blob:", "chrome:", "chrome-untrusted:"))}
 
 
 def picture(driver: Any, height: int | None = None) -> bytes:

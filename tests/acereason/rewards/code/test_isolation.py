@@ -13,7 +13,7 @@ from acereason.sandbox import Limits, Sandbox, SandboxError
 from acereason.sandbox.probe import check_isolation
 from acereason.sandbox.settings import Isolation, Run
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 AS_ROOT = os.geteuid() == 0
 SOMEBODY = 20_000 + os.getpid() % 10_000
 MODES = [
