@@ -129,7 +129,11 @@ def starts() -> list[Row]:
         rows.write_text("\n".join(_ROWS) + "\n")
         return [
             Row("run.py --help", _seconds("--help"), "s of processor time"),
-            Row("run.py score, ten rows", _seconds("score", f"--input={rows}"), "s of processor time"),
+            Row(
+                "run.py score, ten rows",
+                _seconds("score", f"--input={rows}", f"--output={folder}/verdicts.jsonl"),
+                "s of processor time",
+            ),
         ]
 
 
