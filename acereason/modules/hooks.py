@@ -5,7 +5,7 @@ A callback depends on nothing but: Lightning's hooks; the hooks below; `module.c
 `.group_size`, `.learning_rate`, `.push_weights()`, `.probe()`, `.evaluate()`, `.rollout()`, `.counted()`, `.export()`,
 `.record()` and `.engine`; and the metrics that `training_step` returns, which reach `on_train_batch_end` as `outputs`.
 A callback that names the module's class in its hooks, as those of this project do, has all of that checked by mypy.
-Callbacks don't know each other: where order matters, the YAML states it.
+Callbacks don't know each other: where order matters, each class states its `place`.
 
 A callback acts on the end of a step in `on_train_batch_end`: checkpoint callbacks come last there, so that a checkpoint
 is a boundary between steps.
