@@ -19,7 +19,13 @@ from typing_extensions import override
 from acereason.modules.base import QwenModule
 from acereason.modules.hooks import callbacks_of
 from acereason.processes import ports
-from acereason.verbs.fitting import fitting, refuse_other_run, refuse_other_weights, restore_callbacks
+from acereason.verbs.fitting import (
+    fitting,
+    refuse_other_run,
+    refuse_other_weights,
+    refuse_shards,
+    restore_callbacks,
+)
 
 
 # why: on a signal Lightning ends with status 0, and broadcasts within the handler, where other ranks don't join
@@ -44,6 +50,7 @@ class Fitting(_CheckpointConnector):
     def resume_start(self, checkpoint_path: Any = None, weights_only: bool | None = None) -> None:
         if checkpoint_path:
             module, path = self.module, Path(checkpoint_path)
+            refuse_shards(path, isinstance(self.trainer.strategy, ModelParallelStrategy))
             refuse_other_weights(path, {name: list(tensor.shape) for name, tensor in module.state_dict().items()})
             if self.trainer.state.fn == TrainerFn.FITTING:
                 refuse_other_run(path, module.data, module.optimizer_settings())

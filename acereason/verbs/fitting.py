@@ -30,6 +30,15 @@ def refuse_other_weights(checkpoint: Path, wanted: Mapping[str, list[int]]) -> N
             raise UserError(f"ckpt_path: {checkpoint} is of another model: {told}; name a checkpoint of this one")
 
 
+def refuse_shards(checkpoint: Path, sharded: bool) -> None:
+    """Raise a UserError for a checkpoint in shards where the trainer's strategy reads whole files only."""
+    if checkpoint.is_dir() and not sharded:
+        raise UserError(
+            f"ckpt_path: {checkpoint} is a checkpoint in shards, which trainer.strategy ModelParallelStrategy reads; "
+            "set it, with the file that the run was trained with, or give model.pretrained the run's export"
+        )
+
+
 def refuse_other_run(checkpoint: Path, data: Data, settings: Iterable[str]) -> None:
     """Raise a UserError if training can't go on from a checkpoint: SFT and RL are mixed, or the optimizer is another.
 

@@ -8,7 +8,7 @@ from acereason.common.errors import UserError
 from acereason.data.rl import RLData
 from acereason.data.sft import SFTData
 from acereason.runs.checkpoints import settings_of, shapes_of
-from acereason.verbs.fitting import fitting, refuse_other_run, refuse_other_weights, restore_callbacks
+from acereason.verbs.fitting import fitting, refuse_other_run, refuse_other_weights, refuse_shards, restore_callbacks
 from callbacks import EasyFilter, Evaluation, Plateau
 
 ADAM, SGD = ({"params", "lr", *names} for names in (("betas", "eps"), ("momentum", "dampening")))
@@ -59,6 +59,15 @@ def test_another_model(saved, wanted, told):
     refuse_other_weights(checkpoint, {"b": [4], "a": [2, 3]})
     with pytest.raises(UserError, match=rf"^ckpt_path: .*step-000001\.ckpt is of another model: {told}"):
         refuse_other_weights(checkpoint, wanted)
+
+
+def test_shards_need_a_strategy_that_reads_them(tmp_path):
+    shards(tmp_path / "step-000001.ckpt")
+    refuse_shards(tmp_path / "step-000001.ckpt", sharded=True)
+    whole_file(tmp_path / "step-000002.ckpt")
+    refuse_shards(tmp_path / "step-000002.ckpt", sharded=False)
+    with pytest.raises(UserError, match="step-000001.ckpt is a checkpoint in shards, which trainer.strategy Model"):
+        refuse_shards(tmp_path / "step-000001.ckpt", sharded=False)
 
 
 def test_another_kind_of_training(saved):
