@@ -21,8 +21,9 @@ TWO = [*FSDP, "--trainer.devices=2", "--trainer.strategy.data_parallel_size=2"]
         pytest.param(["--model.micro_batch_tokens=10000"], marks=pytest.mark.nightly),
         pytest.param(["--model.normalize=batch"], marks=pytest.mark.nightly),
         ["--data.stages.short.prompts_per_step=7"],  # four prompts on one rank, three on the other
+        ["--model.backbone.config.model_type=qwen3", "--model.backbone.config.head_dim=48"],
     ],
-    ids=["many micro batches", "one micro batch", "batch", "uneven ranks"],
+    ids=["many micro batches", "one micro batch", "batch", "uneven ranks", "Qwen3"],
 )
 def test_two_ranks_equal_one(tmp_path, overrides):
     one, two = fit(tmp_path, "one", *SGD, *overrides), fit(tmp_path, "two", *SGD, *TWO, *overrides)

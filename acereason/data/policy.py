@@ -2,10 +2,11 @@
 
 from typing import Any, Protocol
 
-from transformers import PreTrainedTokenizerBase, Qwen2Config
+from transformers import PreTrainedTokenizerBase
 
 from acereason.common.types import Problem, Sampling
 from acereason.data.prompts import Template
+from acereason.models.family import QwenConfig
 from acereason.rewards.pool import RewardPool
 
 
@@ -36,7 +37,7 @@ class Policy(Protocol):
         """The model's tokenizer."""
 
     @property
-    def config(self) -> Qwen2Config:
+    def config(self) -> QwenConfig:
         """The model's configuration."""
 
 

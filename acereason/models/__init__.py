@@ -1,1 +1,1 @@
-"""The Qwen2 backbone, its log-prob head, packed attention, and the files of its weights."""
+"""The Qwen backbone, its log-prob head, packed attention, and the files of its weights."""

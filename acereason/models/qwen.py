@@ -1,4 +1,4 @@
-"""The Qwen2 backbone: build it, shard it, stream its weights, export it.
+"""The Qwen backbone: build it, shard it, stream its weights, export it.
 
 Parameter names are Hugging Face's own throughout, so that a checkpoint, an export and a rollout engine agree on them.
 """
@@ -7,22 +7,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
-from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    PreTrainedTokenizerBase,
+    Qwen2ForCausalLM,
+    Qwen2Model,
+    Qwen3ForCausalLM,
+    Qwen3Model,
+)
 
 from acereason.algorithm.batching import MicroBatch
 from acereason.common.errors import UserError
 from acereason.common.files import atomic_folder
 from acereason.models.attention import MISSING, attend_for, flash_attn
 from acereason.models.bytes import BYTES, byte_tokenizer
+from acereason.models.family import CONFIGS, QwenConfig, check_family, copy_of, head_size, model_class
 from acereason.models.files import holders, weight_files, write_weights
 from acereason.models.head import PolicyLoss, chunked_logprobs
 from acereason.models.served import Served
@@ -34,10 +43,11 @@ _DAMAGED = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, Strict
 
 @dataclass
 class Backbone:
-    """Settings of the Qwen2 model beyond the name of its weights: its shape, and how it computes."""
+    """Settings of the Qwen model beyond the name of its weights: its shape, and how it computes."""
 
     config: dict[str, Any] | None = None
-    """Values of transformers' Qwen2Config for a model with random weights; only without `pretrained`."""
+    """Values of transformers' Qwen2Config for a model with random weights; only without `pretrained`. With `model_type:
+    qwen3` they are Qwen3Config's."""
     tokenizer: str | None = None
     """Hub name or folder; null takes the one beside the weights. `bytes`: one token a byte, for toys."""
     rope_theta: float | None = None
@@ -55,9 +65,12 @@ class Backbone:
     """Dtype of matrix products under FSDP; parameters, gradients and the optimizer stay float32."""
 
 
-class Qwen(Qwen2ForCausalLM):
-    """A Qwen2 that returns log-probs of a packed micro batch instead of logits."""
+class Policy(nn.Module):
+    """What is added to transformers' model: log-probs and loss of a packed micro batch instead of logits."""
 
+    model: Qwen2Model | Qwen3Model
+    lm_head: nn.Linear
+    config: Any
     attention = "auto"
     """See Backbone."""
 
@@ -96,16 +109,25 @@ class Qwen(Qwen2ForCausalLM):
         return hidden[batch.predictors]
 
 
-def load_config(pretrained: str | None, backbone: Backbone, key: str = "model") -> Qwen2Config:
+class Qwen2(Policy, Qwen2ForCausalLM):
+    """A policy of Qwen2's or Qwen2.5's family."""
+
+
+class Qwen3(Policy, Qwen3ForCausalLM):
+    """A policy of Qwen3's family."""
+
+
+Qwen: TypeAlias = Qwen2 | Qwen3
+_POLICIES: dict[str, type[Qwen]] = {"qwen2": Qwen2, "qwen3": Qwen3}
+
+
+def load_config(pretrained: str | None, backbone: Backbone, key: str = "model") -> QwenConfig:
     """The model's configuration with the backbone's overrides applied. `key` is what holds `pretrained`, for errors."""
     if (pretrained is None) == (backbone.config is None):
         raise UserError("model: give either pretrained (a Hub name or folder) or backbone.config (random weights)")
     named = pretrained is not None
     config = _from_hub(AutoConfig, pretrained, f"{key}.pretrained") if named else _own_config(backbone.config or {})
-    if config.model_type != "qwen2":
-        raise UserError(
-            f"{key}.pretrained: {pretrained} is a {config.model_type} model; Qwen2 and Qwen2.5 are supported"
-        )
+    check_family(config, f"{key}.pretrained: {pretrained}" if named else f"{key}.backbone.config: it")
     if backbone.rope_theta is not None:
         config.rope_parameters = {**(config.rope_parameters or {}), "rope_theta": backbone.rope_theta}
     if backbone.max_position_embeddings is not None:
@@ -116,20 +138,18 @@ def load_config(pretrained: str | None, backbone: Backbone, key: str = "model") 
     return config
 
 
-def head_size(config: Qwen2Config) -> int:
-    """Of one head of attention."""
-    return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-
-
-def _own_config(values: dict[str, Any]) -> Qwen2Config:
+def _own_config(values: dict[str, Any]) -> QwenConfig:
+    family = values.get("model_type", "qwen2")
+    if family not in CONFIGS:
+        raise UserError(f"model.backbone.config.model_type: no {family!r}; there are {', '.join(CONFIGS)}")
     try:
-        return Qwen2Config(**values)
+        return CONFIGS[family](**{key: value for key, value in values.items() if key != "model_type"})
     except (StrictDataclassError, TypeError, ValueError) as error:
         raise UserError(f"model.backbone.config: {' '.join(str(error).split())}") from error
 
 
 def load_tokenizer(
-    pretrained: str | None, backbone: Backbone, config: Qwen2Config | None = None, key: str = "model.backbone.tokenizer"
+    pretrained: str | None, backbone: Backbone, config: QwenConfig | None = None, key: str = "model.backbone.tokenizer"
 ) -> PreTrainedTokenizerBase:
     """Return the tokenizer named by the backbone, else the one beside the weights, checked against the model's
     configuration where it is given. `key` is what names it, for errors."""
@@ -151,7 +171,7 @@ def load_tokenizer(
 
 
 def build_model(
-    config: Qwen2Config, pretrained: str | None, backbone: Backbone, seed: int, mesh: DeviceMesh | None = None
+    config: QwenConfig, pretrained: str | None, backbone: Backbone, seed: int, mesh: DeviceMesh | None = None
 ) -> Qwen:
     """Return the model in float32, with the named weights, or random ones that depend on the seed alone.
 
@@ -162,7 +182,7 @@ def build_model(
     if mesh is None:
         return _equipped(_whole(config, pretrained, seed), backbone)
     with torch.device("meta"):
-        model = _equipped(Qwen(config), backbone)
+        model = _equipped(_POLICIES[config.model_type](config), backbone)
     materialize(shard(model, mesh, backbone.compute_dtype), torch.device(mesh.device_type))
     with _telling(pretrained, "model.pretrained"):
         if files := _readable(model, pretrained):
@@ -179,14 +199,15 @@ def _readable(model: Qwen, pretrained: str | None) -> dict[str, Path]:
     return files if all(name in files for name, _ in model.named_parameters()) else {}
 
 
-def _whole(config: Qwen2Config, pretrained: str | None, seed: int) -> Qwen:
+def _whole(config: QwenConfig, pretrained: str | None, seed: int) -> Qwen:
+    kind = _POLICIES[config.model_type]
     if pretrained is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return Qwen(config)
+            return kind(config)
     attention = config._attn_implementation
     key = "model.pretrained"
-    return _from_hub(Qwen, pretrained, key, config=config, dtype=torch.float32, attn_implementation=attention)
+    return _from_hub(kind, pretrained, key, config=config, dtype=torch.float32, attn_implementation=attention)
 
 
 def _equipped(model: Qwen, backbone: Backbone) -> Qwen:
@@ -199,10 +220,10 @@ def _equipped(model: Qwen, backbone: Backbone) -> Qwen:
     return model.train()  # from_pretrained gives eval mode, in which checkpointing is silently off
 
 
-def shapes_by(config: Qwen2Config) -> dict[str, list[int]]:
+def shapes_by(config: QwenConfig) -> dict[str, list[int]]:
     """{name: shape} of the weights of a model with this configuration, without building it."""
     with torch.device("meta"):
-        return {name: list(tensor.shape) for name, tensor in Qwen2ForCausalLM(config).state_dict().items()}
+        return {name: list(tensor.shape) for name, tensor in model_class(config)(config).state_dict().items()}
 
 
 def shard(model: Qwen, mesh: DeviceMesh, compute_dtype: str) -> Qwen:
@@ -272,8 +293,7 @@ def _write(
     dtype: torch.dtype,
 ) -> None:
     with atomic_folder(folder) as target:
-        config = Qwen2Config.from_dict(model.config.to_dict())
-        config.architectures, config.dtype = ["Qwen2ForCausalLM"], dtype
+        config = copy_of(model.config, dtype)
         if served is not None:
             tokenizer = served.tokenizer(tokenizer)
             config.eos_token_id = served.stop_ids[0]

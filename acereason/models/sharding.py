@@ -7,33 +7,33 @@ import torch
 from torch import Tensor
 from torch.distributed import broadcast
 from torch.distributed.tensor import DTensor
-from transformers import Qwen2ForCausalLM
-from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
 
 from acereason.common.errors import UserError
+from acereason.models.family import QwenForCausalLM
 from acereason.models.files import copy_rows
 from acereason.processes.distributed import gather, local, rank
 
 
-def materialize(model: Qwen2ForCausalLM, device: torch.device) -> None:
+def materialize(model: QwenForCausalLM, device: torch.device) -> None:
     """Give a model on the meta device memory for the rows that this rank holds."""
     model.to_empty(device=device)
     # why: `to_empty` has given tied weights a tensor each
     if model.config.tie_word_embeddings:
         model.lm_head.weight = model.model.embed_tokens.weight
     # why: its frequencies are no weights, so that no file has them
-    model.model.rotary_emb = Qwen2RotaryEmbedding(model.config).to(device)
+    rotary = type(model.model.rotary_emb)
+    model.model.rotary_emb = rotary(model.config).to(device)
 
 
 @torch.no_grad()
-def read(model: Qwen2ForCausalLM, files: dict[str, Path]) -> None:
+def read(model: QwenForCausalLM, files: dict[str, Path]) -> None:
     """Copy this rank's rows of all weights from {name: file that holds it}."""
     for name, parameter in model.named_parameters():
         copy_rows(files[name], name, list(parameter.shape), rows(parameter), local(parameter))
 
 
 @torch.no_grad()
-def fill(model: Qwen2ForCausalLM, make: Callable[[], Qwen2ForCausalLM]) -> None:
+def fill(model: QwenForCausalLM, make: Callable[[], QwenForCausalLM]) -> None:
     """Make the whole model on the first rank, and broadcast it tensor by tensor. Every rank must call it.
 
     Raises:
@@ -51,7 +51,7 @@ def fill(model: Qwen2ForCausalLM, make: Callable[[], Qwen2ForCausalLM]) -> None:
             whole.get_parameter(name).data = torch.empty(0)
 
 
-def _made(make: Callable[[], Qwen2ForCausalLM]) -> Qwen2ForCausalLM | None:
+def _made(make: Callable[[], QwenForCausalLM]) -> QwenForCausalLM | None:
     made, refused = None, ""
     if rank() == 0:
         try:

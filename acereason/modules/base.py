@@ -15,7 +15,7 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
-from transformers import GenerationConfig, PreTrainedTokenizerBase, Qwen2Config
+from transformers import GenerationConfig, PreTrainedTokenizerBase
 
 from acereason.algorithm.batching import MicroBatch, collate, pack, split_evenly
 from acereason.algorithm.schedule import Schedule
@@ -25,12 +25,12 @@ from acereason.data.chat import chat_template
 from acereason.data.curriculum import Curriculum
 from acereason.data.policy import Data
 from acereason.models.attention import Attend, attend_for
+from acereason.models.family import QwenConfig, head_size
 from acereason.models.qwen import (
     Backbone,
     Qwen,
     build_model,
     export,
-    head_size,
     load_config,
     load_tokenizer,
     load_weights,
@@ -42,7 +42,7 @@ from acereason.processes.distributed import end_if_interrupted, largest
 
 
 class QwenModule(pl.LightningModule):
-    """A Qwen2 policy and its optimizer. One `training_step` is one update; optimization is manual, so that the loss can
+    """A Qwen policy and its optimizer. One `training_step` is one update; optimization is manual, so that the loss can
     be normalized by counts over all micro batches and ranks before any backward.
 
     Args:
@@ -93,7 +93,7 @@ class QwenModule(pl.LightningModule):
         return None
 
     @cached_property
-    def config(self) -> Qwen2Config:
+    def config(self) -> QwenConfig:
         """The model's configuration with the backbone's overrides applied."""
         return load_config(self.pretrained, self.backbone)
 

@@ -16,7 +16,7 @@ from acereason.rollouts.judged import Rollouts
 
 
 class RolloutModule(QwenModule):
-    """A Qwen2 policy that has rollouts: an engine that holds a copy of its weights, and verifiers of its responses.
+    """A Qwen policy that has rollouts: an engine that holds a copy of its weights, and verifiers of its responses.
 
     Args:
         engine: generates the rollouts.

@@ -1,4 +1,4 @@
-"""Qwen2's forward pass and key-value cache, token by token, for rollouts alone.
+"""Qwen's forward pass and key-value cache, token by token, for rollouts alone.
 
 transformers' `generate` computes every row until the last one ends, and copies all keys and values at every token. Here
 a prompt is read once for all of its rollouts, ended rows leave the batch, and keys and values stay where they are.
@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, linear, rms_norm, scaled_dot_product_attention, silu
-from transformers import Qwen2ForCausalLM
+
+from acereason.models.family import QwenForCausalLM
 
 Draw = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 """Draws tokens [R] and log-probs [R] from logits [R, V], the rows' numbers [R] and the position in the response."""
@@ -30,7 +31,7 @@ class Decoder:
         model: its projections of one input are laid side by side in memory, so that one product computes them all.
     """
 
-    def __init__(self, model: Qwen2ForCausalLM) -> None:
+    def __init__(self, model: QwenForCausalLM) -> None:
         self.model = model
         heads, kv_heads = model.config.num_attention_heads, model.config.num_key_value_heads
         self.heads, self.kv_heads = heads, kv_heads or heads
@@ -145,8 +146,12 @@ class _Block:
         attention, mlp = layer.self_attn, layer.mlp
         self.layer, self.heads, self.kv_heads, self.head = layer, heads, kv_heads, attention.head_dim
         projections = [attention.q_proj, attention.k_proj, attention.v_proj]
-        self.qkv, self.qkv_bias = _side_by_side(projections, "weight"), _side_by_side(projections, "bias")
+        self.qkv, self.qkv_bias = _side_by_side(projections, "weight"), None
+        if attention.q_proj.bias is not None:
+            self.qkv_bias = _side_by_side(projections, "bias")
         self.gate_up = _side_by_side([mlp.gate_proj, mlp.up_proj], "weight")
+        # why: Qwen3 normalizes each head's queries and keys, Qwen2 does not
+        self.norms = (attention.q_norm, attention.k_norm) if hasattr(attention, "q_norm") else None
 
     def __call__(
         self,
@@ -160,7 +165,7 @@ class _Block:
         """Map hidden states [R, L, H] to the same, and write the L tokens' keys and values from column `start` on."""
         layer = self.layer
         attended = self._attend(_norm(hidden, layer.input_layernorm), rotation, mask, keys, values, start)
-        hidden = hidden + linear(attended, layer.self_attn.o_proj.weight)
+        hidden = hidden + linear(attended, layer.self_attn.o_proj.weight, layer.self_attn.o_proj.bias)
         gate, up = linear(_norm(hidden, layer.post_attention_layernorm), self.gate_up).chunk(2, -1)
         return hidden + linear(silu(gate) * up, layer.mlp.down_proj.weight)
 
@@ -176,7 +181,7 @@ class _Block:
         rows, count, _ = hidden.shape
         projected = linear(hidden, self.qkv, self.qkv_bias).view(rows, count, -1, self.head).transpose(1, 2)
         rotated, value = projected.split([self.heads + self.kv_heads, self.kv_heads], dim=1)
-        query, key = _rotated(rotated, rotation).split([self.heads, self.kv_heads], dim=1)
+        query, key = _rotated(self._normalized(rotated), rotation).split([self.heads, self.kv_heads], dim=1)
         end = start + count
         keys[:, :, start:end], values[:, :, start:end] = key, value
         # why: queries that share a key head lie one under the other, so that keys need not be repeated for each
@@ -185,6 +190,13 @@ class _Block:
             query, keys[:, :, :end], values[:, :, :end], mask
         )
         return attended.view(rows, -1, count, self.head).transpose(1, 2).reshape(rows, count, -1)
+
+    def _normalized(self, heads: Tensor) -> Tensor:
+        """Apply the norms of queries and keys, where there are any, to [R, heads + kv_heads, L, d]."""
+        if self.norms is None:
+            return heads
+        parts = heads.split([self.heads, self.kv_heads], dim=1)
+        return torch.cat([_norm(part, norm) for part, norm in zip(parts, self.norms, strict=True)], dim=1)
 
 
 def _side_by_side(modules: list[nn.Module], name: str) -> Tensor:

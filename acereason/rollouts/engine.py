@@ -7,9 +7,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase, Qwen2Config
+from transformers import PreTrainedTokenizerBase
 
 from acereason.common.types import Group, Problem, Response, Rollout, Sampling, Verdict
+from acereason.models.family import QwenConfig
 
 Place = tuple[str, int]
 """A problem's id and the number of its response."""
@@ -57,7 +58,7 @@ class RolloutEngine(ABC):
     @abstractmethod
     def start(
         self,
-        config: Qwen2Config,
+        config: QwenConfig,
         tokenizer: PreTrainedTokenizerBase,
         stop_ids: list[int],
         device: torch.device,
@@ -92,7 +93,7 @@ class RolloutEngine(ABC):
         or not finite, and then has no policy version: it never generates with a mixture."""
 
     @abstractmethod
-    def memory(self, config: Qwen2Config, parameters: int, longest: int, group_size: int) -> EngineMemory:
+    def memory(self, config: QwenConfig, parameters: int, longest: int, group_size: int) -> EngineMemory:
         """Estimate its need for groups of `group_size` sequences of up to `longest` tokens."""
 
     def identity(self) -> dict[str, str]:

@@ -9,11 +9,12 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
+from transformers import PreTrainedTokenizerBase
 from typing_extensions import override
 
 from acereason.common.seeds import derive_seed
 from acereason.common.types import Group, Problem, Response, Rollout, Sampling
+from acereason.models.family import QwenConfig, copy_of, head_size, model_class
 from acereason.rollouts.decoder import Decoder
 from acereason.rollouts.engine import EngineMemory, RolloutEngine, unjudged
 from acereason.rollouts.weights import checked, shapes_of
@@ -41,7 +42,7 @@ class HFEngine(RolloutEngine):
     @override
     def start(
         self,
-        config: Qwen2Config,
+        config: QwenConfig,
         tokenizer: PreTrainedTokenizerBase,
         stop_ids: list[int],
         device: torch.device,
@@ -49,10 +50,10 @@ class HFEngine(RolloutEngine):
         ranks: int = 1,
     ) -> None:
         # why: a copy: transformers writes into the config that it builds a model of
-        config = Qwen2Config.from_dict(config.to_dict())
+        config = copy_of(config)
         # why: random initial weights, replaced before any use, must not move the run's random numbers
         with torch.random.fork_rng(devices=[]):
-            self.model = Qwen2ForCausalLM(config).eval()
+            self.model = model_class(config)(config).eval()
         self.decoder = Decoder(self.model.to(device, self.weights_dtype))
         self.tokenizer, self.stop_ids, self.shapes = tokenizer, stop_ids, shapes_of(config)
 
@@ -88,12 +89,11 @@ class HFEngine(RolloutEngine):
         self.policy_version = version
 
     @override
-    def memory(self, config: Qwen2Config, parameters: int, longest: int, group_size: int) -> EngineMemory:
+    def memory(self, config: QwenConfig, parameters: int, longest: int, group_size: int) -> EngineMemory:
         rows = max(self.max_rows, group_size)
-        head = config.hidden_size // config.num_attention_heads
         heads = config.num_key_value_heads or config.num_attention_heads
         size = self.weights_dtype.itemsize
-        token = 2.0 * size * config.num_hidden_layers * heads * head  # keys and values
+        token = 2.0 * size * config.num_hidden_layers * heads * head_size(config)  # keys and values
         return EngineMemory(weights=float(size * parameters), cache=rows * longest * token, token=token, responses=rows)
 
     def _rollout(self, tokens: list[int], logprobs: list[float]) -> Rollout:

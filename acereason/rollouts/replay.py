@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase, Qwen2Config
+from transformers import PreTrainedTokenizerBase
 from typing_extensions import override
 
 from acereason.common.errors import UserError
 from acereason.common.types import Group, Problem, Response, Rollout, Sampling
 from acereason.data.reading import load
+from acereason.models.family import QwenConfig
 from acereason.rollouts.engine import EngineMemory, Place, RolloutEngine, numbered, unjudged
 from acereason.rollouts.weights import checked, shapes_of
 
@@ -40,7 +41,7 @@ class ReplayEngine(RolloutEngine):
     @override
     def start(
         self,
-        config: Qwen2Config,
+        config: QwenConfig,
         tokenizer: PreTrainedTokenizerBase,
         stop_ids: list[int],
         device: torch.device,
@@ -74,7 +75,7 @@ class ReplayEngine(RolloutEngine):
         self.policy_version = version
 
     @override
-    def memory(self, config: Qwen2Config, parameters: int, longest: int, group_size: int) -> EngineMemory:
+    def memory(self, config: QwenConfig, parameters: int, longest: int, group_size: int) -> EngineMemory:
         return EngineMemory(weights=0.0, cache=0.0, token=0.0)
 
     def _require(self, places: list[Place], responses: dict[Place, str]) -> None:

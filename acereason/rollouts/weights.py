@@ -4,16 +4,17 @@ from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
-from transformers import Qwen2Config, Qwen2ForCausalLM
+
+from acereason.models.family import QwenConfig, model_class
 
 Weights = Iterable[tuple[str, Tensor]]
 """(Hugging Face name, full tensor) pairs, made one at a time: under FSDP each is a gather."""
 
 
-def shapes_of(config: Qwen2Config) -> dict[str, list[int]]:
+def shapes_of(config: QwenConfig) -> dict[str, list[int]]:
     """Return {name: shape} of every parameter of the model, tied ones once. Allocates nothing."""
     with torch.device("meta"):
-        return {name: [*parameter.shape] for name, parameter in Qwen2ForCausalLM(config).named_parameters()}
+        return {name: [*parameter.shape] for name, parameter in model_class(config)(config).named_parameters()}
 
 
 def checked(weights: Weights, shapes: dict[str, list[int]]) -> Iterator[tuple[str, Tensor]]:

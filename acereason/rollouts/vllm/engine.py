@@ -9,12 +9,13 @@ from typing import Literal
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase, Qwen2Config
+from transformers import PreTrainedTokenizerBase
 from typing_extensions import override
 
 from acereason.common.errors import UserError
 from acereason.common.seeds import derive_seed
 from acereason.common.types import Group, Problem, Response, Rollout, Sampling
+from acereason.models.family import QwenConfig, copy_of, head_size
 from acereason.processes.distributed import gather, rank, world_size
 from acereason.rollouts.engine import EngineMemory, RolloutEngine, unjudged
 from acereason.rollouts.vllm.child import ChildCore
@@ -75,7 +76,7 @@ class VLLMEngine(RolloutEngine):
     @override
     def start(
         self,
-        config: Qwen2Config,
+        config: QwenConfig,
         tokenizer: PreTrainedTokenizerBase,
         stop_ids: list[int],
         device: torch.device,
@@ -138,12 +139,12 @@ class VLLMEngine(RolloutEngine):
             self.core.sleep()
 
     @override
-    def memory(self, config: Qwen2Config, parameters: int, longest: int, group_size: int) -> EngineMemory:
+    def memory(self, config: QwenConfig, parameters: int, longest: int, group_size: int) -> EngineMemory:
         width, heads = self.weights_dtype.itemsize, config.num_key_value_heads or config.num_attention_heads
         return EngineMemory(
             weights=width * parameters / self.tensor_parallel_size,
             cache=self.cache_gib * _GIB,
-            token=2 * width * config.num_hidden_layers * heads * _head_size(config) / self.tensor_parallel_size,
+            token=2 * width * config.num_hidden_layers * heads * head_size(config) / self.tensor_parallel_size,
             responses=self.max_num_seqs,
             ranks=self.tensor_parallel_size,
             sleeps=self._sleeps,
@@ -213,15 +214,9 @@ def _colocated(settings: CoreSettings, ranks: int) -> Core:
     return local_core(settings)
 
 
-def _write_config(config: Qwen2Config, dtype: str, folder: str) -> None:
-    # why: a copy: architecture and dtype are the engine's alone
-    config = Qwen2Config.from_dict(config.to_dict())
-    config.architectures, config.dtype = ["Qwen2ForCausalLM"], dtype
-    config.save_pretrained(folder)
-
-
-def _head_size(config: Qwen2Config) -> int:
-    return config.hidden_size // config.num_attention_heads
+def _write_config(config: QwenConfig, dtype: str, folder: str) -> None:
+    # why: a copy: the dtype is the engine's alone
+    copy_of(config, dtype).save_pretrained(folder)
 
 
 def _visible(index: int) -> str:

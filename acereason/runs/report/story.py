@@ -8,7 +8,7 @@ from acereason.runs.report.words import amount, duration, listed, number, percen
 def sentence(run: Run) -> str:
     """Return a sentence with the run's model, data, stages, steps, time and outcome."""
     size = num_parameters(run.folder)
-    model = f"A Qwen2 of {amount(size)} parameters" if size else "A Qwen2"
+    model = f"A Qwen of {amount(size)} parameters" if size else "A Qwen"
     pretrained = run.model.get("pretrained")
     start = f", trained from {pretrained}," if pretrained else ", trained from random weights,"
     state = "had" if run.finished else "has so far had"

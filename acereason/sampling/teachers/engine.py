@@ -1,4 +1,4 @@
-"""This module runs a teacher of Qwen2's architecture on this machine, by any rollout engine."""
+"""This module runs a teacher of Qwen's architecture on this machine, by any rollout engine."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ class Local:
     """A teacher on this machine: a model, and the engine that generates with it."""
 
     pretrained: str
-    """Hub name or folder of a Qwen2 model (safetensors)."""
+    """Hub name or folder of a Qwen2, Qwen2.5 or Qwen3 model (safetensors)."""
     engine: RolloutEngine
     """Engine that generates: HFEngine or VLLMEngine."""
 

@@ -8,8 +8,8 @@ formulae.
 """
 
 import torch
-from transformers import Qwen2Config, Qwen2ForCausalLM
 
+from acereason.models.family import QwenConfig, head_size, model_class
 from acereason.models.head import FEW_ON_GPU
 from acereason.modules.base import QwenModule
 from acereason.modules.evaluation import EvaluationModule
@@ -43,11 +43,11 @@ def human(size: float) -> str:
     return f"{size:,.1f} GiB"
 
 
-def count_parameters(config: Qwen2Config) -> int:
+def count_parameters(config: QwenConfig) -> int:
     """Return the number of the model's parameters; tied ones count once."""
     # why: on the meta device tensors have shapes without memory
     with torch.device("meta"):
-        return sum(parameter.numel() for parameter in Qwen2ForCausalLM(config).parameters())
+        return sum(parameter.numel() for parameter in model_class(config)(config).parameters())
 
 
 def estimate(module: GRPOModule, parameters: int, ranks: int, longest: int, group_size: int) -> dict[str, Parts]:
@@ -112,13 +112,23 @@ def _forward_and_backward(module: QwenModule, longest: int) -> Parts:
     # why: a sequence is never cut, so that one beyond `micro_batch_tokens` is a larger micro batch of its own
     tokens, layers, hidden = max(module.micro_batch_tokens, longest), config.num_hidden_layers, config.hidden_size
     inputs = tokens * width * hidden * layers
-    # why: profiles of one layer in three shapes gave 11.4 hidden + 5.1 intermediate at the peak of its backward pass
-    layer = tokens * width * (12 * hidden + 6 * config.intermediate_size)
+    layer = tokens * width * layer_values(config)
     logits = 2**20 * module.logits_mib + 8 * FEW_ON_GPU * config.vocab_size
     return {
         "activations": inputs + layer if module.backbone.gradient_checkpointing else layer * layers,
         "logits and the head's gradient": logits + (4 + width) * config.vocab_size * hidden,
     }
+
+
+def layer_values(config: QwenConfig) -> int:
+    """Return how many numbers a layer holds for each token at the peak of its backward pass, at most."""
+    queries = head_size(config) * config.num_attention_heads
+    keys = head_size(config) * (config.num_key_value_heads or config.num_attention_heads)
+    # why: Qwen3 keeps each head's queries and keys before and after their norms, once in float32
+    attention = 7 * queries + 5 * keys if config.model_type == "qwen3" else 4 * queries
+    # why: profiles of one layer of Qwen2 in three shapes gave 11.4 hidden + 5.1 intermediate, where queries are as
+    # wide as hidden
+    return 8 * config.hidden_size + attention + 6 * config.intermediate_size
 
 
 def _gathered(module: QwenModule, parameters: int, ranks: int) -> float:

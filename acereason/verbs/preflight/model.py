@@ -4,11 +4,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import Qwen2Config
 
 from acereason.common.errors import UserError, first_line
 from acereason.models.attention import choose
-from acereason.models.qwen import head_size, shapes_by
+from acereason.models.family import QwenConfig, head_size
+from acereason.models.qwen import shapes_by
 from acereason.modules.base import QwenModule
 from acereason.verbs.preflight.planned import Job
 
@@ -49,7 +49,7 @@ def check_attention(module: QwenModule, accelerator: str) -> None:
         )
 
 
-def check_weights(folder: Path, config: Qwen2Config, key: str) -> None:
+def check_weights(folder: Path, config: QwenConfig, key: str) -> None:
     """Raise a UserError where a folder's files are cut, or hold other weights than the configuration's.
 
     Only the files' headers are read.

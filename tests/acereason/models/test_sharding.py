@@ -24,6 +24,7 @@ from tests.support.killed_runs import ONE_THREAD
 
 RANKS = 3  # which no size of the model is a multiple of
 UNTIED = CONFIG | {"tie_word_embeddings": False}
+QWEN3 = CONFIG | {"model_type": "qwen3", "head_dim": 48}
 
 
 def whole_of(model) -> dict[str, list]:
@@ -59,7 +60,7 @@ def built(pretrained: str | None, backbone: Backbone) -> None:
     same(on_ranks(RANKS, lambda mesh: whole_of(build_model(config, pretrained, backbone, 4, mesh))), theirs)
 
 
-@pytest.mark.parametrize("config", [CONFIG, UNTIED], ids=["tied", "untied"])
+@pytest.mark.parametrize("config", [CONFIG, UNTIED, QWEN3], ids=["tied", "untied", "Qwen3"])
 def test_random_weights_are_those_of_the_seed(config):
     built(None, Backbone(config=config, tokenizer="bytes"))
 

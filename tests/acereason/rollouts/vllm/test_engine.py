@@ -94,6 +94,18 @@ def test_sampler_logprobs_are_the_policys_at_the_temperature(engine, model, temp
     assert max(gaps) < 1e-4
 
 
+def test_qwen3_has_the_policys_logprobs():
+    model = tiny_qwen(model_type="qwen3", head_dim=32)
+    engine = pushed(started(model, placement="separate"), model)
+    try:
+        for group in engine.generate(PROBLEMS, SAMPLING, 4, seed=0):
+            for rollout in group.rollouts:
+                plain = expected_logprobs(model, group, rollout.response, SAMPLING.temperature)
+                assert rollout.response.sampler_logprobs == pytest.approx(plain, abs=1e-4)
+    finally:
+        engine.close()
+
+
 def test_a_rollout_depends_on_its_seed_not_on_its_neighbours(engine, model):
     together = responses(engine.generate(PROBLEMS, SAMPLING, 4, seed=5))
     alone = responses(group for p in PROBLEMS for group in engine.generate([p], SAMPLING, 4, seed=5))

@@ -84,13 +84,13 @@ def test_a_run_that_goes_on_shows_what_is_to_come(tmp_path):
 
 def test_a_run_of_rl_in_one_sentence(tmp_path):
     assert report_of([read_run(make_rl(tmp_path / "rl"), "rl")]).sentences == [
-        "A Qwen2, trained from runs/sft/export, had 12 steps of reinforcement learning on math and code (GRPO, 2 "
+        "A Qwen, trained from runs/sft/export, had 12 steps of reinforcement learning on math and code (GRPO, 2 "
         "stages) in 2 min, which took its accuracy on heldout from 25.0 % to 75.0 %."
     ]
 
 
 def test_a_run_of_sft_in_one_sentence(tmp_path):
     assert report_of([read_run(make_sft(tmp_path / "sft"), "sft")]).sentences == [
-        "A Qwen2, trained from random weights, has so far had 4 steps of supervised fine-tuning in 4 s, which took its "
+        "A Qwen, trained from random weights, has so far had 4 steps of supervised fine-tuning in 4 s, which took its "
         "loss on heldout from 3 to 1.5."
     ]

@@ -1,9 +1,10 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
 from transformers import Qwen2Config
 
-from acereason.models.qwen import Backbone
+from acereason.models.qwen import Backbone, build_model, load_config
 from acereason.rollouts.hf import HFEngine
 from acereason.rollouts.vllm import VLLMEngine
 from acereason.verbs.preflight.memory import (
@@ -13,6 +14,7 @@ from acereason.verbs.preflight.memory import (
     estimate,
     estimate_machine,
     human,
+    layer_values,
 )
 from tests.support.fakes import CONFIG, SEVEN_B, tiny_qwen
 
@@ -20,6 +22,28 @@ from tests.support.fakes import CONFIG, SEVEN_B, tiny_qwen
 def test_parameters_are_counted_without_weights():
     assert count_parameters(SEVEN_B) == 7_615_616_512  # as Qwen2.5-7B publishes
     assert count_parameters(Qwen2Config(**CONFIG)) == sum(p.numel() for p in tiny_qwen().parameters())
+
+
+@pytest.mark.parametrize(
+    "family", [{"num_key_value_heads": 2}, {"model_type": "qwen3", "head_dim": 64, "num_key_value_heads": 2}], ids=str
+)
+def test_a_layer_saves_less_than_it_is_said_to_hold(family):
+    shape = {"hidden_size": 256, "intermediate_size": 512, "num_attention_heads": 8, "num_hidden_layers": 1}
+    config = load_config(None, Backbone(config=CONFIG | shape | family, tokenizer="bytes"))
+    model = build_model(config, None, Backbone(), seed=0).bfloat16()
+    ours, saved, tokens = {p.untyped_storage().data_ptr() for p in model.parameters()}, {}, 64
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        saved[storage.data_ptr()] = tensor, storage.nbytes()  # kept, so that no two have one address
+        return tensor
+
+    hidden = torch.randn(1, tokens, 256, dtype=torch.bfloat16, requires_grad=True)
+    rotation = model.model.rotary_emb(hidden, torch.arange(tokens)[None])
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        model.model.layers[0](hidden, position_embeddings=rotation, document_lengths=[tokens])
+    held = sum(size for address, (_, size) in saved.items() if address not in ours) / 2 / tokens
+    assert 0.7 * layer_values(config) < held < layer_values(config)
 
 
 def estimated(engine, ranks: int = 8, **backbone) -> dict[str, dict[str, float]]:
