@@ -84,7 +84,9 @@ class PolicyLoss(torch.autograd.Function):
         """
         logprobs = hidden.new_empty(len(targets), dtype=torch.float32)
         entropy, loss = torch.empty_like(logprobs), logprobs.new_zeros(())
-        grad_hidden, grad_lm_head = torch.empty_like(hidden), torch.zeros_like(lm_head, dtype=torch.float32)
+        grad_hidden = torch.empty_like(hidden)
+        trained = ctx.needs_input_grad[1]  # not beside adapters
+        grad_lm_head = torch.zeros_like(lm_head, dtype=torch.float32) if trained else None
         for rows in _chunks(lm_head, len(targets), logits_mib):
             grad = hidden[rows] @ lm_head.T  # logits first, their gradient in the end
             for few, logits in _pieces(rows, grad):
@@ -93,9 +95,10 @@ class PolicyLoss(torch.autograd.Function):
                 loss -= (token_weights * logprobs[few]).sum()  # Eq. 1
                 logits.copy_(_grad_logits(probs, targets[few], token_weights / temperature))
             torch.mm(grad, lm_head, out=grad_hidden[rows])
-            _add_product(grad_lm_head, grad.T, hidden[rows])
+            if grad_lm_head is not None:
+                _add_product(grad_lm_head, grad.T, hidden[rows])
             del grad, logits  # before the next chunk's
-        ctx.gradients = grad_hidden, grad_lm_head.to(lm_head.dtype)
+        ctx.gradients = grad_hidden, None if grad_lm_head is None else grad_lm_head.to(lm_head.dtype)
         ctx.mark_non_differentiable(logprobs, entropy)
         return loss, logprobs, entropy
 
@@ -105,7 +108,8 @@ class PolicyLoss(torch.autograd.Function):
         """Give the gradients of `hidden` and `lm_head`, scaled by that of the loss."""
         grad_hidden, grad_lm_head = ctx.gradients
         del ctx.gradients  # scaled in place: a second backward raises
-        return grad_hidden.mul_(grad_loss), grad_lm_head.mul_(grad_loss), *[None] * 6
+        grad_lm_head = None if grad_lm_head is None else grad_lm_head.mul_(grad_loss)
+        return grad_hidden.mul_(grad_loss), grad_lm_head, *[None] * 6
 
 
 def _chunks(lm_head: Tensor, length: int, logits_mib: int) -> list[slice]:

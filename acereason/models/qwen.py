@@ -3,9 +3,10 @@
 Parameter names are Hugging Face's own throughout, so that a checkpoint, an export and a rollout engine agree on them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -34,9 +35,21 @@ from acereason.models.bytes import BYTES, byte_tokenizer
 from acereason.models.family import CONFIGS, QwenConfig, check_family, copy_of, head_size, model_class
 from acereason.models.files import holders, weight_files, write_weights
 from acereason.models.head import PolicyLoss, chunked_logprobs
+from acereason.models.lora import (
+    Lora,
+    add_adapters,
+    gathered_adapters,
+    initialize_adapters,
+    merged_weights,
+    read_adapters,
+    weights_of,
+    write_adapters,
+)
 from acereason.models.served import Served
 from acereason.models.sharding import fill, materialize, read
 
+ADAPTER = "adapter"
+"""Folder of the adapters within an export."""
 _DAMAGED = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError)
 """What transformers raises for a folder in which something is missing, cut, or of another model."""
 
@@ -59,6 +72,8 @@ class Backbone:
     else by torch's own FlashAttention (varlen); on a CPU, or in float32, one by one (documents)."""
     gradient_checkpointing: bool = False
     """Recompute each layer in backward: less memory, about a third more time."""
+    lora: Lora | None = None
+    """Low-rank adapters, which alone are trained; null trains all weights."""
     compile: bool = False
     """Compile each layer by torch.compile at the first step, for any length; needs a C++ compiler on a CPU."""
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
@@ -72,7 +87,8 @@ class Policy(nn.Module):
     lm_head: nn.Linear
     config: Any
     attention = "auto"
-    """See Backbone."""
+    lora: Lora | None = None
+    """Both as in Backbone."""
 
     def token_logprobs(self, batch: MicroBatch, temperature: float, logits_mib: int) -> tuple[Tensor, Tensor]:
         """Return log pi(target) and entropy of each of the batch's M loss tokens, both [M] float32, at temperature T,
@@ -180,23 +196,30 @@ def build_model(
     mesh must call it.
     """
     if mesh is None:
-        return _equipped(_whole(config, pretrained, seed), backbone)
-    with torch.device("meta"):
-        model = _equipped(_POLICIES[config.model_type](config), backbone)
-    materialize(shard(model, mesh, backbone.compute_dtype), torch.device(mesh.device_type))
+        model = _equipped(_whole(config, pretrained, seed), backbone)
+    else:
+        with torch.device("meta"):
+            model = _equipped(_POLICIES[config.model_type](config), backbone)
+        materialize(shard(model, mesh, backbone.compute_dtype), torch.device(mesh.device_type))
+        _fill(model, pretrained, lambda: _whole(config, pretrained, seed))
+    initialize_adapters(model, seed)
+    return model
+
+
+def _fill(model: Qwen, pretrained: str | None, make: Callable[[], Qwen]) -> None:
+    """Give a sharded model its weights: from files if it can read them, else from the first rank, which makes them."""
     with _telling(pretrained, "model.pretrained"):
         if files := _readable(model, pretrained):
-            read(model, files)
-            return model
-    fill(model, lambda: _whole(config, pretrained, seed))
-    return model
+            read(weights_of(model), files)
+            return
+    fill(weights_of(model), make)
 
 
 def _readable(model: Qwen, pretrained: str | None) -> dict[str, Path]:
     """{name: file that holds it}; empty where there is none, or where transformers has to make the weights of what
     there is: another format, other names."""
     files = holders(weight_files(pretrained)) if pretrained is not None else {}
-    return files if all(name in files for name, _ in model.named_parameters()) else {}
+    return files if all(name in files for name, _ in weights_of(model)) else {}
 
 
 def _whole(config: QwenConfig, pretrained: str | None, seed: int) -> Qwen:
@@ -211,7 +234,9 @@ def _whole(config: QwenConfig, pretrained: str | None, seed: int) -> Qwen:
 
 
 def _equipped(model: Qwen, backbone: Backbone) -> Qwen:
-    model.attention = backbone.attention
+    model.attention, model.lora = backbone.attention, backbone.lora
+    if backbone.lora is not None:
+        add_adapters(model, backbone.lora)
     if backbone.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     if backbone.compile:
@@ -242,16 +267,25 @@ def shard(model: Qwen, mesh: DeviceMesh, compute_dtype: str) -> Qwen:
 def stream_weights(model: Qwen, dtype: torch.dtype = torch.float32) -> Iterator[tuple[str, Tensor]]:
     """(name, full tensor) in `dtype`, one at a time, tied ones once. Under FSDP every rank must take every tensor, in
     step: each is a gather."""
-    tied = model.config.tie_word_embeddings
-    for name, tensor in model.state_dict().items():
-        if tied and name == "lm_head.weight":
-            continue
+    tied, state = model.config.tie_word_embeddings, model.state_dict()
+    if tied:
+        del state["lm_head.weight"]
+    if model.lora is not None:
+        yield from ((name, tensor.to(dtype)) for name, tensor in merged_weights(state, model.lora))
+        return
+    for name, tensor in state.items():
         tensor = tensor.to(dtype)
         yield name, tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def load_weights(model: Qwen, folder: Path) -> None:
-    """Replace the weights of a model, sharded or not, by those of an exported folder. Every rank must call it."""
+    """Replace what is trained of a model, sharded or not, by that of an exported folder: its weights, or its adapters.
+    Every rank must call it."""
+    if isinstance(model, FSDPModule):
+        model.reshard()  # a forward pass without a backward leaves the outermost parameters gathered
+    if model.lora is not None:
+        read_adapters(model, folder / ADAPTER)
+        return
     with _telling(str(folder), "export"):
         files = holders(sorted(folder.glob("*.safetensors")))
     if not files:
@@ -259,10 +293,8 @@ def load_weights(model: Qwen, folder: Path) -> None:
     names = dict(model.named_parameters())
     if other := sorted(files.keys() ^ names.keys()):
         raise UserError(f"{folder}: exported from another model: {other[0]} is in one of them alone")
-    if isinstance(model, FSDPModule):
-        model.reshard()  # a forward pass without a backward leaves the outermost parameters gathered
     with _telling(str(folder), "export"):
-        read(model, files)
+        read(names.items(), files)
 
 
 def export(
@@ -273,9 +305,10 @@ def export(
     served: Served | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> None:
-    """Write a Hugging Face folder, with what `served` says of its use. Every rank gathers, a tensor at a time, which
-    `is_writer` alone writes; the folder appears whole or not at all."""
-    weights = stream_weights(model, dtype)
+    """Write a Hugging Face folder, with what `served` says of its use, and below it, as `adapter`, peft's folder of the
+    adapters, if there are any. Every rank gathers, a tensor at a time, which `is_writer` alone writes; the folder
+    appears whole or not at all."""
+    weights = chain(stream_weights(model, dtype), gathered_adapters(model))
     try:
         if is_writer:
             _write(model, tokenizer, folder, weights, served, dtype)
@@ -300,7 +333,9 @@ def _write(
             served.generation_config(tokenizer).save_pretrained(target)
         config.save_pretrained(target)
         tokenizer.save_pretrained(target)
-        write_weights(target, weights, {name: p.shape for name, p in model.named_parameters()}, dtype)
+        write_weights(target, weights, {name: p.shape for name, p in weights_of(model)}, dtype)
+        if model.lora is not None:
+            write_adapters(target / ADAPTER, model.lora, dict(weights), model.config.name_or_path)
 
 
 def _from_hub(loader: Any, name: str | None, key: str, **kwargs: Any) -> Any:

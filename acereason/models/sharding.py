@@ -1,6 +1,6 @@
 """Filling of a sharded model, on every rank at once and one tensor at a time; each rank holds some rows of each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -26,24 +26,25 @@ def materialize(model: QwenForCausalLM, device: torch.device) -> None:
 
 
 @torch.no_grad()
-def read(model: QwenForCausalLM, files: dict[str, Path]) -> None:
-    """Copy this rank's rows of all weights from {name: file that holds it}."""
-    for name, parameter in model.named_parameters():
+def read(weights: Iterable[tuple[str, Tensor]], files: dict[str, Path]) -> None:
+    """Copy this rank's rows of all (name, parameter) from {name: file that holds it}."""
+    for name, parameter in weights:
         copy_rows(files[name], name, list(parameter.shape), rows(parameter), local(parameter))
 
 
 @torch.no_grad()
-def fill(model: QwenForCausalLM, make: Callable[[], QwenForCausalLM]) -> None:
-    """Make the whole model on the first rank, and broadcast it tensor by tensor. Every rank must call it.
+def fill(weights: Iterable[tuple[str, Tensor]], make: Callable[[], QwenForCausalLM]) -> None:
+    """Make the whole model on the first rank, and broadcast it tensor by tensor to the (name, parameter) pairs of all.
+    Every rank must call it.
 
     Raises:
         UserError: on every rank, if making the model raised one.
     """
     whole = _made(make)
-    weights = dict(whole.named_parameters()) if whole else {}
-    for name, parameter in model.named_parameters():
+    made = dict(whole.named_parameters()) if whole else {}
+    for name, parameter in weights:
         mine = local(parameter)
-        source = weights.pop(name).detach().to(mine.device) if whole else mine.new_empty(parameter.shape)
+        source = made.pop(name).detach().to(mine.device) if whole else mine.new_empty(parameter.shape)
         broadcast(source, 0)
         mine.copy_(source[rows(parameter)])
         # why: freed at once: the whole model shrinks as the shards are filled

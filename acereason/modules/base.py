@@ -137,7 +137,7 @@ class QwenModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Optimizer:
         """The optimizer; its learning rate is set before every update."""
-        optimizer = self.optimizer_of(self.model.parameters())
+        optimizer = self.optimizer_of(parameter for parameter in self.model.parameters() if parameter.requires_grad)
         self.learning_rate = optimizer.param_groups[0]["lr"]
         self._settings = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
         return optimizer

@@ -67,6 +67,8 @@ class GRPOModule(RolloutModule):
             raise ValueError(
                 "sampling.top_p: must be 1 under strict_on_policy: a nucleus is another policy than the one trained"
             )
+        if self.backbone.lora is not None and self.backbone.lora.dropout:
+            raise ValueError("model.backbone.lora.dropout: must be 0 in RL: the engine of the rollouts drops nothing")
         if group_size < 2:
             raise ValueError(f"group_size must be at least 2, not {group_size}: a group of one has no baseline")
         if sampling.temperature == 0:

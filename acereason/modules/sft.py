@@ -5,11 +5,13 @@ from typing import Any
 import torch
 
 from acereason.algorithm.batching import pack
+from acereason.common.seeds import derive_seed
 from acereason.common.types import Sequence
 from acereason.data.sft import SFTData
+from acereason.models.lora import dropping
 from acereason.modules.base import QwenModule
 from acereason.modules.measures import Measures
-from acereason.processes.distributed import largest, total
+from acereason.processes.distributed import largest, rank, total
 
 
 class SFTModule(QwenModule):
@@ -22,7 +24,9 @@ class SFTModule(QwenModule):
         self.seconds = {}
         with self.section("train"):
             measures = Measures(self.device)
-            self.accumulate(self.sequences(rows), measures)
+            seed = derive_seed(self.seed, "dropout", self.trainer.global_step, rank())
+            with dropping(self.model, self.backbone.lora, seed):
+                self.accumulate(self.sequences(rows), measures)
             num_tokens = total(torch.tensor(response_tokens(rows), device=self.device)).item()
             packing = self.packing(rows)
             metrics = self.update(measures, num_tokens)

@@ -11,6 +11,7 @@ import torch
 
 from acereason.models.family import QwenConfig, head_size, model_class
 from acereason.models.head import FEW_ON_GPU
+from acereason.models.lora import adapters, add_adapters
 from acereason.modules.base import QwenModule
 from acereason.modules.evaluation import EvaluationModule
 from acereason.modules.grpo import GRPOModule
@@ -50,6 +51,17 @@ def count_parameters(config: QwenConfig) -> int:
         return sum(parameter.numel() for parameter in model_class(config)(config).parameters())
 
 
+def count_trained(module: QwenModule, parameters: int) -> int:
+    """Return how many of all parameters are trained: those of the adapters, if there are any."""
+    lora = module.backbone.lora
+    if lora is None:
+        return parameters
+    with torch.device("meta"):
+        model = model_class(module.config)(module.config)
+        add_adapters(model, lora)
+    return sum(parameter.numel() for _, parameter in adapters(model))
+
+
 def estimate(module: GRPOModule, parameters: int, ranks: int, longest: int, group_size: int) -> dict[str, Parts]:
     """Return {phase: {part: bytes on one device}} for sequences of up to `longest` tokens.
 
@@ -65,7 +77,7 @@ def estimate(module: GRPOModule, parameters: int, ranks: int, longest: int, grou
 
 def estimate_update(module: QwenModule, parameters: int, ranks: int, longest: int) -> Parts:
     """Return {part: bytes on one device} of an update on sequences of up to `longest` tokens."""
-    gradients = {"gradients": 4 * parameters / ranks}
+    gradients = {"gradients": 4 * count_trained(module, parameters) / ranks}
     return _kept(module, parameters, ranks) | gradients | _forward_and_backward(module, longest)
 
 
@@ -95,9 +107,9 @@ def estimate_machine(module: QwenModule, parameters: int, ranks: int, made: bool
 
 
 def _kept(module: QwenModule, parameters: int, ranks: int) -> Parts:
-    # why: 12 bytes a parameter: float32 weights and the two moments of AdamW
+    # why: float32 weights, and the two moments of AdamW of what is trained
     return {
-        "parameters and optimizer": 12 * parameters / ranks,
+        "parameters and optimizer": (4 * parameters + 8 * count_trained(module, parameters)) / ranks,
         "gathered layers": _gathered(module, parameters, ranks),
     }
 
@@ -114,9 +126,11 @@ def _forward_and_backward(module: QwenModule, longest: int) -> Parts:
     inputs = tokens * width * hidden * layers
     layer = tokens * width * layer_values(config)
     logits = 2**20 * module.logits_mib + 8 * FEW_ON_GPU * config.vocab_size
+    # why: beside adapters the head is not trained
+    gradient = 0 if module.backbone.lora else (4 + width) * config.vocab_size * hidden
     return {
         "activations": inputs + layer if module.backbone.gradient_checkpointing else layer * layers,
-        "logits and the head's gradient": logits + (4 + width) * config.vocab_size * hidden,
+        "logits and the head's gradient": logits + gradient,
     }
 
 
@@ -148,7 +162,8 @@ def _width(module: QwenModule) -> int:
 def checkpoint_bytes(module: QwenModule, parameters: int, keep: int, ends: int, exports: int) -> float:
     """Return the bytes that a run takes on disk.
 
-    A checkpoint holds parameters and two moments in float32; an export is in the dtype that the run computes in.
+    A checkpoint holds parameters in float32, and two moments of those that are trained; an export is in the dtype that
+    the run computes in.
 
     Args:
         module: the module that trains.
@@ -157,4 +172,5 @@ def checkpoint_bytes(module: QwenModule, parameters: int, keep: int, ends: int, 
         ends: number of checkpoints of stage ends.
         exports: number of exports.
     """
-    return 12 * parameters * (keep + ends) + _width(module) * parameters * exports
+    state = 4 * parameters + 8 * count_trained(module, parameters)
+    return state * (keep + ends) + _width(module) * parameters * exports

@@ -4,6 +4,7 @@ import pytest
 import torch
 from transformers import Qwen2Config
 
+from acereason.models.lora import Lora
 from acereason.models.qwen import Backbone, build_model, load_config
 from acereason.rollouts.hf import HFEngine
 from acereason.rollouts.vllm import VLLMEngine
@@ -11,6 +12,7 @@ from acereason.verbs.preflight.memory import (
     PROCESS,
     checkpoint_bytes,
     count_parameters,
+    count_trained,
     estimate,
     estimate_machine,
     human,
@@ -133,3 +135,16 @@ def test_disk(dtype, width):
 @pytest.mark.parametrize(("size", "text"), [(12, "12 bytes"), (1536, "1.5 KiB"), (3 * 2**30, "3.0 GiB")])
 def test_human(size, text):
     assert human(size) == text
+
+
+def test_adapters_alone_have_gradients_and_moments():
+    lora = Lora(rank=8, targets=["q_proj", "up_proj"])
+    trained = 28 * 8 * ((3584 + 3584) + (3584 + 18944))
+    phases, plain = estimated(HFEngine(), lora=lora), estimated(HFEngine())
+    module = SimpleNamespace(config=SEVEN_B, backbone=Backbone(lora=lora, compute_dtype="bfloat16"))
+    assert count_trained(module, 7_000_000_000) == trained
+    assert phases["updating"]["parameters and optimizer"] == (4 * 7_000_000_000 + 8 * trained) / 8
+    assert phases["updating"]["gradients"] == 4 * trained / 8
+    head = "logits and the head's gradient"
+    assert plain["updating"][head] - phases["updating"][head] == 6 * EMBEDDINGS
+    assert checkpoint_bytes(module, 1000, keep=2, ends=1, exports=1) == 3 * (4000 + 8 * trained) + 2000
