@@ -11,7 +11,6 @@ from acereason.common.types import Group
 from acereason.modules.grpo import GRPOModule
 from acereason.modules.hooks import RolloutCallback, run_folder
 from acereason.processes.distributed import gather
-from acereason.verbs.scoring.summary import kind_of, path_of
 
 _STATEMENT = 160
 """Characters of a problem's statement by which a reader recognizes it."""
@@ -47,10 +46,7 @@ def row_of(group: Group) -> dict[str, Any]:
     """Return the row of a group in `groups.jsonl`, without stage and step."""
     verdicts = [rollout.verdict for rollout in group.rollouts]
     statuses = Counter(verdict.status for verdict in verdicts)
-    why = Counter(
-        f"{verdict.status}: {kind_of(verdict) if verdict.status == 'error' else path_of(verdict)}"
-        for verdict in verdicts
-    )
+    why = Counter(f"{verdict.status}: {verdict.kind}" for verdict in verdicts)
     return {
         "problem": group.problem.id,
         "statement": group.problem.statement[:_STATEMENT],
