@@ -9,8 +9,8 @@ from typing_extensions import override
 
 from acereason.common.files import save_figure
 from acereason.modules.base import QwenModule
-from acereason.modules.hooks import run_folder
 from acereason.runs.curves import Curve, read_curves
+from acereason.runs.files import RunFiles
 
 _PANELS = {
     "reward": {"reward/mean": "training reward"},
@@ -35,13 +35,13 @@ class Curves(pl.Callback):
 
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: QwenModule) -> None:
-        folder = run_folder(trainer)
+        files = RunFiles.of(trainer)
         if trainer.is_global_zero and trainer.logger is not None:
             # why: a logger may keep values in memory, and without `metrics.jsonl` TensorBoard's file is what is read
             trainer.logger.save()
             stages = list(pl_module.curriculum.stages) if pl_module.curriculum else []
-            figure = draw(read_curves(folder), stages, self.title or folder.name)
-            save_figure(folder / "curves.png", figure, dpi=130)
+            figure = draw(read_curves(files.folder), stages, self.title or files.folder.name)
+            save_figure(files.curves, figure, dpi=130)
 
 
 def draw(curves: dict[str, Curve], stages: list[str], title: str) -> Figure:

@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 import lightning.pytorch as pl
 from typing_extensions import override
 
-from acereason.common.files import append_rows, keep_rows_before
 from acereason.common.types import Group
 from acereason.modules.grpo import GRPOModule
-from acereason.modules.hooks import RolloutCallback, run_folder
+from acereason.modules.hooks import RolloutCallback
 from acereason.processes.distributed import gather
+from acereason.runs.files import RunFiles
 
 _STATEMENT = 160
 """Characters of a problem's statement by which a reader recognizes it."""
@@ -28,18 +28,9 @@ class Groups(RolloutCallback):
     place: ClassVar[int] = 70
 
     @override
-    def on_train_start(self, trainer: pl.Trainer, pl_module: GRPOModule) -> None:
-        path = run_folder(trainer) / "groups.jsonl"
-        if trainer.is_global_zero:
-            # why: steps after the checkpoint are taken again by a resumed run, and their groups would count twice
-            keep_rows_before(path, trainer.global_step)
-
-    @override
     def on_rollouts(self, trainer: pl.Trainer, module: GRPOModule, groups: list[Group]) -> None:
         place = {"stage": module.curriculum.plan.stage, "step": trainer.global_step}
-        folder, rows = run_folder(trainer), gather([place | row_of(group) for group in groups])
-        if trainer.is_global_zero:
-            append_rows(folder / "groups.jsonl", rows)
+        RunFiles.of(trainer).groups.append(gather([place | row_of(group) for group in groups]))
 
 
 def row_of(group: Group) -> dict[str, Any]:

@@ -5,10 +5,9 @@ from typing import ClassVar
 import lightning.pytorch as pl
 from typing_extensions import override
 
-from acereason.common.files import append_rows, keep_rows_before
 from acereason.modules.base import QwenModule
-from acereason.modules.hooks import RolloutCallback, run_folder
-from acereason.runs.curves import METRICS
+from acereason.modules.hooks import RolloutCallback
+from acereason.runs.files import RunFiles
 
 
 class Metrics(RolloutCallback):
@@ -21,13 +20,6 @@ class Metrics(RolloutCallback):
 
     # why: after what settles rewards and settings, which it records
     place: ClassVar[int] = 70
-
-    @override
-    def on_train_start(self, trainer: pl.Trainer, pl_module: QwenModule) -> None:
-        path = run_folder(trainer) / METRICS
-        if trainer.is_global_zero:
-            # why: an evaluation after N updates is logged as step N, training's Nth update as step N - 1; both stay
-            keep_rows_before(path, trainer.global_step + 1)
 
     @override
     def on_metrics(self, trainer: pl.Trainer, module: QwenModule, metrics: dict[str, float], step: int) -> None:
@@ -43,6 +35,4 @@ class Metrics(RolloutCallback):
             self._write(trainer, trainer.global_step - 1, losses)
 
     def _write(self, trainer: pl.Trainer, step: int, metrics: dict[str, float]) -> None:
-        folder = run_folder(trainer)
-        if trainer.is_global_zero:
-            append_rows(folder / METRICS, [{"step": step, **metrics}])
+        RunFiles.of(trainer).metrics.append([{"step": step, **metrics}])

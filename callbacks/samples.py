@@ -6,11 +6,11 @@ import lightning.pytorch as pl
 from lightning.pytorch.loggers import TensorBoardLogger
 from typing_extensions import override
 
-from acereason.common.files import append_rows, keep_rows_before
 from acereason.common.texts import without_halves
 from acereason.common.types import Group
 from acereason.modules.grpo import GRPOModule
-from acereason.modules.hooks import RolloutCallback, run_folder
+from acereason.modules.hooks import RolloutCallback
+from acereason.runs.files import RunFiles
 
 
 class Samples(RolloutCallback):
@@ -31,27 +31,16 @@ class Samples(RolloutCallback):
         self.every_n_steps, self.groups, self.rollouts = every_n_steps, groups, rollouts
 
     @override
-    def on_train_start(self, trainer: pl.Trainer, pl_module: GRPOModule) -> None:
-        path = run_folder(trainer) / "samples.jsonl"
-        if trainer.is_global_zero:
-            # why: a resumed run takes the steps after its checkpoint again, and would write their samples twice
-            keep_rows_before(path, trainer.global_step)
-
-    @override
     def on_rollouts(self, trainer: pl.Trainer, module: GRPOModule, groups: list[Group]) -> None:
         if trainer.global_step % self.every_n_steps:
-            return
-        # why: on every rank, since Lightning broadcasts the folder's name
-        folder = run_folder(trainer)
-        if not trainer.is_global_zero:
             return
         rows = [
             row
             for group in groups[: self.groups]
             for row in self.rows(module.curriculum.plan.stage, trainer.global_step, group)
         ]
-        append_rows(folder / "samples.jsonl", rows)
-        if isinstance(trainer.logger, TensorBoardLogger):
+        RunFiles.of(trainer).samples.append(rows)
+        if trainer.is_global_zero and isinstance(trainer.logger, TensorBoardLogger):
             trainer.logger.experiment.add_text(
                 "rollouts", without_halves("\n\n---\n\n".join(map(_markdown, rows))), trainer.global_step
             )

@@ -11,7 +11,8 @@ from acereason.common.files import write_json
 from acereason.evaluation.accuracy import Accuracy
 from acereason.modules.base import QwenModule
 from acereason.modules.grpo import GRPOModule
-from acereason.modules.hooks import RolloutCallback, run_folder
+from acereason.modules.hooks import RolloutCallback
+from acereason.runs.files import RunFiles
 
 
 class Summary(RolloutCallback):
@@ -83,9 +84,9 @@ class Summary(RolloutCallback):
         )
 
     def _write(self, trainer: pl.Trainer) -> None:
-        folder = run_folder(trainer)
+        files = RunFiles.of(trainer)
         if trainer.is_global_zero:
-            write_json(folder / "summary.json", self.summary())
+            write_json(files.summary, self.summary())
 
 
 def _stage_summary(entry: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from unittest import mock
 
 from acereason.common.errors import UserError
 from acereason.common.files import write_atomically
-from acereason.runs.folder import MARK
+from acereason.runs.files import MARK
 from acereason.verbs.cli import run_verb
 from acereason.verbs.lightning_cli import AceReasonCLI
 

@@ -17,11 +17,10 @@ def test_a_group_is_counted_by_verdict_and_reason():
     assert (row["problem"], row["statement"], row["lengths"]) == ("p", "1+1", [3, 9, 3])
 
 
-def test_every_group_of_every_step_is_written_and_a_resumed_run_drops_what_it_takes_again(tmp_path):
+def test_every_group_of_every_step_is_written(tmp_path):
     module = FakeModule(curriculum=curriculum())
-    for step in range(3):
+    for step in range(2):
         trainer = fake_trainer(log_dir=tmp_path, global_step=step)
         Groups().on_rollouts(trainer, module, [group(rollout(), name="p"), group(rollout(), name="q")])
-    Groups().on_train_start(fake_trainer(log_dir=tmp_path, global_step=2), FakeModule())
     rows = [json.loads(line) for line in (tmp_path / "groups.jsonl").read_text().splitlines()]
     assert [(row["step"], row["problem"]) for row in rows] == [(0, "p"), (0, "q"), (1, "p"), (1, "q")]

@@ -1,4 +1,3 @@
-import json
 from types import SimpleNamespace
 
 import torch
@@ -18,13 +17,6 @@ def test_rows_become_curves_and_the_later_of_two_counts(tmp_path):
         metrics.on_metrics(trainer_at(tmp_path, step + 1), FakeModule(), {"policy/loss": loss}, step)
     metrics.on_metrics(trainer_at(tmp_path, 2), FakeModule(), {"eval/heldout/avg": 0.5}, 2)
     assert read_curves(tmp_path) == {"policy/loss": [(0, 3.0), (1, 1.0)], "eval/heldout/avg": [(2, 0.5)]}
-
-
-def test_a_resumed_run_keeps_the_evaluation_of_its_checkpoint(tmp_path):
-    rows = [{"step": 1, "policy/loss": 1.0}, {"step": 2, "eval/x/avg": 0.5}, {"step": 3, "policy/loss": 9.0}]
-    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"step": 4, "po')
-    Metrics().on_train_start(trainer_at(tmp_path, 2), FakeModule())
-    assert read_curves(tmp_path) == {"policy/loss": [(1, 1.0)], "eval/x/avg": [(2, 0.5)]}
 
 
 def test_validate_and_test_do_not_write_into_the_run(tmp_path):

@@ -31,13 +31,6 @@ def test_markdown_is_fenced_and_says_what_became_of_it():
     assert "· masked ·" in _markdown(row | {"in_loss": False})
 
 
-def test_a_resumed_run_drops_the_steps_it_takes_again(tmp_path):
-    path = tmp_path / "samples.jsonl"
-    path.write_text('{"step": 0}\n{"step": 3}\n{"step": 4}\n{"ste')
-    Samples().on_train_start(fake_trainer(log_dir=tmp_path, global_step=4), FakeModule())
-    assert path.read_text() == '{"step": 0}\n{"step": 3}\n'
-
-
 def test_half_a_surrogate_pair_is_written_and_shown(tmp_path):
     odd = group(rollout("wrong"))
     odd.rollouts[0].response.text = "a\ud83d"
