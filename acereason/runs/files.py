@@ -91,6 +91,6 @@ class RunFiles:
             rows.keep_before(step)
 
     def names(self) -> set[str]:
-        """Return the names of all of them."""
+        """Return the names of all of them but the mark."""
         parts = [part for name, part in vars(self).items() if name != "folder"]
-        return {(part.path if isinstance(part, Rows) else part).name for part in parts} | {MARK}
+        return {(part.path if isinstance(part, Rows) else part).name for part in parts}
