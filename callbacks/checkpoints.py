@@ -15,9 +15,9 @@ from typing_extensions import override
 
 from acereason.data.policy import Data
 from acereason.modules.base import QwenModule
-from acereason.modules.hooks import run_folder
 from acereason.processes.signals import Interrupted, leave_in_time
-from acereason.runs.checkpoints import CHECKPOINTS, newest_checkpoint, step_of
+from acereason.runs.checkpoints import newest_checkpoint, step_of
+from acereason.runs.files import RunFiles
 
 
 class Checkpoints(Checkpoint):
@@ -59,7 +59,7 @@ class Checkpoints(Checkpoint):
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: QwenModule) -> None:
-        folder = run_folder(trainer) / CHECKPOINTS
+        folder = RunFiles.of(trainer).checkpoints
         if trainer.is_global_zero and folder.exists():
             for path in folder.iterdir():
                 _clear(path, trainer.global_step)
@@ -107,7 +107,7 @@ class Checkpoints(Checkpoint):
         # why: once the next update is done the weights are another step's than the remembered state
         if self._instead.get("global_step") == trainer.global_step:
             self._save(trainer, f"step-{trainer.global_step:06}.ckpt")
-        newest = newest_checkpoint(run_folder(trainer))
+        newest = newest_checkpoint(RunFiles.of(trainer).folder)
         exception.kept = f"step {step_of(newest)} is saved in {newest}" if newest else "before its first checkpoint"
         exception.goes_on = {"--ckpt_path": "last"} if newest else {}
         leave_in_time()
@@ -117,7 +117,7 @@ class Checkpoints(Checkpoint):
         checkpoint |= self._instead
 
     def _save(self, trainer: pl.Trainer, name: str) -> None:
-        folder, self._unsaved = run_folder(trainer) / CHECKPOINTS, None
+        folder, self._unsaved = RunFiles.of(trainer).checkpoints, None
         # why: a resumed run doesn't take these steps again, so their metrics must be on disk before the checkpoint
         for logger in trainer.loggers:
             logger.save()

@@ -1,6 +1,5 @@
 """This callback leaves easy problems out, epoch by epoch."""
 
-import json
 import re
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -9,13 +8,13 @@ import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_info
 from typing_extensions import override
 
-from acereason.common.files import write_atomically
 from acereason.common.seeds import derive_seed
 from acereason.common.types import Group, Problem
 from acereason.data.stage import Stage
 from acereason.modules.grpo import GRPOModule
-from acereason.modules.hooks import RolloutCallback, run_folder
+from acereason.modules.hooks import RolloutCallback
 from acereason.processes.distributed import gather
+from acereason.runs.files import RunFiles
 
 
 @dataclass
@@ -158,6 +157,4 @@ class EasyFilter(RolloutCallback):
         self.filtered = [*others, *(Filtered(stage, -1, problem, told) for problem, told in easy), *own]
 
     def _write(self, trainer: pl.Trainer) -> None:
-        path = run_folder(trainer) / "filtered.jsonl"
-        if trainer.is_global_zero:
-            write_atomically(path, "".join(json.dumps(asdict(row)) + "\n" for row in self.filtered))
+        RunFiles.of(trainer).filtered.replace(map(asdict, self.filtered))

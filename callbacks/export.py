@@ -8,7 +8,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from typing_extensions import override
 
 from acereason.modules.base import QwenModule
-from acereason.modules.hooks import run_folder
+from acereason.runs.files import RunFiles
 
 
 class Export(pl.Callback):
@@ -25,14 +25,14 @@ class Export(pl.Callback):
         if stages and not stages.ended(trainer.global_step):
             return
         name = stages.plan.stage if stages else f"epoch-{trainer.current_epoch}"
-        folder = run_folder(trainer)
-        pl_module.export(folder / "exports" / name)
+        files = RunFiles.of(trainer)
+        pl_module.export(files.exports / name)
         if trainer.is_global_zero:
             # why: a link can't be overwritten, only renamed over: `export` leads somewhere at any moment
-            link = folder / ".export"
+            link = files.folder / f".{files.export.name}"
             # why: a killed run may have left its unfinished link, and one that exists can't be made
             link.unlink(missing_ok=True)
             # why: relative, so that it still leads to the export when the run's folder is moved or copied
-            link.symlink_to(f"exports/{name}")
-            os.replace(link, folder / "export")
-        rank_zero_info(f"exported to {folder}/exports/{name}")
+            link.symlink_to(f"{files.exports.name}/{name}")
+            os.replace(link, files.export)
+        rank_zero_info(f"exported to {files.exports / name}")

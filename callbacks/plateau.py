@@ -8,7 +8,8 @@ from typing_extensions import override
 
 from acereason.evaluation.accuracy import Accuracy
 from acereason.modules.grpo import GRPOModule
-from acereason.modules.hooks import RolloutCallback, run_folder
+from acereason.modules.hooks import RolloutCallback
+from acereason.runs.files import RunFiles
 
 
 class Plateau(RolloutCallback):
@@ -40,7 +41,7 @@ class Plateau(RolloutCallback):
         stage, monitor = module.curriculum.plan.stage, module.curriculum.current.monitor
         if monitor is None or monitor not in accuracies:
             return
-        folder = run_folder(trainer) / "exports" / f"best-of-{stage}"
+        folder = RunFiles.of(trainer).exports / f"best-of-{stage}"
         if self.is_best(stage, monitor, accuracies[monitor].avg):
             module.export(folder)
             # why: absolute, since a later run may start from this checkpoint in another folder

@@ -19,7 +19,7 @@ from unittest import mock
 
 from acereason.common.errors import UserError
 from acereason.common.files import write_atomically
-from acereason.runs.folder import MARK
+from acereason.runs.files import MARK
 from acereason.verbs.cli import run_verb
 from acereason.verbs.lightning_cli import AceReasonCLI
 
@@ -146,7 +146,7 @@ def _config(case: Case, epochs: int) -> dict[str, Any]:
     size = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
     backbone = {"vocab_size": 260, "num_key_value_heads": 1, "max_position_embeddings": 256} | size
     source = {"arithmetic": {"levels": [1], "size": 4, "mistakes": 0.5}}
-    callbacks = [{"class_path": "Metrics"}, {"class_path": "Checkpoints", "init_args": {"every_n_steps": 1}}]
+    callbacks = [{"class_path": "Recorder"}, {"class_path": "Checkpoints", "init_args": {"every_n_steps": 1}}]
     trainer = {"accelerator": "cpu", "devices": 1, "max_epochs": epochs, "reload_dataloaders_every_n_epochs": 1}
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "log_every_n_steps": 1}
     data = {"sources": {"sums": source}, "batch_size": 4, "max_length": 256}

@@ -25,7 +25,7 @@ trainer:
   num_sanity_val_steps: 0
   logger: {class_path: TensorBoardLogger, init_args: {save_dir: FOLDER, version: "", default_hp_metric: false}}
   callbacks:
-    - {class_path: Metrics}
+    - {class_path: Recorder}
     - {class_path: SFTPlateau, init_args: {monitor: eval/held/loss, mode: min, patience: 9}}
     - {class_path: Export}
     - {class_path: Checkpoints, init_args: {every_n_steps: 100}}
@@ -81,7 +81,7 @@ def test_more_epochs_and_more_steps_than_a_finished_run_had(sft):
 def test_a_patience_that_is_raised_after_the_end(sft):
     def settings(patience: int) -> list[str]:
         plateau = {"monitor": "eval/held/loss", "mode": "max", "patience": patience}  # a loss that falls is no better
-        listed = [{"class_path": "Metrics"}, {"class_path": "SFTPlateau", "init_args": plateau}]
+        listed = [{"class_path": "Recorder"}, {"class_path": "SFTPlateau", "init_args": plateau}]
         listed += [{"class_path": "Export"}, {"class_path": "Checkpoints", "init_args": {"every_n_steps": 100}}]
         return [f"--trainer.callbacks={json.dumps(listed)}", "--trainer.max_epochs=4"]
 

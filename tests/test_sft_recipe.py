@@ -33,7 +33,7 @@ def fit(tmp_path):
     cut = set(random.Random(0).sample(range(HELD, ROWS), CUT))
     Dataset.from_list([released(n, n in cut) for n in range(ROWS)]).to_parquet(tmp_path / "rows.parquet")
     source = {"path": str(tmp_path / "rows.parquet"), "fields": "acereason-sft"}
-    callbacks = [{"class_path": "Metrics"}, {"class_path": "Checkpoints", "init_args": {"every_n_steps": 6}}]
+    callbacks = [{"class_path": "Recorder"}, {"class_path": "Checkpoints", "init_args": {"every_n_steps": 6}}]
     strategy = {"data_parallel_size": 2, "tensor_parallel_size": 1}
     overlay = {
         "trainer": {

@@ -17,7 +17,7 @@ from tests.support.killed_runs import ONE_THREAD
 
 PLATEAU = {"class_path": "SFTPlateau", "init_args": {"monitor": "eval/held/loss", "mode": "min"}}
 CALLBACKS = [
-    {"class_path": "Summary"},
+    {"class_path": "Recorder"},
     PLATEAU,
     {"class_path": "Export"},
     {"class_path": "Checkpoints", "init_args": {"every_n_steps": 3}},

@@ -148,13 +148,6 @@ def append_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
         file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
-def keep_rows_before(path: Path, step: int) -> None:
-    """Remove the rows of `step` and later steps from a .jsonl file: a resumed run takes those steps again."""
-    rows = [json.dumps(row) + "\n" for row in read_rows(path) if row["step"] < step]
-    if path.exists():
-        write_atomically(path, "".join(rows))
-
-
 def flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Flatten nested dictionaries into {dotted key: value}."""
     found: dict[str, Any] = {}

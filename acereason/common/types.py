@@ -1,6 +1,7 @@
 """The data of one RL step: plain dataclasses without behaviour beyond properties."""
 
 # why: nothing heavy is imported here, so that verifier processes load these types in milliseconds
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -112,6 +113,24 @@ class Verdict:
         if self.status == "error":
             return None
         return float(self.status == "correct") if self.score is None else self.score
+
+    @property
+    def reason(self) -> str:
+        """The reason in one line: the error, a failed test's message, or the deciding comparison."""
+        return " ".join(
+            str(self.detail.get("error") or self.detail.get("note") or self.detail.get("path") or "").split()
+        )
+
+    @property
+    def kind(self) -> str:
+        """The kind of the error, or of the comparison that decided; for code the outcome of the first failed test."""
+        if self.status == "error":
+            # why: quoted texts and numbers belong to this verdict alone, and would make every error a kind of its own
+            return re.sub(r"'[^']*'|\d+(\.\d+)?", "…", self.reason)
+        if "tests" not in self.detail:
+            return re.sub(r":.*|\d+", "", str(self.detail.get("path"))).strip()
+        failed = (f"a test: {outcome}" for outcome in self.detail["tests"] if outcome != "passed")
+        return next(failed, "all tests passed")
 
 
 @dataclass

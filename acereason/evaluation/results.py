@@ -12,6 +12,7 @@ from rich.table import Table
 
 from acereason.common.errors import UserError
 from acereason.common.files import write_atomically, write_json
+from acereason.common.markdown import table as markdown_table
 from acereason.common.ratings import COLUMNS, ratings_of
 from acereason.common.texts import to_json
 from acereason.common.types import Problem
@@ -153,14 +154,12 @@ def table(results: dict[str, Result], title: str) -> Table:
 
 def markdown(results: dict[str, Result], after_think: str) -> str:
     """Format the results in percent, beside the paper's Table 1, with the setting of `rewards.after_think` below."""
-    names = ["benchmark", *_COLUMNS]
-    lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
-    lines += [f"| {' | '.join([name, *_cells(name, result)])} |" for name, result in results.items()]
+    rows = [[name, *_cells(name, result)] for name, result in results.items()]
     if (mean := evalplus(results)) is not None:
         sft, rl = PAPER["evalplus"]
-        empty = [""] * (len(_COLUMNS) - 5)
-        lines.append(f"| EvalPlus: their mean | | {100 * mean:.1f} | {' | '.join(empty)} | | {sft:.1f} | {rl:.1f} |")
-    return "\n".join([*lines, "", f"{_LEGEND} {_AFTER_THINK[after_think]}", ""])
+        empty = [""] * (len(_COLUMNS) - 4)
+        rows.append(["EvalPlus: their mean", "", f"{100 * mean:.1f}", *empty, f"{sft:.1f}", f"{rl:.1f}"])
+    return f"{markdown_table(['benchmark', *_COLUMNS], rows)}\n\n{_LEGEND} {_AFTER_THINK[after_think]}\n"
 
 
 def evalplus(results: dict[str, Result]) -> float | None:

@@ -8,9 +8,8 @@ from typing import Any
 import torch
 
 from acereason.common.errors import first_line
+from acereason.runs.files import RunFiles
 
-CHECKPOINTS = "checkpoints"
-"""Folder of checkpoints in a run's folder; their names begin with step-NNNNNN."""
 # why: read in a second or two; a checkpoint of 7B would take minutes, so its largest tensors are only looked up
 _READ_BYTES = 2**30
 """Bytes of a checkpoint that are read to check them; the content of larger parts is not."""
@@ -23,7 +22,7 @@ def step_of(checkpoint: Path) -> int:
 
 def checkpoints_of(folder: Path) -> list[Path]:
     """Return a run's checkpoints, the newest first; of one step, that of a stage's end first."""
-    found = [path for path in (folder / CHECKPOINTS).glob("step-*.ckpt") if path.stem.split("-")[1].isdecimal()]
+    found = [path for path in RunFiles(folder).checkpoints.glob("step-*.ckpt") if path.stem.split("-")[1].isdecimal()]
     return sorted(found, key=lambda path: (step_of(path), "-end-of-" in path.name), reverse=True)
 
 

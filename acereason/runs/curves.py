@@ -4,24 +4,21 @@ from pathlib import Path
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from acereason.common.files import read_rows
+from acereason.runs.files import RunFiles
 
 Curve = list[tuple[int, float]]
 """(step, value) pairs, in ascending order of steps."""
 
-METRICS = "metrics.jsonl"
-"""File of all metrics of a run, whatever its logger: a row holds `step` and values by name."""
-
 
 def read_curves(folder: Path) -> dict[str, Curve]:
     """Read the metrics of a run by name, from `metrics.jsonl` if it exists, else from TensorBoard's events."""
-    return read_metrics(folder) if (folder / METRICS).exists() else read_events(folder)
+    return read_metrics(folder) if RunFiles(folder).metrics.path.exists() else read_events(folder)
 
 
 def read_metrics(folder: Path) -> dict[str, Curve]:
     """Read the metrics in `metrics.jsonl` by name."""
     found: dict[str, dict[int, float]] = {}
-    for row in read_rows(folder / METRICS):
+    for row in RunFiles(folder).metrics.read():
         step = row.pop("step")
         for name, value in row.items():
             found.setdefault(name, {})[step] = value

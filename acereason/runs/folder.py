@@ -19,28 +19,13 @@ from acereason import __version__
 from acereason.common.errors import UserError
 from acereason.common.files import write_json
 from acereason.common.locks import LOCK, Lock, is_lock
-from acereason.runs.checkpoints import CHECKPOINTS, checkpoints_of
+from acereason.runs.checkpoints import checkpoints_of
+from acereason.runs.files import MARK, RunFiles
 
-MARK = "run.json"
-"""File that marks a folder as a run's: which verb began it, when, where, and by which command."""
 _SHOWN = 3
 """Foreign files that a refusal names."""
-_FILES = {
-    *(
-        "config.yaml",
-        "hparams.yaml",
-        "checkpoints",
-        "export",
-        "exports",
-        "report",
-        "wandb",
-        "curves.png",
-        "summary.json",
-    ),
-    *("metrics.csv", "metrics.jsonl", "samples.jsonl", "filtered.jsonl", "groups.jsonl", "health.jsonl"),
-    *("samples", "results.json", "results.md"),
-}
-"""Files that runs without a mark have left in their folders, beside TensorBoard's events."""
+_OTHERS = {"hparams.yaml", "metrics.csv", "wandb", "samples", "results.json", "results.md"}
+"""Files that loggers leave in a run's folder, beside TensorBoard's events, and those of `test`."""
 
 
 class RunFolder:
@@ -76,7 +61,7 @@ class RunFolder:
         self._refuse_if(bool(names), f"holds what is no run's: {shown}")
         there = next(path for path in [self.path, *self.path.parents] if path.exists())
         self._refuse_if(not there.is_dir(), f"can't be made: {there} is no folder")
-        for path in (there, self.path / CHECKPOINTS):
+        for path in (there, RunFiles(self.path).checkpoints):
             closed = path.exists() and not os.access(path, os.W_OK | os.X_OK)
             self._refuse_if(closed, f"can't be written: {path} is closed to this user")
         if self._moves_aside:
@@ -200,7 +185,8 @@ def foreign(folder: Path, verb: str) -> list[str]:
     if not folder.is_dir() or is_marked(folder) and is_run(folder, verb):
         return []
     names = sorted(entry.name for entry in folder.iterdir() if not _is_ours(entry))
-    unknown = [name for name in names if name not in _FILES and not name.startswith("events.out.tfevents.")]
+    known = _OTHERS | RunFiles(folder).names()
+    unknown = [name for name in names if name not in known and not name.startswith("events.out.tfevents.")]
     return unknown or ([] if is_run(folder, verb) else names)
 
 
@@ -231,7 +217,7 @@ def is_run(folder: Path, verb: str) -> bool:
         return mark.get("verb") == verb or verb == "fit"
     if verb == "test":
         return (folder / "samples").is_dir()
-    return bool(checkpoints_of(folder)) or _is_lightnings(folder / "config.yaml")
+    return bool(checkpoints_of(folder)) or _is_lightnings(RunFiles(folder).config)
 
 
 def _is_lightnings(config: Path) -> bool:

@@ -11,6 +11,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, WandbLogger
 
 from acereason.common.files import write_atomically
+from acereason.runs.files import stays
 
 
 def begin_loggers(trainer: pl.Trainer, loggers: Sequence[Logger], step: int) -> None:
@@ -64,16 +65,9 @@ def _rows_kept(logger: CSVLogger, step: int) -> Iterator[None]:
     if aside.exists():
         rows = csv.DictReader(StringIO(aside.read_text()))
         names = list(rows.fieldnames or [])
-        write_atomically(path, _table(names, [row for row in rows if _stays(row, step)]))
+        write_atomically(path, _table(names, [row for row in rows if stays(row, step)]))
         logger.experiment.metrics_keys = names
         aside.unlink()
-
-
-def _stays(row: dict[str, str], step: int) -> bool:
-    """Return whether a row was logged before the checkpoint of `step`."""
-    # why: an evaluation is logged at the number of updates before it, an update at its own number, from 0
-    evaluation = any(value for name, value in row.items() if name.startswith("eval/"))
-    return int(row["step"]) < step + evaluation
 
 
 def _table(names: list[str], rows: list[dict[str, str]]) -> str:

@@ -5,6 +5,8 @@ from pathlib import Path
 import yaml
 from jsonargparse import Namespace
 
+from acereason.runs.files import RunFiles
+
 
 def look_config(config: Namespace, checkpoint: str | None) -> Namespace:
     """Return the configuration that looks at the same checkpoint again."""
@@ -25,7 +27,7 @@ def saved_config(config: Namespace, folder: Path) -> Namespace:
     given = config.get("ckpt_path")
     goes_on = given in ("last", "auto") or (given is not None and folder.resolve() in Path(given).resolve().parents)
     saved = config.clone()
-    saved["ckpt_path"] = _begun_with(folder / "config.yaml") if goes_on else given
+    saved["ckpt_path"] = _begun_with(RunFiles(folder).config) if goes_on else given
     return saved
 
 

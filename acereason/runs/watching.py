@@ -7,9 +7,8 @@ import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_warn
 from typing_extensions import override
 
-from acereason.common.files import append_rows, keep_rows_before
 from acereason.modules.base import QwenModule
-from acereason.modules.hooks import run_folder
+from acereason.runs.files import RunFiles
 from acereason.runs.health.watch import Watch
 
 
@@ -28,12 +27,8 @@ class Watching(pl.Callback):
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: QwenModule) -> None:
-        path = run_folder(trainer) / "health.jsonl"
-        if trainer.is_global_zero:
-            # why: a resumed run takes the steps after its checkpoint again, and would find the same again
-            keep_rows_before(path, trainer.global_step)
-            # why: an empty file says that the run was watched and nothing was wrong
-            path.touch()
+        # why: an empty file says that the run was watched and nothing was wrong
+        RunFiles.of(trainer).health.append([])
 
     @override
     def on_train_batch_end(
@@ -43,11 +38,10 @@ class Watching(pl.Callback):
         self.watch.add(stages.plan.stage if stages else "sft", outputs)
         if trainer.global_step % self.every_n_steps:
             return
-        folder, found = run_folder(trainer), self.watch.findings(trainer.global_step - 1)
+        found = self.watch.findings(trainer.global_step - 1)
         for finding in found:
             rank_zero_warn(f"stage {finding.stage}, step {finding.step}, {finding.rule}: {finding.message}")
-        if trainer.is_global_zero:
-            append_rows(folder / "health.jsonl", map(asdict, found))
+        RunFiles.of(trainer).health.append(map(asdict, found))
 
     @override
     def state_dict(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from jsonargparse import Namespace
 from acereason.common.errors import UserError, did_you_mean
 from acereason.modules.grpo import GRPOModule
 from acereason.modules.sft import SFTModule
+from acereason.verbs.former import FORMER
 from acereason.verbs.parsing import Parser, merged
 
 # why: in the order in which they act, which `place` of each class allows; classes of one place may change theirs
@@ -22,22 +23,17 @@ RL: dict[str, dict[str, Any]] = {
     "EasyFilter": {},
     "EntropyMonitor": {},
     "Health": {},
-    "Groups": {},
-    "Metrics": {},
+    "Recorder": {},
     "TensorBoard": {},
-    "Samples": {},
-    "Summary": {},
     "Evaluation": {"every_n_steps": 100},
     "Progress": {},
     "Export": {},
-    "Curves": {},
     "Checkpoints": {"every_n_steps": 20},
 }
 """The callbacks of RL with their settings, where a config names no others."""
 SFT: dict[str, dict[str, Any]] = {
-    "Summary": {},
     "Health": {},
-    "Metrics": {},
+    "Recorder": {},
     "Progress": {},
     "Export": {},
     "Checkpoints": {"every_n_steps": 100},
@@ -138,6 +134,8 @@ def _known(name: str, entries: list[Entry]) -> type[pl.Callback]:
     classes = {kind.__name__: kind for kind in kinds}
     if name not in classes:
         hint = did_you_mean(name, classes) or "one of your own is added with trainer.callbacks+"
+        if name in FORMER:
+            hint = f"it is {_RECIPE}.Recorder.{FORMER[name]} now"
         raise UserError(f"{_RECIPE}.{name}: no such callback; {hint}")
     return classes[name]
 

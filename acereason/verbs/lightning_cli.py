@@ -29,6 +29,7 @@ from acereason.rollouts.vllm import VLLMEngine  # noqa: F401
 from acereason.runs.places import place_of
 from acereason.runs.resuming import looked_at
 from acereason.verbs.callback_list import Defaults, filled
+from acereason.verbs.former import renewed
 from acereason.verbs.parsing import ByName, Parser, Whole
 from acereason.verbs.preflight.planned import Planned
 from acereason.verbs.starting import Begin, start_evaluation, start_fit, start_look
@@ -60,6 +61,10 @@ class LightningParser(Parser, LightningArgumentParser):
             # why: the list is the file's own, and what files before it say by name is of other callbacks
             config["trainer.recipe"] = trainer.get("recipe")
         return config
+
+    @override
+    def parse_string(self, content: str, *args: Any, **kwargs: Any) -> Namespace:
+        return super().parse_string(renewed(content), *args, **kwargs)
 
     @override
     def dump(self, namespace: Namespace, *args: Any, **kwargs: Any) -> str:

@@ -13,7 +13,7 @@ from acereason.common.errors import UserError
 from acereason.common.files import atomic_path
 from acereason.modules.hooks import callbacks_of
 from acereason.processes.distributed import gather
-from acereason.runs.checkpoints import CHECKPOINTS
+from acereason.runs.files import RunFiles
 from acereason.runs.folder import RunFolder, TemporaryFolder, refuse_shared
 from acereason.runs.loggers import begin_loggers, identify, identities
 from acereason.runs.places import Place, place_of, settle
@@ -102,7 +102,7 @@ def _name_checkpoints(trainer: Trainer, folder: Path | None) -> None:
     # why: Lightning adds its callback if a config has none, with other rules for its folder
     for callback in callbacks_of(trainer, ModelCheckpoint):
         if callback.dirpath is None and folder:
-            callback.dirpath = str(folder / CHECKPOINTS)
+            callback.dirpath = str(RunFiles(folder).checkpoints)
 
 
 def _agree(trainer: Trainer) -> None:
@@ -133,6 +133,8 @@ class Begin(SaveConfigCallback):
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._begin(trainer)
+        # why: a resumed run takes the steps after its checkpoint again, and would write their rows twice
+        RunFiles.of(trainer).keep_before(trainer.global_step)
 
     @override
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

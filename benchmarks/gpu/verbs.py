@@ -1,7 +1,6 @@
 """Verbs of run.py on the device, each in a process of its own: a verb leaves CUDA and a process group behind."""
 
 import importlib
-import json
 import multiprocessing
 import signal
 import time
@@ -10,7 +9,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from acereason.runs.curves import METRICS
+from acereason.runs.files import RunFiles
 from benchmarks.gpu.settings import Settings
 
 
@@ -61,10 +60,8 @@ def kill_once(process: BaseProcess, ready: Callable[[], bool]) -> bool:
 
 
 def metrics_of(folder: Path) -> list[dict[str, Any]]:
-    """The rows of a run's metrics.jsonl that are whole; none before it has begun."""
-    path = folder / METRICS
-    lines = path.read_text().split("\n")[:-1] if path.exists() else []
-    return [json.loads(line) for line in lines]
+    """The metrics of a run, of the rows that are whole; none before it has begun."""
+    return RunFiles(folder).metrics.read()
 
 
 def _run(arguments: list[str]) -> None:

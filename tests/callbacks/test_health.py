@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from acereason.data.stage import Stage
+from acereason.runs.files import RunFiles
 from acereason.runs.health.rules import Limits
 from callbacks import Health
 from tests.support.fakes import FakeModule, curriculum, fake_trainer
@@ -44,7 +45,7 @@ def test_a_resumed_run_says_the_same_and_drops_what_it_says_again(tmp_path):
     torch.save(first.state_dict(), tmp_path / "state")
     steps(first, tmp_path / "killed", [0.0] * 4, start=2)  # says it, and is killed
     second.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
-    second.on_train_start(fake_trainer(log_dir=tmp_path / "killed", global_step=2), FakeModule())
+    RunFiles(tmp_path / "killed").keep_before(2)
     steps(second, tmp_path / "killed", [0.0] * 6, start=2)
     assert rows(tmp_path / "killed") == rows(tmp_path / "whole")
 

@@ -50,7 +50,7 @@ RL = {
     },
 }
 SFT = {
-    "trainer": {"max_epochs": 2, "callbacks": [{"class_path": "callbacks.Summary"}]},
+    "trainer": {"max_epochs": 2, "callbacks": [{"class_path": "callbacks.Recorder"}]},
     "model": {
         "init_args": {
             "pretrained": None,

@@ -1,4 +1,4 @@
-"""This module draws plots by matplotlib, for the Markdown."""
+"""This module draws plots by matplotlib, for the Markdown and while a run goes on."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,11 +9,13 @@ from acereason.runs.report.content import Line, Plot
 _COLUMNS = 2
 
 
-def picture(plots: list[Plot]) -> Figure:
-    """Draw the plots in two columns."""
+def picture(plots: list[Plot], title: str = "") -> Figure:
+    """Draw the plots in two columns, below the title if there is one."""
     rows = -(-len(plots) // _COLUMNS)
     columns = min(_COLUMNS, len(plots))
     figure = Figure(figsize=(5.5 * columns, 2.9 * rows), layout="constrained")
+    if title:
+        figure.suptitle(title)
     panels = figure.subplots(rows, columns, squeeze=False).flat
     for axes, plot in zip(panels, [*plots, *[None] * (rows * columns - len(plots))], strict=True):
         if plot is None:
@@ -26,12 +28,18 @@ def picture(plots: list[Plot]) -> Figure:
 def _draw(axes: Axes, plot: Plot) -> None:
     for _, first, last in plot.spans[::2]:
         axes.axvspan(first, last, color="0.5", alpha=0.1, linewidth=0)
+    for label, first, last in plot.spans:
+        axes.text(
+            (first + last) / 2, 1.01, label, transform=axes.get_xaxis_transform(), ha="center", va="bottom", size=7
+        )
     if plot.band:
         axes.axhspan(*plot.band, color="tab:green", alpha=0.12, linewidth=0)
     _lines(axes, plot)
     # why: an axis of zeros alone has no logarithm
     logarithmic = plot.log and any(value > 0 for line in plot.lines for value in line.y)
-    axes.set(title=plot.title, xlabel=plot.xlabel, ylabel=plot.unit, yscale="log" if logarithmic else "linear")
+    # why: above the stages' numbers
+    axes.set_title(plot.title, pad=14 if plot.spans else None)
+    axes.set(xlabel=plot.xlabel, ylabel=plot.unit, yscale="log" if logarithmic else "linear")
     if plot.percent:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set_ylim(0, None if plot.histogram else 1.02)

@@ -23,6 +23,8 @@ _CURVES = {
     "throughput/tokens_per_second": Plot("throughput", "Throughput", [], "tokens / s"),
 }
 """{metric: its plot, still without lines}."""
+_OVERVIEW = {True: {"reward", "entropy", "length", "truncated"}, False: {"loss", "entropy"}}
+"""{whether a run is RL: the plots by which it is watched}."""
 _EXACT = {"temperature", "lr"}
 """Plots of values that are set, not measured, and so drawn without smoothing."""
 
@@ -41,6 +43,12 @@ def curve_plots(runs: list[Run], band: tuple[float, float] | None) -> list[Plot]
         if lines and changes:
             plots.append(replace(plot, lines=lines, spans=spans(runs), band=band if plot.id == "entropy" else None))
     return plots
+
+
+def overview(run: Run) -> list[Plot]:
+    """Return the few plots by which a run is watched, its evaluations last."""
+    plots = [plot for plot in curve_plots([run], None) if plot.id in _OVERVIEW[run.is_rl]]
+    return plots + evaluation_plots([run])
 
 
 def constants(runs: list[Run]) -> list[str]:

@@ -10,8 +10,8 @@ import yaml
 
 from acereason.common.configs import check_config
 from acereason.common.errors import UserError
-from acereason.common.files import read_rows
 from acereason.runs.curves import Curve, read_curves
+from acereason.runs.files import RunFiles
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Run:
     """The contents of a run's folder, so far."""
 
     name: str
-    folder: Path
+    files: RunFiles
     config: dict[str, Any]
     """Contents of config.yaml."""
     curves: dict[str, Curve]
@@ -77,8 +77,8 @@ class Run:
     def finished(self) -> bool:
         """Whether the last stage, or the last epoch of SFT, has ended."""
         if self.is_rl:
-            return any((self.folder / "checkpoints").glob(f"*-end-of-{list(self.stages)[-1]}.ckpt"))
-        return (self.folder / "exports" / f"epoch-{self.config['trainer']['max_epochs'] - 1}").exists()
+            return any(self.files.checkpoints.glob(f"*-end-of-{list(self.stages)[-1]}.ckpt"))
+        return (self.files.exports / f"epoch-{self.config['trainer']['max_epochs'] - 1}").exists()
 
     def spans(self) -> list[Span]:
         """Return the stages that the run has been in, in order; an SFT run is one."""
@@ -104,7 +104,17 @@ class Run:
 
 
 def read_run(folder: Path, name: str) -> Run:
-    """Read a run's folder, whether the run is over or not.
+    """Read a run's folder, whether the run is over or not."""
+    run = read_outline(folder, name)
+    run.samples, run.filtered, run.groups = (
+        rows.read() for rows in (run.files.samples, run.files.filtered, run.files.groups)
+    )
+    run.health = run.files.health.read() if run.files.health.path.exists() else None
+    return run
+
+
+def read_outline(folder: Path, name: str) -> Run:
+    """Read the configuration and the metrics in a run's folder, without its many rows.
 
     Args:
         folder: folder of the run.
@@ -113,13 +123,11 @@ def read_run(folder: Path, name: str) -> Run:
     Raises:
         UserError: the folder is not a run's.
     """
-    config = folder / "config.yaml"
-    if not config.exists():
-        raise UserError(f"runs: {folder} has no config.yaml: name the folder of a run")
-    check_config(config)
-    rows = {kind: list(read_rows(folder / f"{kind}.jsonl")) for kind in ("samples", "filtered", "groups")}
-    health = list(read_rows(folder / "health.jsonl")) if (folder / "health.jsonl").exists() else None
-    return Run(name, folder, yaml.safe_load(config.read_text("utf-8")), read_curves(folder), **rows, health=health)
+    files = RunFiles(folder)
+    if not files.config.exists():
+        raise UserError(f"runs: {folder} has no {files.config.name}: name the folder of a run")
+    check_config(files.config)
+    return Run(name, files, yaml.safe_load(files.config.read_text("utf-8")), read_curves(folder))
 
 
 def read_runs(folders: list[str]) -> list[Run]:
@@ -131,11 +139,11 @@ def read_runs(folders: list[str]) -> list[Run]:
     return [read_run(path, name) for path, name in zip(paths, names, strict=True)]
 
 
-def num_parameters(folder: Path) -> int | None:
-    """Return the number of parameters of the newest export; None where there is none."""
+def num_parameters(export: Path) -> int | None:
+    """Return the number of parameters in an exported folder; None where there is none."""
     total = 0
     # why: the headers alone are read: 8 bytes of their length, then shapes as JSON, in front of gigabytes of weights
-    for path in (folder / "export").glob("*.safetensors"):
+    for path in export.glob("*.safetensors"):
         with path.open("rb") as file:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]

@@ -7,7 +7,7 @@ from acereason.runs.report.words import amount, duration, listed, number, percen
 
 def sentence(run: Run) -> str:
     """Return a sentence with the run's model, data, stages, steps, time and outcome."""
-    size = num_parameters(run.folder)
+    size = num_parameters(run.files.export)
     model = f"A Qwen of {amount(size)} parameters" if size else "A Qwen"
     pretrained = run.model.get("pretrained")
     start = f", trained from {pretrained}," if pretrained else ", trained from random weights,"

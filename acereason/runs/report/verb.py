@@ -4,6 +4,7 @@ from pathlib import Path
 
 from acereason.common.errors import UserError
 from acereason.common.files import check_writable, write_atomically
+from acereason.runs.files import RunFiles
 from acereason.runs.report.markdown import write_markdown
 from acereason.runs.report.page import render
 from acereason.runs.report.reading import read_runs
@@ -20,7 +21,7 @@ def report(runs: list[str], output: str | None = None) -> None:
     """
     if not runs:
         raise UserError("runs: name the folder of at least one run")
-    folder = Path(output) if output else Path(runs[0]) / "report"
+    folder = Path(output) if output else RunFiles(Path(runs[0])).report
     content = report_of(read_runs(runs))
     check_writable(folder, "output")
     write_atomically(folder / "report.html", render(content))

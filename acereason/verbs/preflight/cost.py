@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from acereason.modules.base import QwenModule
 from acereason.modules.explain import Arithmetic
 from acereason.modules.grpo import GRPOModule
+from acereason.modules.sft import SFTModule
 from acereason.rollouts.engine import EngineMemory
 from acereason.verbs.preflight.planned import Job
 
@@ -113,7 +114,7 @@ def stage_seconds(
     return stage.steps * generates, stage.steps * updates
 
 
-def check_cost(job: Job, device: str, stages: dict[str, Arithmetic]) -> None:
+def check_cost(job: Job[GRPOModule], device: str, stages: dict[str, Arithmetic]) -> None:
     """Add the hours of all stages, with responses of half their budget and of their whole budget."""
     ranks, speed = job.planned.ranks, SPEEDS[device]
     half, whole = (
@@ -129,7 +130,7 @@ def check_cost(job: Job, device: str, stages: dict[str, Arithmetic]) -> None:
     job.checks.add("hours", "ok", message)
 
 
-def check_sft_cost(job: Job, device: str, lengths: list[int]) -> None:
+def check_sft_cost(job: Job[SFTModule], device: str, lengths: list[int]) -> None:
     """Add the hours of an epoch of SFT."""
     ranks, speed = job.planned.ranks, SPEEDS[device]
     seconds = update_seconds(job.module, job.parameters, speed, ranks, ((length, 1) for length in lengths))

@@ -6,6 +6,7 @@ from statistics import quantiles
 
 from acereason.common.types import Problem
 from acereason.data.loading import load_problems, longest_prompt, unusable
+from acereason.modules.grpo import GRPOModule
 from acereason.rewards.pool import RewardPool
 from acereason.verbs.preflight.checks import Checks, Status
 from acereason.verbs.preflight.planned import Job
@@ -14,9 +15,9 @@ _SHOWN = 3
 _BARS = "·▁▂▃▄▅▆▇█"
 
 
-def check_sources(job: Job) -> dict[str, list[Problem]]:
+def check_sources(job: Job[GRPOModule]) -> dict[str, list[Problem]]:
     """Check every source that a stage or a benchmark uses, and return the usable problems of those that loaded."""
-    checks, module, data = job.checks, job.module, job.data
+    checks, module, data = job.checks, job.module, job.module.data
     used = [name for stage in data.stages.values() for name in stage.sources]
     used += [benchmark.source for benchmark in data.benchmarks.values()]
     loaded = {}

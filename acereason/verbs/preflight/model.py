@@ -13,7 +13,7 @@ from acereason.modules.base import QwenModule
 from acereason.verbs.preflight.planned import Job
 
 
-def check_model(job: Job) -> bool:
+def check_model(job: Job[QwenModule]) -> bool:
     """Check for the mistakes that `configure_model` and `configure_optimizers` would refuse.
 
     Returns:
@@ -29,7 +29,7 @@ def check_model(job: Job) -> bool:
         context, tokens = module.config.max_position_embeddings, len(module.tokenizer)
         checks.add("model", "ok", f"context of {context:,} tokens, vocabulary of {tokens:,}")
         with checks.catching("data.template"):
-            job.data.template.check(module.tokenizer)
+            job.module.data.template.check(module.tokenizer)
         with checks.catching("model.backbone.attention"):
             check_attention(module, job.planned.accelerator)
         if module.pretrained is not None and Path(module.pretrained).is_dir():

@@ -3,12 +3,16 @@ for."""
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeGuard, TypeVar
 
 import lightning.pytorch as pl
 
+from acereason.modules.base import QwenModule
 from acereason.verbs.preflight.checks import Checks
 from acereason.verbs.preflight.memory import count_parameters
+
+M = TypeVar("M", bound=QwenModule, covariant=True)
+N = TypeVar("N", bound=QwenModule)
 
 
 @dataclass
@@ -36,21 +40,21 @@ class Planned:
 
 
 @dataclass
-class Job:
+class Job(Generic[M]):
     """A config whose trainer, module and data have been instantiated, and the findings about it so far."""
 
     checks: Checks
     trainer: pl.Trainer
-    module: Any
+    module: M
     """The module that trains or evaluates, with its data."""
     planned: Planned
-
-    @property
-    def data(self) -> Any:
-        """The module's data."""
-        return self.module.data
 
     @cached_property
     def parameters(self) -> int:
         """Number of the model's parameters."""
         return count_parameters(self.module.config)
+
+
+def is_of(job: Job[Any], kind: type[N]) -> TypeGuard[Job[N]]:
+    """Return whether a job's module is of a class."""
+    return isinstance(job.module, kind)

@@ -9,7 +9,10 @@ import lightning.pytorch as pl
 
 from acereason.common.files import check_writable
 from acereason.common.types import Problem
+from acereason.modules.base import QwenModule
 from acereason.modules.explain import Arithmetic, arithmetic
+from acereason.modules.grpo import GRPOModule
+from acereason.modules.rollout import RolloutModule
 from acereason.processes.drivers import Driver, too_old
 from acereason.rollouts.engine import EngineMemory
 from acereason.verbs.preflight.checks import Checks
@@ -40,9 +43,9 @@ def check_driver(checks: Checks, planned: Planned, found: Driver) -> None:
     checks.require("trainer.accelerator", why is None, f"driver {found.version} serves torch", why or "")
 
 
-def check_batches(job: Job, problems: dict[str, list[Problem]]) -> dict[str, Arithmetic]:
+def check_batches(job: Job[GRPOModule], problems: dict[str, list[Problem]]) -> dict[str, Arithmetic]:
     """Check each stage's batches, and return their numbers for the stages whose sources could be loaded."""
-    checks, module, data, ranks = job.checks, job.module, job.data, job.planned.ranks
+    checks, module, data, ranks = job.checks, job.module, job.module.data, job.planned.ranks
     data.take(problems)
     found = {}
     for name, stage in data.stages.items():
@@ -63,14 +66,14 @@ def check_batches(job: Job, problems: dict[str, list[Problem]]) -> dict[str, Ari
     return found
 
 
-def check_memory(job: Job, stages: dict[str, Arithmetic]) -> None:
+def check_memory(job: Job[GRPOModule], stages: dict[str, Arithmetic]) -> None:
     """Compare the estimate at the largest stage with the device, or with two where the engine has its own."""
     check_cache(job, stages)
     largest = max(stages.values(), key=lambda a: (a.longest, a.group_size))
     check_devices(job, estimate(job.module, job.parameters, job.planned.ranks, largest.longest, largest.group_size))
 
 
-def check_devices(job: Job, phases: dict[str, Parts]) -> None:
+def check_devices(job: Job[QwenModule], phases: dict[str, Parts]) -> None:
     """Compare the estimate of each phase, {phase: {part: bytes}}, with the device, or with two where the engine has its
     own."""
     device, on_cpu = job.planned.device, job.planned.accelerator == "cpu"
@@ -81,7 +84,7 @@ def check_devices(job: Job, phases: dict[str, Parts]) -> None:
     _check_device(job.checks, "memory", f"{job.parameters:,} parameters on {where}", phases, has)
 
 
-def check_machine(job: Job) -> None:
+def check_machine(job: Job[QwenModule]) -> None:
     """Add the machine's own memory that a run on GPUs takes."""
     # why: on a CPU the device's memory, which is checked by itself, is the machine's
     if job.planned.accelerator == "cpu":
@@ -97,9 +100,9 @@ def check_machine(job: Job) -> None:
     )
 
 
-def check_cache(job: Job, stages: dict[str, Arithmetic]) -> None:
+def check_cache(job: Job[GRPOModule], stages: dict[str, Arithmetic]) -> None:
     """Check that the engine's cache has room for the longest response, and warn where a stage's group exceeds it."""
-    longest = job.data.longest(job.module.sampling)
+    longest = job.module.data.longest(job.module.sampling)
     engine = check_held(job, longest, max(a.group_size for a in stages.values()))
     if engine is None:
         return
@@ -110,7 +113,7 @@ def check_cache(job: Job, stages: dict[str, Arithmetic]) -> None:
             job.checks.add("model.engine.cache_gib", "warning", message)
 
 
-def check_held(job: Job, longest: int, group_size: int) -> EngineMemory | None:
+def check_held(job: Job[RolloutModule], longest: int, group_size: int) -> EngineMemory | None:
     """Check that the engine's cache has room for the longest response.
 
     Returns:
@@ -152,7 +155,7 @@ def _in_words(phase: str, parts: Parts) -> str:
     return f"{phase} takes {human(sum(parts.values()))} ({each})"
 
 
-def check_room(job: Job, ends: int, exports: int) -> None:
+def check_room(job: Job[QwenModule], ends: int, exports: int) -> None:
     """Check that the run can start, and that its folder has room for its checkpoints and exports."""
     key = "trainer.logger.save_dir"
     # why: such a run is in a temporary folder and leaves no checkpoints
@@ -172,7 +175,7 @@ def _kept(trainer: pl.Trainer) -> int:
     return max((getattr(callback, "keep", 0) for callback in trainer.checkpoint_callbacks), default=0)
 
 
-def check_hours(job: Job, stages: dict[str, Arithmetic]) -> None:
+def check_hours(job: Job[GRPOModule], stages: dict[str, Arithmetic]) -> None:
     """Add the number of updates, and the hours at a measured rate."""
     steps, tokens = sum(a.steps for a in stages.values()), sum(a.steps * a.tokens for a in stages.values())
     message = f"{steps:,} updates at most, {tokens:,} response tokens at most"

@@ -19,7 +19,7 @@ from acereason.verbs.preflight.data import check_sources
 from acereason.verbs.preflight.evaluation import check_evaluation
 from acereason.verbs.preflight.memory import DEVICES
 from acereason.verbs.preflight.model import check_model
-from acereason.verbs.preflight.planned import Job, Planned
+from acereason.verbs.preflight.planned import Job, Planned, is_of
 from acereason.verbs.preflight.training import check_schedule, check_sft
 
 _PAIRS = {GRPOModule: RLData, SFTModule: SFTData, EvaluationModule: EvaluationData}
@@ -56,21 +56,21 @@ def preflight(trainer: pl.Trainer, module: QwenModule, planned: Planned) -> Chec
     return checks
 
 
-def _check_task(job: Job) -> None:
+def _check_task(job: Job[QwenModule]) -> None:
     """Check the module's task with its data: RL, SFT or an evaluation."""
-    if isinstance(job.module, GRPOModule):
+    if is_of(job, GRPOModule):
         with job.checks.catching("trainer"):
-            job.data.check_trainer()
+            job.module.data.check_trainer()
         _check_stages(job)
-    elif isinstance(job.module, SFTModule):
+    elif is_of(job, SFTModule):
         check_sft(job)
-    else:
+    elif is_of(job, EvaluationModule):
         check_evaluation(job)
 
 
-def _check_stages(job: Job) -> None:
+def _check_stages(job: Job[GRPOModule]) -> None:
     """Check the stages of RL: problems, batches, memory, hours, schedule and disk."""
-    stages, count = resources.check_batches(job, check_sources(job)), len(job.data.stages)
+    stages, count = resources.check_batches(job, check_sources(job)), len(job.module.data.stages)
     if stages:
         resources.check_memory(job, stages)
         resources.check_hours(job, stages)

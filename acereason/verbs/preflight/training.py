@@ -17,9 +17,9 @@ from acereason.verbs.preflight.planned import Job
 from acereason.verbs.preflight.resources import check_devices, check_room
 
 
-def check_sft(job: Job) -> None:
+def check_sft(job: Job[SFTModule]) -> None:
     """Check the rows, updates, memory and disk of SFT."""
-    checks, module, data, planned = job.checks, job.module, job.data, job.planned
+    checks, module, data, planned = job.checks, job.module, job.module.data, job.planned
     # why: rows are tokenized as `fit` does it, into the cache where `fit` finds them
     with checks.catching("data"):
         data.check()
@@ -44,9 +44,9 @@ def check_sft(job: Job) -> None:
     check_room(job, ends=0, exports=epochs if exports else 0)
 
 
-def check_rows(job: Job, kind: str, name: str) -> list[int]:
+def check_rows(job: Job[SFTModule], kind: str, name: str) -> list[int]:
     """Check a source, and return the tokens of its rows, prompt and response; none where it can't be used."""
-    key, data = f"data.{kind}.{name}", job.data
+    key, data = f"data.{kind}.{name}", job.module.data
     with job.checks.catching(key):
         rows = data.tokenized(name, getattr(data, kind)[name]).make(key, data.workers)
         lengths: list[int] = lengths_of(data.usable(rows, key)).tolist()
@@ -56,13 +56,19 @@ def check_rows(job: Job, kind: str, name: str) -> list[int]:
     return []
 
 
-def check_updates(job: Job, rows: int) -> int:
+def check_updates(job: Job[SFTModule], rows: int) -> int:
     """Check that there are updates, and that the schedule ends with them.
 
     Returns:
         the number of epochs at most; 1 for a run without end.
     """
-    checks, trainer, module, size, ranks = job.checks, job.trainer, job.module, job.data.batch_size, job.planned.ranks
+    checks, trainer, module, size, ranks = (
+        job.checks,
+        job.trainer,
+        job.module,
+        job.module.data.batch_size,
+        job.planned.ranks,
+    )
     if size < ranks:
         message = f"{size} rows for {ranks} ranks: some would have nothing to do at every update"
         checks.add("data.batch_size", "failure", message)

@@ -12,7 +12,6 @@ from acereason.common.types import Verdict
 from acereason.rewards.code.compressed import tests_of
 from acereason.rewards.pool import RewardPool
 from acereason.verbs.scoring.rows import Row
-from acereason.verbs.scoring.summary import reason_of
 
 _SHOWN_CELL = 80
 """Most characters of a test's input, output or message in a cell."""
@@ -48,7 +47,7 @@ def _explain_code(row: Row, verdict: Verdict, pool: RewardPool, console: Console
         console.print(Syntax(program, "python", line_numbers=True, word_wrap=True))
     if "tests" in detail:
         console.print(_tests_table(row, verdict))
-    _print_steps([("decided by", reason_of(verdict)), ("seconds", f"{detail.get('seconds', 0.0):.4f}")], console)
+    _print_steps([("decided by", verdict.reason), ("seconds", f"{detail.get('seconds', 0.0):.4f}")], console)
 
 
 def _tests_table(row: Row, verdict: Verdict) -> Table:
@@ -76,7 +75,7 @@ def _math_steps(row: Row, verdict: Verdict) -> list[tuple[str, str]]:
         ("ground truth", " | ".join([row.problem.answer, *row.problem.alternatives])),
         ("normal form", detail.get("answer")),
         *(("compared", step) for step in detail.get("steps", [])),
-        ("decided by", reason_of(verdict)),
+        ("decided by", verdict.reason),
         ("seconds", f"{detail['seconds']:.4f}" if "seconds" in detail else None),
     ]
     return [(name, str(text)) for name, text in steps if text is not None]

@@ -1,7 +1,6 @@
 """This module sums a scored file up in tables."""
 
 import heapq
-import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
@@ -51,7 +50,7 @@ class Summary:
 
     def add(self, row: Row, verdict: Verdict) -> None:
         """Take in one verdict."""
-        name, reason, seconds = row.problem.id, reason_of(verdict), float(verdict.detail.get("seconds", 0.0))
+        name, reason, seconds = row.problem.id, verdict.reason, float(verdict.detail.get("seconds", 0.0))
         self.statuses[row.problem.task][verdict.status] += 1
         self.seconds += seconds
         # why: a heap of the slowest five alone, since a file may have millions of rows
@@ -59,11 +58,10 @@ class Summary:
         if len(self.slowest) > _SLOWEST:
             heapq.heappop(self.slowest)
         if verdict.status == "error":
-            kind = kind_of(verdict)
-            self.errors[kind] += 1
-            self.examples.setdefault(kind, name)
+            self.errors[verdict.kind] += 1
+            self.examples.setdefault(verdict.kind, name)
         else:
-            self.paths[path_of(verdict), verdict.status] += 1
+            self.paths[verdict.kind, verdict.status] += 1
         if row.expected is not None:
             self._compare(row, verdict, reason)
 
@@ -105,24 +103,3 @@ class Summary:
     def _agreement(self) -> str:
         agreed, total = sum(n for (left, right), n in self.expected.items() if left == right), self.expected.total()
         return f"agreement with the expected verdicts: {agreed} of {total}, {100 * agreed / max(1, total):.1f} %"
-
-
-def reason_of(verdict: Verdict) -> str:
-    """Return the reason of a verdict in one line: the error, a failed test's message, or the deciding comparison."""
-    detail = verdict.detail
-    return " ".join(str(detail.get("error") or detail.get("note") or detail.get("path") or "").split())
-
-
-def kind_of(verdict: Verdict) -> str:
-    """Return the kind of an error."""
-    # why: quoted texts and numbers belong to this row alone, and would make every error a kind of its own
-    return re.sub(r"'[^']*'|\d+(\.\d+)?", "…", reason_of(verdict))
-
-
-def path_of(verdict: Verdict) -> str:
-    """Return the kind of comparison that decided; for code the outcome of the first test that failed."""
-    if "tests" not in verdict.detail:
-        return re.sub(r":.*|\d+", "", str(verdict.detail.get("path"))).strip()
-    return next(
-        (f"a test: {outcome}" for outcome in verdict.detail["tests"] if outcome != "passed"), "all tests passed"
-    )

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from acereason.common.files import append_rows, atomic_folder, keep_rows_before, read_rows, write_json
+from acereason.common.files import atomic_folder, write_json
 
 
 def test_a_file_is_replaced_whole(tmp_path):
@@ -28,21 +28,3 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
         (target / "new").mkdir()
     assert os.listdir(tmp_path) == ["out"]
     assert os.listdir(tmp_path / "out") == ["old"]
-
-
-def test_rows_of_steps_that_are_taken_again_go_with_the_one_that_a_kill_cut_short(tmp_path):
-    path = tmp_path / "rows.jsonl"
-    append_rows(path, [{"step": 0, "a": "é"}, {"step": 3}])
-    append_rows(path, [{"step": 4}])
-    with path.open("a") as file:
-        file.write('{"step": 3, "te')
-    assert [row["step"] for row in read_rows(path)] == [0, 3, 4]
-    before = path.read_text().splitlines(keepends=True)
-    keep_rows_before(path, 4)
-    assert path.read_text() == "".join(before[:2])
-
-
-def test_a_file_of_rows_that_is_not_there_has_none_and_is_not_made(tmp_path):
-    keep_rows_before(tmp_path / "rows.jsonl", 1)
-    assert list(read_rows(tmp_path / "rows.jsonl")) == []
-    assert os.listdir(tmp_path) == []

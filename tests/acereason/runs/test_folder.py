@@ -13,7 +13,8 @@ import torch
 from acereason.common.errors import UserError
 from acereason.common.locks import Lock, locked
 from acereason.runs import folder as runs
-from acereason.runs.folder import MARK, RunFolder, is_run, read_mark
+from acereason.runs.files import MARK
+from acereason.runs.folder import RunFolder, is_run, read_mark
 
 
 def begin(folder: Path, verb: str = "fit", goes_on: bool = False) -> RunFolder:

@@ -25,6 +25,10 @@ LIMITS = {
 }
 OVERLONG = {"policy": "mask", "in_baseline": False, "reward": 0.0, "buffer": 0.2, "factor": 1.0}
 ENTROPY = {"target": 0.3, "band": 0.1, "window": 20, "every_n_steps": 10}
+RECORDER = {
+    **dict.fromkeys(("metrics", "groups", "summary", "curves"), True),
+    **{"samples": {"every_n_steps": 10, "groups": 1, "rollouts": 2}, "title": None},
+}
 DEBUG = [
     ("curriculum.Curriculum", {}),
     (
@@ -37,16 +41,12 @@ DEBUG = [
     ("easy_filter.EasyFilter", {}),
     ("entropy.EntropyMonitor", ENTROPY | {"target": 5.5}),
     ("health.Health", {"every_n_steps": 10, "limits": LIMITS}),
-    ("groups.Groups", {}),
-    ("metrics.Metrics", {}),
+    ("recorder.Recorder", RECORDER | {"samples": {"every_n_steps": 1, "groups": 1, "rollouts": 2}}),
     ("tensorboard.TensorBoard", {"every_n_steps": 1}),
-    ("samples.Samples", {"every_n_steps": 1, "groups": 1, "rollouts": 2}),
-    ("summary.Summary", {}),
     ("evaluation.Evaluation", {"every_n_steps": 2, "benchmarks": None}),
     ("plateau.Plateau", {"min_delta": 0.0}),
     ("progress.Progress", {"every_n_steps": 10, "bar": None}),
     ("export.Export", {}),
-    ("curves.Curves", {"title": None}),
     ("checkpoints.Checkpoints", {"every_n_steps": 1, "keep": 99}),
 ]
 SEVEN_B = [
@@ -57,18 +57,14 @@ SEVEN_B = [
     ("easy_filter.EasyFilter", {}),
     ("entropy.EntropyMonitor", ENTROPY),
     ("health.Health", {"every_n_steps": 10, "limits": LIMITS}),
-    ("groups.Groups", {}),
-    ("metrics.Metrics", {}),
+    ("recorder.Recorder", RECORDER),
     ("tensorboard.TensorBoard", {"every_n_steps": 10}),
-    ("samples.Samples", {"every_n_steps": 10, "groups": 1, "rollouts": 2}),
-    ("summary.Summary", {}),
     ("evaluation.Evaluation", {"every_n_steps": 100, "benchmarks": None}),
     ("progress.Progress", {"every_n_steps": 10, "bar": None}),
     ("export.Export", {}),
-    ("curves.Curves", {"title": None}),
     ("checkpoints.Checkpoints", {"every_n_steps": 20, "keep": 2}),
 ]
-SFT_7B = ["Summary", "Health", "Metrics", "Progress", "SFTPlateau", "Export", "Checkpoints"]
+SFT_7B = ["Health", "Recorder", "Progress", "SFTPlateau", "Export", "Checkpoints"]
 
 
 @pytest.mark.parametrize(("file", "wanted"), [("conf/debug.yaml", DEBUG), ("conf/rl/qwen2.5-math-7b.yaml", SEVEN_B)])
@@ -116,12 +112,12 @@ def settings(name: str, args: list[str]) -> dict:
 
 def test_a_name_is_changed_struck_added_and_replaced_wherever_it_stands(rl):
     assert names(*rl()) == list(RL)
-    assert names(*rl("--trainer.recipe.Curves=null"), "--trainer.recipe.Groups", "null") == [
-        name for name in RL if name not in ("Curves", "Groups")
+    assert names(*rl("--trainer.recipe.Export=null"), "--trainer.recipe.Health", "null") == [
+        name for name in RL if name not in ("Export", "Health")
     ]
     added = names(*rl("trainer: {recipe: {Plateau: {}, LongestFirst: {}, TemperatureController: {}}}"))
     assert added[:5] == ["Curriculum", "TemperatureController", "WeightSync", "LongestFirst", "Overlong"]
-    assert added[-6:] == ["Evaluation", "Plateau", "Progress", "Export", "Curves", "Checkpoints"]
+    assert added[-5:] == ["Evaluation", "Plateau", "Progress", "Export", "Checkpoints"]
     other = {"class_path": "tests.support.masking.MaskEverySecond"}
     replaced = names(*rl(f"trainer: {{recipe: {{Overlong: {other}}}}}"))
     assert replaced == ["MaskEverySecond" if name == "Overlong" else name for name in RL]
@@ -134,7 +130,11 @@ def test_later_files_and_flags_change_what_they_name_at_any_depth(rl):
     assert settings("Overlong", args) == OVERLONG | {"in_baseline": True, "reward": -0.5, "factor": -1.0}
     assert settings("Health", args)["limits"] == LIMITS | {"window": 7, "gap": 0.5}
     assert settings("Overlong", rl("--trainer.recipe.Overlong.reward=-1", second))["reward"] == -0.5
-    assert settings("Curves", rl("trainer: {recipe: {Curves: {title: 'a: b'}}}"))["title"] == "a: b"
+    assert settings("Recorder", rl("trainer: {recipe: {Recorder: {title: 'a: b'}}}"))["title"] == "a: b"
+    args = rl("trainer: {recipe: {Recorder: {groups: false, samples: {rollouts: 5}}}}")
+    some = {"every_n_steps": 10, "groups": 1, "rollouts": 5}
+    assert settings("Recorder", args) == RECORDER | {"groups": False, "samples": some}
+    assert settings("Recorder", [*args, "--trainer.recipe.Recorder.samples=null"])["samples"] is None
 
 
 def test_what_is_added_to_the_list_stands_at_its_place_and_for_the_default_of_its_class(rl):
@@ -148,16 +148,17 @@ def test_what_is_added_to_the_list_stands_at_its_place_and_for_the_default_of_it
 
 
 def test_a_whole_list_is_taken_as_it_is_written(rl):
-    whole = "trainer: {callbacks: [{class_path: Samples}, {class_path: Curriculum}]}"
-    before = "trainer: {recipe: {Plateau: {}, Samples: {groups: 9}}}"
-    flag = '--trainer.callbacks=[{"class_path": "Samples"}, {"class_path": "Curriculum"}]'
+    whole = "trainer: {callbacks: [{class_path: TensorBoard}, {class_path: Curriculum}]}"
+    before = "trainer: {recipe: {Plateau: {}, TensorBoard: {every_n_steps: 9}}}"
+    flag = '--trainer.callbacks=[{"class_path": "TensorBoard"}, {"class_path": "Curriculum"}]'
     for last in (whole, flag):
-        assert names(*rl(before, last)) == ["Samples", "Curriculum"]
-        assert settings("Samples", rl(before, last))["groups"] == 1
-        changed = rl(last, "--trainer.recipe.Samples.groups=3", "--trainer.recipe.WeightSync={}")
-        assert (names(*changed), settings("Samples", changed)["groups"]) == (["WeightSync", "Samples", "Curriculum"], 3)
-    both = "trainer: {callbacks: [{class_path: Samples}], recipe: {Samples: {groups: 4}}}"
-    assert settings("Samples", rl(before, both))["groups"] == 4
+        assert names(*rl(before, last)) == ["TensorBoard", "Curriculum"]
+        assert settings("TensorBoard", rl(before, last))["every_n_steps"] == 10
+        changed = rl(last, "--trainer.recipe.TensorBoard.every_n_steps=3", "--trainer.recipe.WeightSync={}")
+        assert names(*changed) == ["WeightSync", "TensorBoard", "Curriculum"]
+        assert settings("TensorBoard", changed)["every_n_steps"] == 3
+    both = "trainer: {callbacks: [{class_path: TensorBoard}], recipe: {TensorBoard: {every_n_steps: 4}}}"
+    assert settings("TensorBoard", rl(before, both))["every_n_steps"] == 4
     assert filled(cli().parser.parse_args(rl("trainer: {callbacks: null}"))).trainer.callbacks is None
     assert names(*rl(before, "--trainer.callbacks=[]")) == []
 
@@ -206,7 +207,11 @@ def test_what_is_the_same_in_every_file_is_a_default(rl, tmp_path):
         ("--trainer.recipe.Overlong=3", r"trainer\.recipe: settings by name"),
         ("--trainer.recipe=[1]", r"trainer\.recipe: settings by name"),
         ("trainer: {recipe: {Overlong: {class_path: mine.X}}}", r"trainer\.recipe\.Overlong: no class mine\.X"),
-        ("trainer: {callbacks: [{class_path: Groups}, {class_path: Groups}]}", r"callbacks: Groups is there twice"),
+        (
+            "--trainer.recipe.Samples.groups=1",
+            r"trainer\.recipe\.Samples: no such callback; it is trainer\.recipe\.Recorder\.samples now",
+        ),
+        ("trainer: {callbacks: [{class_path: Health}, {class_path: Health}]}", r"callbacks: Health is there twice"),
     ],
 )
 def test_a_mistake_is_one_line(rl, given, message):

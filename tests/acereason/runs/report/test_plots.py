@@ -1,6 +1,6 @@
 import pytest
 
-from acereason.runs.report.plots import constants, curve_plots, evaluation_plots, smooth, time_plots
+from acereason.runs.report.plots import constants, curve_plots, evaluation_plots, overview, smooth, time_plots
 from acereason.runs.report.reading import read_run, read_runs
 from tests.support.made_run import make_rl, make_sft
 
@@ -59,3 +59,10 @@ def test_shares_of_time_are_of_what_is_measured(tmp_path):
 def test_smoothing_looks_back():
     assert smooth([(n, float(n)) for n in range(10)])[-1] == (9, 7.0)  # of 5, 6, 7, 8 and 9
     assert smooth([(n, float(n == 0)) for n in range(1000)])[20] == (20, 0.0)
+
+
+def test_a_run_is_watched_by_few_plots_and_its_evaluations(tmp_path):
+    plots = overview(read_run(make_rl(tmp_path / "rl"), "rl"))
+    assert [plot.id for plot in plots] == ["reward", "entropy", "length", "truncated", "eval-heldout-avg"]
+    plots = overview(read_run(make_sft(tmp_path / "sft"), "sft"))
+    assert [plot.id for plot in plots] == ["entropy", "loss", "eval-heldout-loss"]

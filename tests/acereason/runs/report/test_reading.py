@@ -53,6 +53,6 @@ def test_another_folder_is_refused_by_name(tmp_path):
 
 def test_parameters_are_counted_without_loading_them(tmp_path):
     (tmp_path / "export").mkdir()
-    assert num_parameters(tmp_path) is None
+    assert num_parameters(tmp_path / "none") is None
     save_file({"a": torch.zeros(3, 4), "b": torch.zeros(5)}, tmp_path / "export/model.safetensors", {"format": "pt"})
-    assert num_parameters(tmp_path) == 17
+    assert num_parameters(tmp_path / "export") == 17
