@@ -21,8 +21,16 @@ from acereason.sandbox.settings import LAYERS, Isolation, Layer, Limits, Mechani
 
 log = logging.getLogger(__name__)
 
-_ROOT = str(Path(__file__).resolve().parents[2])
-_BOOT = f"import sys; sys.path.append({_ROOT!r}); from acereason.sandbox.zygote import main; main()"
+_HERE = Path(__file__).resolve().parent
+# why: without the package's own file, which imports the trainer's side
+_BOOT = f"""
+import sys, types
+sys.path.append({str(_HERE.parents[1])!r})
+package = sys.modules["acereason.sandbox"] = types.ModuleType("acereason.sandbox")
+package.__path__ = [{str(_HERE)!r}]
+from acereason.sandbox.zygote import main
+main()
+"""
 _UIDS = range(64_000, 65_000)
 _START_SECONDS = 200.0
 
@@ -40,6 +48,7 @@ class Sandbox:
         required: Collection[Layer] = (),
         imports: Imports = Imports(),  # noqa: B008  frozen
         wanted: Collection[Mechanism] = get_args(Mechanism),
+        whole: bool = True,
     ) -> None:
         """
         Args:
@@ -47,6 +56,8 @@ class Sandbox:
             required: layers whose absence is an error.
             imports: packages to load besides the standard library, and the files that may be read for them.
             wanted: mechanisms to use where the machine offers them.
+            whole: whether to load all of `prelude.py`; else only `script` and `call` run here, and programs of which
+                `prelude.is_enough` holds.
         """
         self.limits = limits
         self._uid_lock: socket.socket | None = None
@@ -55,7 +66,13 @@ class Sandbox:
             self._uid_lock, uid = _claim_uid()
         # why: SEQPACKET keeps messages apart, and passes descriptors along with them
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        settings = {"limits": asdict(limits), "uid": uid, "wanted": list(wanted), "imports": asdict(imports)}
+        settings = {
+            "limits": asdict(limits),
+            "uid": uid,
+            "wanted": list(wanted),
+            "imports": asdict(imports),
+            "whole": whole,
+        }
         with theirs:
             self._process = _start_zygote(theirs.fileno(), settings)
         self._control.settimeout(_START_SECONDS)

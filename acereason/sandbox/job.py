@@ -3,8 +3,9 @@
 import contextlib
 import fcntl
 import json
+import marshal
 import os
-import selectors
+import select
 import socket
 import time
 from typing import Any, BinaryIO, Literal
@@ -49,7 +50,7 @@ class Job:
         self._names = {read: name for name, (read, _) in pipes.items()}
         writes = [write for _, write in pipes.values()]
         try:
-            with _file(json.dumps(job).encode()) as first, _file(stdin) as second:
+            with _file(marshal.dumps(job)) as first, _file(stdin) as second:
                 fds = [first.fileno(), second.fileno(), *writes, *([channel.fileno()] if channel else [])]
                 socket.send_fds(control, [b"run"], fds)
         except OSError as error:
@@ -65,11 +66,11 @@ class Job:
         """Descriptors that are still read from; none when the run is over."""
         return [*self._names] + ([] if self._ended else [self._control.fileno()])
 
-    def read(self, source: int) -> None:
-        """Take the data that a source has ready."""
+    def read(self, source: int) -> bool:
+        """Take the data that a source has ready; return whether more may come."""
         if source == self._control.fileno():
             self._end(receive(self._control))
-            return
+            return False
         name, data = self._names[source], os.read(source, _CHUNK)
         if not data:
             os.close(source)
@@ -82,6 +83,7 @@ class Job:
             del written[limit:]
             self.run.overflowed = True
             self.kill("stop")
+        return bool(data)
 
     def kill(self, why: Literal["stop", "time"]) -> None:
         """Kill the program, if it still runs: its answer is no longer needed (`stop`), or its time is up (`time`)."""
@@ -127,10 +129,16 @@ def collect(*jobs: Job, leader: Job | None = None) -> None:
         SandboxError: a zygote died, or takes far longer than its limits.
     """
     watch = _Watch(jobs)
-    while waiting := {source: job for job in jobs for source in job.sources}:
-        ready = _ready(list(waiting), watch.clock.next_look)
-        for source in ready:
-            waiting[source].read(source)
+    waiting = {source: job for job in jobs for source in job.sources}
+    poller = select.poll()
+    for source in waiting:
+        poller.register(source, select.POLLIN)
+    while waiting:
+        ready = poller.poll(1000 * max(0.0, watch.clock.next_look - time.monotonic()))
+        for source, _ in ready:
+            if not waiting[source].read(source):
+                del waiting[source]
+                poller.unregister(source)
         if leader and not leader.sources:
             for job in jobs:
                 job.kill("stop")
@@ -165,13 +173,6 @@ class _Watch:
 
     def _ours(self) -> float:
         return scheduled("thread-self") + sum(scheduled(job.zygote) for job in self._jobs)
-
-
-def _ready(sources: list[int], deadline: float) -> list[int]:
-    with selectors.PollSelector() as selector:
-        for source in sources:
-            selector.register(source, selectors.EVENT_READ)
-        return [key.fd for key, _ in selector.select(max(0.0, deadline - time.monotonic()))]
 
 
 def _file(content: bytes) -> BinaryIO:

@@ -1,12 +1,8 @@
 """Set up isolation in the zygote: once at its start, around every run, and in each program's process."""
 
-import contextlib
 import os
 import resource
-import subprocess
 import sys
-import sysconfig
-import tempfile
 from pathlib import Path
 
 from acereason.sandbox import kernel, landlock, seccomp
@@ -16,6 +12,8 @@ from acereason.sandbox.settings import Isolation, Layer, Limits, Mechanism
 _FILES = ["/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo"]
 # why: the kernel leaves 128 MiB below the stack free; a deeper one could run into mapped memory
 _STACK = 120 * 2**20
+_DESCRIPTORS = 4096
+"""A number beyond every descriptor of the zygote."""
 
 
 class Layers:
@@ -50,10 +48,13 @@ class Layers:
         if self.namespaces:
             enter_new_root(self.readable)
         self._own_memory = _own_address_space()
-        self._base = "/" if self.namespaces else tempfile.mkdtemp(prefix="acereason-")
+        self._base = "/" if self.namespaces else _folder()
         # why: only its owner may enter a folder of mkdtemp, and programs may run as another user
         os.chmod(self._base, 0o755)
         self.scratch = os.path.join(self._base, "scratch")
+        self._limits = self._limits_of_a_program()
+        self._rules = landlock.Rules(self.readable, DEVICES) if self.landlock else None
+        self._filter = seccomp.Filter() if self.seccomp else None
 
     def isolation(self) -> Isolation:
         """Return the active layers with their mechanisms, and the missing ones with the reason."""
@@ -103,8 +104,8 @@ class Layers:
         if self._base not in ("", "/"):
             os.rmdir(self._base)
 
-    def confine(self) -> None:
-        """Confine a program's process, for good."""
+    def confine(self, first_unused: int) -> None:
+        """Confine a program's process, for good; descriptors from `first_unused` on are closed."""
         os.setsid()
         self._limit()
         if self.uid:
@@ -119,11 +120,13 @@ class Layers:
         os.umask(0o077)
         # why: without it, the kernel refuses Landlock and seccomp to a process that is not root
         kernel.no_new_privileges()
-        if self.landlock:
-            landlock.confine([*self.readable, "/proc/self"], [self.scratch, *DEVICES])
-        if self.seccomp:
+        if self._rules:
+            self._rules.confine("/proc/self", self.scratch)
+        # why: the rules' descriptors are among them: only through its own can a program reach anything
+        os.closerange(first_unused, _DESCRIPTORS)
+        if self._filter:
             # why: last: the filter refuses calls that the steps above make
-            seccomp.apply()
+            self._filter.apply()
 
     def _remove_scratch(self) -> None:
         self._untouched = None
@@ -132,51 +135,77 @@ class Layers:
         try:
             os.rmdir(self.scratch)
         except OSError:
+            # why here: only without namespaces, and every fork pays for what is loaded
+            import subprocess
+
             # why: a program may leave millions of files, or
             # folders without any rights; these two cope with both
             subprocess.run(["/bin/chmod", "-R", "u+rwx", self.scratch], stderr=subprocess.DEVNULL)
             subprocess.run(["/bin/rm", "-rf", self.scratch], check=True)
 
     def _limit(self) -> None:
+        for kind, value in self._limits:
+            resource.setrlimit(kind, value)
         # why: RLIMIT_NPROC counts all of a user's threads;
         # a namespace has launcher and zygote besides the program
         others = 0 if self.uid else 2 if self.namespaces else _tasks_of_user()
+        most = _bounded(resource.RLIMIT_NPROC, self.limits.processes + others)
+        resource.setrlimit(resource.RLIMIT_NPROC, most)
+
+    def _limits_of_a_program(self) -> list[tuple[int, tuple[int, int]]]:
+        """Return (kind, limit) of those that are the same in every run, as far as this process may set them."""
         hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
         stack = _STACK if hard == resource.RLIM_INFINITY else min(_STACK, hard)
-        # why: judges of programming contests allow deep recursion, which takes C stack
-        resource.setrlimit(resource.RLIMIT_STACK, (stack, hard))
-        for kind, value in (
-            (resource.RLIMIT_AS, self.limits.memory_mib * 2**20 + self._own_memory),
+        wanted = {
+            resource.RLIMIT_AS: self.limits.memory_mib * 2**20 + self._own_memory,
             # why: 2 seconds more: the worker's clock, which counts
             # all processes together, should end the run first
-            (resource.RLIMIT_CPU, int(self.limits.seconds) + 2),
-            (resource.RLIMIT_FSIZE, self.limits.output_mib * 2**20),
-            (resource.RLIMIT_NOFILE, 64),
-            (resource.RLIMIT_NPROC, self.limits.processes + others),
-            (resource.RLIMIT_CORE, 0),
-            (resource.RLIMIT_MEMLOCK, 0),
-            (resource.RLIMIT_MSGQUEUE, 0),
-        ):
-            hard = resource.getrlimit(kind)[1]
-            # why: an ordinary user can't raise a hard limit
-            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(kind, (value, value))
+            resource.RLIMIT_CPU: int(self.limits.seconds) + 2,
+            resource.RLIMIT_FSIZE: self.limits.output_mib * 2**20,
+            resource.RLIMIT_NOFILE: 64,
+            resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_MEMLOCK: 0,
+            resource.RLIMIT_MSGQUEUE: 0,
+        }
+        # why: judges of programming contests allow deep recursion, which takes C stack
+        return [(resource.RLIMIT_STACK, (stack, hard)), *((kind, _bounded(kind, wanted[kind])) for kind in wanted)]
+
+
+def _bounded(kind: int, value: int) -> tuple[int, int]:
+    """Return a limit as `setrlimit` takes it."""
+    hard = resource.getrlimit(kind)[1]
+    # why: an ordinary user can't raise a hard limit
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    return value, value
 
 
 def _be_first_when_memory_ends() -> None:
     """Have the kernel kill this process rather than the trainer when the machine runs out of memory."""
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write("1000")
+    # why: without a file object or a context, which would cost more than all that is done here
+    try:
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(fd, b"1000")
+        os.close(fd)
+    except OSError:
+        pass
 
 
 def _readable(extra: list[str]) -> list[str]:
     """Return Python's own files and its loaded libraries: outermost directories only, symlinks resolved."""
     maps = [line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines()]
     libraries = {os.path.dirname(name) for name in maps if ".so" in name}
-    names = ("stdlib", "platstdlib")
-    stdlib = {path for name in names if os.path.isdir(path := sysconfig.get_path(name))}
-    found = sorted({os.path.realpath(path) for path in libraries | stdlib | {*_FILES, *extra} if os.path.exists(path)})
+    # why: not by sysconfig, which loads a table of everything that Python was built with
+    paths = libraries | {os.path.dirname(os.__file__), *_FILES, *extra}
+    found = sorted({os.path.realpath(path) for path in paths if os.path.exists(path)})
     return [path for path in found if not any(path.startswith(other + "/") for other in found)]
+
+
+def _folder() -> str:
+    """Return a new folder of this process's own."""
+    # why here: only without namespaces, and every fork pays for what is loaded
+    import tempfile
+
+    return tempfile.mkdtemp(prefix="acereason-")
 
 
 def _state_of(folder: str) -> tuple[int, int]:

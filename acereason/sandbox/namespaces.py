@@ -1,7 +1,6 @@
 """Enter namespaces with processes, network and files of their own, and a root of the paths that programs may see."""
 
 import os
-import tempfile
 from pathlib import Path
 
 from acereason.sandbox import kernel
@@ -51,7 +50,7 @@ def enter_new_root(readable: list[str]) -> None:
 def _mount_point(paths: list[str]) -> str:
     """Return a folder to build the root on, which hides none of the paths."""
     # why: Python's own files may lie in any of these: a virtual environment under /tmp, for one
-    folders = ["/mnt", "/media", "/srv", "/var/tmp", tempfile.gettempdir()]
+    folders = ["/mnt", "/media", "/srv", "/var/tmp", "/tmp"]
     return next(
         folder
         for folder in folders

@@ -3,6 +3,7 @@
 import inspect
 from collections import deque
 from collections.abc import Callable
+from types import FunctionType, MethodType
 from typing import Any
 
 _LONGEST = 10**6
@@ -33,6 +34,9 @@ def call(function: Callable[..., Any], arguments: list[Any]) -> Any:
 
 def _annotations(function: Callable[..., Any]) -> dict[str, str]:
     """Return the text of each argument's annotation, and of the result's as `return`."""
+    # why: asking for a signature takes longer than most functions do
+    if _is_bare(function):
+        return {}
     try:
         signature = inspect.signature(function)
     # why: a function that is not written in Python may have no signature
@@ -40,6 +44,12 @@ def _annotations(function: Callable[..., Any]) -> dict[str, str]:
         return {}
     parameters = [one for one in signature.parameters.values() if one.kind < inspect.Parameter.VAR_POSITIONAL]
     return {one.name: str(one.annotation) for one in parameters} | {"return": str(signature.return_annotation)}
+
+
+def _is_bare(function: Callable[..., Any]) -> bool:
+    """Return whether it is a function or method with neither annotations nor attributes, which may bring some."""
+    inner = function.__func__ if type(function) is MethodType else function
+    return type(inner) is FunctionType and not inner.__annotations__ and not inner.__dict__
 
 
 def _nodes(kind: str, value: Any) -> Any:

@@ -1,13 +1,12 @@
 """Run a program in its own process, once that is confined. Nothing here knows an expected output.
 
 Modes: `script` runs the program as Python runs a file; `call` evaluates one expression in its namespace and puts the
-value on fd 3; `serve` answers the examiner's questions on fd 3 until it hangs up; `inside` runs test code in the
-program's own namespace, for tests that can't leave it.
+value on fd 3. Those that serve test code are in `tested.py`: only some programs need what it imports.
 """
 
 import ast
 import atexit
-import builtins
+import contextlib
 import errno
 import io
 import linecache
@@ -16,11 +15,11 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from types import ModuleType, TracebackType
+from functools import cache, partial
+from types import TracebackType
 from typing import Any
 
-from acereason.sandbox import frameworks, nodes, serving, wire
-from acereason.sandbox.peer import Peer
+from acereason.sandbox import nodes, wire
 from acereason.sandbox.prelude import DIGITS, RECURSION_LIMIT
 from acereason.sandbox.settings import BAD_SYNTAX, OUT_OF_MEMORY, RAISED
 
@@ -31,10 +30,11 @@ class UnfinishedProgram(SystemExit):
     """The program ended itself before it could be asked."""
 
 
-def run(job: dict[str, Any], names: dict[str, Any]) -> None:
+def run(mode: Callable[[dict[str, Any], dict[str, Any]], None], job: dict[str, Any], names: dict[str, Any]) -> None:
     """Run a job and end this process with a code that says how it went.
 
     Args:
+        mode: what to do with them.
         job: `mode` and `program`; `setup` (run before it); for `call`,
             `function` and its `arguments`, or an `expression` that begins with this function.
         names: the prelude.
@@ -42,13 +42,7 @@ def run(job: dict[str, Any], names: dict[str, Any]) -> None:
     # why: taken now, since the program may replace it
     leave = os._exit
     _reset_interpreter()
-    mode: dict[str, Callable[[dict[str, Any], dict[str, Any]], None]] = {
-        "script": _script,
-        "call": _call,
-        "serve": _serve,
-        "inside": _inside,
-    }
-    code = _outcome(lambda: mode[job["mode"]](job, names))
+    code = _outcome(lambda: mode(job, names))
     last = _outcome(_shut_down)
     leave(code or last)
 
@@ -61,7 +55,7 @@ def _script(job: dict[str, Any], names: dict[str, Any]) -> None:
 def _call(job: dict[str, Any], names: dict[str, Any]) -> None:
     # why: a function that the program merely found ready must not pass for its own
     preludes = names.get(job["function"])
-    _load(job, names)
+    load(job, names)
     function = _function(names, job["function"])
     if function is None or function is preludes:
         raise NameError(f"the program defines no {job['function']}")
@@ -69,7 +63,7 @@ def _call(job: dict[str, Any], names: dict[str, Any]) -> None:
         value = eval(compile(job["expression"], "<test>", "eval"), names)
     else:
         value = nodes.call(function, wire.decode(job["arguments"]))
-    _send(wire.dumps(value))
+    send(wire.dumps(value))
 
 
 def _function(names: dict[str, Any], name: str) -> Callable[..., Any] | None:
@@ -80,42 +74,15 @@ def _function(names: dict[str, Any], name: str) -> Callable[..., Any] | None:
     return names.get(name)
 
 
-def _inside(job: dict[str, Any], names: dict[str, Any]) -> None:
-    """Run program and tests together, where the program may forge any outcome."""
-    _load(job, names)
-    solution, module = ModuleType("solution"), ModuleType("tests")
-    vars(solution).update(names)
-    sys.modules["solution"] = solution
-    vars(module).update(names)
-    frameworks.run(ast.parse(job["tests"]), module, job["pytest"], _is_the_programs)
-    print(job["last"])
+MODES = {"script": partial(run, _script), "call": partial(run, _call)}
+"""Name -> function of a job and the prelude, which ends this process."""
 
 
-def _is_the_programs(error: BaseException) -> bool:
-    return any(frame.filename == "solution.py" for frame in traceback.extract_tb(error.__traceback__))
-
-
-def _serve(job: dict[str, Any], names: dict[str, Any]) -> None:
-    before = dict(names)
-    also = serving.actions(names, before)
-    channel = open(CHANNEL, "rb", closefd=False)  # noqa: SIM115  for as long as this process lives
-    peer = Peer(channel, lambda text: _send(text + "\n"), guarded=False, also=also)
-    also["watch"] = peer.watch
-    printed = sys.stdout = serving.Printed()
-    peer.printed, sys.stdin = printed.take, serving.Asked(peer)
-    builtins.input = lambda text="": peer.ask("input", None, str(text))
-    # why: as known before the program, or it would count as a function of the program's
-    before["input"] = names["input"] = builtins.input
-    classes = _load(job, names)
-    peer.references.common = lambda name: names.get(name) if name in classes else None
-    peer.serve()
-
-
-def _load(job: dict[str, Any], names: dict[str, Any]) -> set[str]:
+def load(job: dict[str, Any], names: dict[str, Any]) -> set[str]:
     """Fill the namespace with the program's definitions, as a module called `solution`; return the setup's classes."""
-    before = set(names)
-    _run_setup(job, names)
-    classes = {name for name in names.keys() - before if isinstance(names[name], type)}
+    names.update(__name__="solution", __file__="solution.py")
+    # why: an empty one, which most have, defines nothing: the names need not be looked through
+    classes = _run_setup(job["setup"], names) if job.get("setup") else set[str]()
     try:
         _execute(job["program"], names)
     except SystemExit as error:
@@ -123,16 +90,18 @@ def _load(job: dict[str, Any], names: dict[str, Any]) -> set[str]:
     return classes
 
 
-def _run_setup(job: dict[str, Any], names: dict[str, Any]) -> None:
-    names.update(__name__="solution", __file__="solution.py")
+def _run_setup(setup: str, names: dict[str, Any]) -> set[str]:
+    """Run the setup, and return the names of the classes that it defines."""
+    before = set(names)
     # why: one by one, so that an import that fails does not take the other statements along
-    for statement in ast.parse(job.get("setup", "")).body:
+    for statement in ast.parse(setup).body:
         try:
             exec(compile(ast.Module([statement], []), "setup.py", "exec"), names)
         except ImportError:
             # why: only the tests may need it (MBPP+'s test_imports);
             # a program that needs it fails where it uses it
             continue
+    return {name for name in names.keys() - before if isinstance(names[name], type)}
 
 
 def _execute(program: str, scope: dict[str, Any]) -> None:
@@ -147,7 +116,8 @@ def _execute(program: str, scope: dict[str, Any]) -> None:
     exec(code, scope)
 
 
-def _send(text: str) -> None:
+def send(text: str) -> None:
+    """Write text to the channel."""
     data = memoryview(text.encode())
     # why: a pipe may take only a part of the data at a time
     while data:
@@ -158,17 +128,34 @@ def _reset_interpreter() -> None:
     for name, stream in zip(("stdin", "stdout", "stderr"), _streams(), strict=True):
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
+    # why: the zygote's fork leaves out what modules do after one
+    threading.main_thread()._set_native_id()  # type: ignore[attr-defined]
     sys.setrecursionlimit(RECURSION_LIMIT)
     sys.set_int_max_str_digits(DIGITS)
     sys.argv = ["solution.py"]
 
 
+@cache
 def _streams() -> tuple[io.TextIOWrapper, io.TextIOWrapper, io.TextIOWrapper]:
     return (
         io.TextIOWrapper(open(0, "rb", closefd=False), "utf-8", "surrogateescape"),
         io.TextIOWrapper(open(1, "wb", closefd=False), "utf-8"),
         io.TextIOWrapper(open(2, "wb", closefd=False), "utf-8", "backslashreplace", write_through=True),
     )
+
+
+def prepare() -> None:
+    """Make every program's streams, once, in the zygote: in the program's own process it would take longer."""
+    kept = [os.dup(number) for number in range(3)]
+    # why: a stream remembers what its descriptor can do, so each is made on one of a program's kind
+    stdin, (read, write) = os.memfd_create("input"), os.pipe()
+    for number, fd in enumerate((stdin, write, write)):
+        os.dup2(fd, number)
+    _streams()
+    for number, fd in enumerate(kept):
+        os.dup2(fd, number)
+    for fd in (*kept, stdin, read, write):
+        os.close(fd)
 
 
 def _outcome(action: Callable[[], None]) -> int:
@@ -210,4 +197,7 @@ def _shut_down() -> None:
     """End as the interpreter does: wait for threads, run exit handlers, flush."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
+    # why here, and whatever it raises: `logging`, where it is loaded, flushes it as the last of the exit functions
+    with contextlib.suppress(BaseException):
+        sys.stderr.flush()
     sys.stdout.flush()

@@ -60,7 +60,11 @@ _NEW_NAMESPACE = 0x7E020000  # every CLONE_NEW* flag that clone(2) takes
 
 _LOAD, _JEQ, _JGE, _JSET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+_FEW = 4
+"""Numbers that are compared one after the other."""
 _NUMBER, _ARCH, _ARGUMENT = 0, 4, 16
+# why: beyond every id that the kernel gives, and no other four bytes of the filter
+_ANY_PID = 0x5AFEB0C5
 
 
 def supported() -> bool:
@@ -84,27 +88,35 @@ def program(machine: str, pid: int) -> bytes:
         _instruction(_JGE, _NEWEST + 1, 0, 1),
         _instruction(_RETURN, _ERRNO | errno.ENOSYS),
     ]
-    for number in numbers:
-        code += _refuse(number, errno.EPERM)
     code += _only_if(_CLONE[column], _instruction(_JSET, _NEW_NAMESPACE, 1, 0))
     # why: 0 is the process group, and since setsid only the program's own processes are in it
     code += _only_own(_KILL[column], [pid, 0])
     code += _only_own(_TGKILL[column], [pid])
     code += _only_own(_PRLIMIT[column], [pid, 0])
-    return b"".join([*code, _instruction(_RETURN, _ALLOW)])
+    return b"".join([*code, *_refuse_all(sorted(numbers))])
 
 
-def apply() -> None:
-    """Put the filter on this process and all that it will ever start; needs `no_new_privileges` before."""
-    machine = os.uname().machine
-    code = program(machine, os.getpid())
-    buffer = ctypes.create_string_buffer(code, len(code))
-    filters = _Filters(len(code) // 8, ctypes.addressof(buffer))
-    kernel.syscall(_ARCHES[machine][2], 1, 0, filters)  # SECCOMP_SET_MODE_FILTER
+class Filter:
+    """The filter of this machine, made once, in which each process puts its id."""
+
+    def __init__(self) -> None:
+        machine = os.uname().machine
+        self._call = _ARCHES[machine][2]
+        self._code = program(machine, _ANY_PID)
+
+    def of(self, pid: int) -> bytes:
+        """Return the filter for a process of this id, as `program` does."""
+        return self._code.replace(struct.pack("=I", _ANY_PID), struct.pack("=I", pid))
+
+    def apply(self) -> None:
+        """Put the filter on this process and all that it will ever start; needs `no_new_privileges` before."""
+        code = self.of(os.getpid())
+        filters = _Filters(len(code) // 8, code)
+        kernel.syscall(self._call, 1, 0, filters)  # SECCOMP_SET_MODE_FILTER
 
 
 class _Filters(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p)]
+    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
 
 
 def _instruction(operation: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
@@ -113,6 +125,17 @@ def _instruction(operation: int, value: int, if_true: int = 0, if_false: int = 0
 
 def _refuse(number: int, error: int) -> list[bytes]:
     return [_instruction(_JEQ, number, 0, 1), _instruction(_RETURN, _ERRNO | error)]
+
+
+def _refuse_all(numbers: list[int]) -> list[bytes]:
+    """Refuse the calls of these ascending numbers, and allow all others: the last part of a filter."""
+    # why halves: the kernel tries a new filter on every number, which for a long list takes it longer than all the rest
+    if len(numbers) > _FEW:
+        middle = len(numbers) // 2
+        below, above = _refuse_all(numbers[:middle]), _refuse_all(numbers[middle:])
+        return [_instruction(_JGE, numbers[middle], len(below), 0), *below, *above]
+    refused = [_instruction(_JEQ, number, len(numbers) - index, 0) for index, number in enumerate(numbers)]
+    return [*refused, _instruction(_RETURN, _ALLOW), _instruction(_RETURN, _ERRNO | errno.EPERM)]
 
 
 def _only_if(number: int, bad: bytes) -> list[bytes]:

@@ -5,33 +5,38 @@ read what a forked process inherits. A request is a message with the descriptors
 job itself, which names the program, is a file that only the program's process reads.
 """
 
+import _signal
 import gc
 import importlib
 import json
+import marshal
 import os
+import random
 import select
 import signal
 import socket
 import sys
-import tempfile
 import time
 from typing import Any
 
-from acereason.sandbox import examiner, kernel, prelude, program, reaper
-from acereason.sandbox.imports import Imports
+from acereason.sandbox import kernel, prelude, program, reaper
 from acereason.sandbox.layers import Layers, interpreter_problem
 from acereason.sandbox.settings import RAISED, Limits
 
 _RUN = b"run"
 _DESCRIPTORS = 5
+# why: as plain numbers, which spare each program's process a search in enumerations
+_IGNORED = (int(signal.SIGTERM), int(signal.SIGUSR1))
+_LONGEST_PROBLEM = 4096
+"""Bytes; a pipe takes as many at once."""
 
 
 def main() -> None:
     """Run the process; argv holds the socket's descriptor and the settings as JSON."""
     control = socket.socket(fileno=int(sys.argv[1]))
     settings = json.loads(sys.argv[2])
-    imports = Imports(**settings["imports"])
-    layers = Layers(Limits(**settings["limits"]), settings["uid"], set(settings["wanted"]), imports.readable)
+    readable = settings["imports"]["readable"]
+    layers = Layers(Limits(**settings["limits"]), settings["uid"], set(settings["wanted"]), readable)
     # why: a new pid namespace begins with the next child, so the child is the zygote and this process waits
     if layers.namespaces and (zygote := os.fork()):
         control.close()
@@ -40,25 +45,37 @@ def main() -> None:
         # why: only here: the signal comes when the parent's
         # starting thread ends, and the trainer's may end early
         kernel.die_with_parent(signal.SIGKILL)
-    _Zygote(control, layers, imports).serve()
+    _Zygote(control, layers, settings).serve()
 
 
 class _Zygote:
-    def __init__(self, control: socket.socket, layers: Layers, imports: Imports) -> None:
+    def __init__(self, control: socket.socket, layers: Layers, settings: dict[str, Any]) -> None:
         self.control, self.layers = control, layers
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        self.names = prelude.load()
-        sys.path += imports.path
-        for name in imports.names:
+        self.names = prelude.load(settings["whole"])
+        self.modes = dict(program.MODES)
+        program.prepare()
+        if settings["whole"]:
+            # why here: what it imports would make every fork cost twice as much
+            from acereason.sandbox import tested
+
+            self.modes |= tested.MODES
+        sys.path += settings["imports"]["path"]
+        for name in settings["imports"]["names"]:
             # why: later its files may be out of reach, and loading it would cost the program's time
             importlib.import_module(name)
         problem = interpreter_problem(layers)
         if problem is None:
             layers.prepare()
+        isolation = layers.isolation()
+        # why here: in each program's process it would take longer
+        os.environ.update(HOME=layers.scratch, TMPDIR=layers.scratch)
+        if tempfile := sys.modules.get("tempfile"):
+            # why: the zygote has looked up its own temporary folder, and Python remembers it
+            tempfile.tempdir = None  # type: ignore[attr-defined]
         # why: a collection in a forked process would write to every object, and the kernel copy every page
         gc.collect()
         gc.freeze()
-        isolation = layers.isolation()
         self._say({"problem": problem, "active": isolation.active, "missing": isolation.missing})
 
     def serve(self) -> None:
@@ -80,7 +97,9 @@ class _Zygote:
         self.layers.open_scratch()
         told, tell = os.pipe()
         started = time.monotonic()
-        pid = os.fork()
+        # why here: each program needs numbers of its own, and in its process this would take ten times as long
+        random.seed()
+        pid = kernel.fork()
         if pid == 0:
             self._become_program(fds, tell)
         for fd in [*fds, tell]:
@@ -95,10 +114,10 @@ class _Zygote:
         seconds = time.monotonic() - started
         reaper.sweep(self.layers.namespaces, self.layers.uid)
         self.layers.clean_scratch()
-        with open(told) as failure:
-            problem = failure.read()
+        problem = os.read(told, _LONGEST_PROBLEM)
+        os.close(told)
         return {
-            "problem": problem,
+            "problem": problem.decode(),
             "status": os.waitstatus_to_exitcode(status),
             "stopped_by": stopped_by,
             "seconds": seconds,
@@ -120,32 +139,29 @@ class _Zygote:
     def _become_program(self, fds: list[int], tell: int) -> None:
         """Become the program, in the forked process. Our own failures go to a pipe that is closed before it begins."""
         try:
-            self.control.close()
+            os.close(self.control.fileno())
             # why: verifier processes ignore these, and a program would inherit that
-            for number in (signal.SIGTERM, signal.SIGUSR1):
-                signal.signal(number, signal.SIG_DFL)
+            for number in _IGNORED:
+                _signal.signal(number, _signal.SIG_DFL)
             job, tell = _take_descriptors(fds, tell)
-            self.layers.confine()
-            os.environ.update(HOME=self.layers.scratch, TMPDIR=self.layers.scratch)
-            # why: the zygote has looked up its own temporary folder, and Python remembers it
-            tempfile.tempdir = None
+            self.layers.confine(tell + 1)
         except BaseException as error:
-            os.write(tell, f"{type(error).__name__}: {error}".encode())
+            os.write(tell, f"{type(error).__name__}: {error}".encode()[:_LONGEST_PROBLEM])
             os._exit(RAISED)
         os.close(tell)
-        (examiner if job["mode"] == "examine" else program).run(job, self.names)
+        self.modes[job["mode"]](job, self.names)
 
     def _say(self, message: dict[str, Any]) -> None:
         self.control.send(json.dumps(message).encode())
 
 
 def _take_descriptors(fds: list[int], tell: int) -> tuple[dict[str, Any], int]:
-    """Put stdin, stdout, stderr and the channel on 0 to 3 and close the rest; return the job, and where `tell` is."""
+    """Put stdin, stdout, stderr and the channel on 0 to 3; return the job, and where `tell` is."""
     # why: high numbers first: some of the descriptors may have the numbers 0 to 4 themselves
-    job, tell, *streams = [os.dup2(fd, 100 + index) for index, fd in enumerate([fds[0], tell, *fds[1:]])]
-    with open(job, "rb") as file:
-        request: dict[str, Any] = json.load(file)
-    for target, fd in enumerate([*streams, tell]):
-        os.dup2(fd, target)
-    os.closerange(len(streams) + 1, 256)
-    return request, len(streams)
+    request: dict[str, Any] = marshal.loads(os.pread(fds[0], os.fstat(fds[0]).st_size, 0))
+    streams = [*fds[1:], tell]
+    for target, fd in enumerate(streams):
+        os.dup2(fd, 100 + target)
+    for target in range(len(streams)):
+        os.dup2(100 + target, target)
+    return request, len(streams) - 1

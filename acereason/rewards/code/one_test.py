@@ -41,7 +41,7 @@ def run_test_inside(used: Sandboxes, program: str, tests: Tests, index: int) -> 
 
 
 def _run_on_text(used: Sandboxes, program: str, tests: Tests, index: int, comparator: Comparator) -> TestOutcome:
-    run = used.program.run({"mode": "script", "program": program}, tests.inputs[index].encode())
+    run = used.of(program).run({"mode": "script", "program": program}, tests.inputs[index].encode())
     # why: LiveCodeBench's grader, which the other comparator follows, ignores exit codes
     if comparator == "strict" and not run.failure and run.exit_code:
         return TestOutcome("runtime error", f"exit code {run.exit_code}", run.cpu_seconds)
@@ -75,7 +75,7 @@ def _call(
     used: Sandboxes, job: dict[str, Any], expected: str, holds: Callable[[Any], bool], where: str = ""
 ) -> TestOutcome:
     """Judge the value of a call by `holds`; `expected` bounds its length."""
-    run = used.program.run(job)
+    run = used.of(job["program"], job.get("setup", "")).run(job)
     try:
         value = _value(run, expected)
     except ValueError as error:

@@ -58,7 +58,7 @@ class Code(Verifier):
 
 def isolation(settings: CodeSettings) -> str:
     """Return the sandbox's active and missing layers in one line. Runs in a worker."""
-    return sandboxes(settings).program.isolation.describe()
+    return sandboxes(settings).of().isolation.describe()
 
 
 def verify(text: str, tests: Tests, settings: CodeSettings) -> Verdict:

@@ -23,15 +23,25 @@ TESTS = types.Tests("stdin", ["3\n"], ["42\n"])
 _ZYGOTE = b"acereason.sandbox.zygote"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def used_slot() -> Iterator[sandboxes_module.Sandboxes]:
+PRELUDES = [
+    "as programs need",
+    pytest.param("always small", marks=pytest.mark.slow),
+    pytest.param("always whole", marks=pytest.mark.slow),
+]
+
+
+@pytest.fixture(scope="module", autouse=True, params=PRELUDES)
+def used_slot(request: pytest.FixtureRequest) -> Iterator[sandboxes_module.Sandboxes]:
     """The slot that all programs share, started."""
     with pytest.MonkeyPatch.context() as patch:
+        if request.param != "as programs need":
+            patch.setattr(sandboxes_module, "is_enough", lambda source: request.param == "always small")
         if mechanisms := os.environ.get("ACEREASON_MECHANISMS"):
             patch.setattr(sandboxes_module, "Sandbox", partial(Sandbox, wanted=mechanisms.split(",")))
         sandboxes_module._sandboxes.cache_clear()
         slot = sandboxes_module.sandboxes(SETTINGS)
         judged("print(42)")
+        judged("import asyncio\nprint(42)")
         yield slot
         slot.close()
         sandboxes_module._sandboxes.cache_clear()
@@ -46,8 +56,13 @@ def judged(program: str) -> tuple[str, str]:
 
 def uids(slot: sandboxes_module.Sandboxes) -> set[int]:
     """Whom programs run as."""
-    users = slot.program.isolation.active.get("user")
-    return {int(users[0].removeprefix("uid "))} if users else {os.getuid()}
+    users = [user for sandbox in started(slot) for user in sandbox.isolation.active.get("user", [])]
+    return {int(user.removeprefix("uid ")) for user in users} or {os.getuid()}
+
+
+def started(slot: sandboxes_module.Sandboxes) -> list[Sandbox]:
+    """The sandboxes where programs run."""
+    return [sandbox for sandbox in (slot._small, slot._program) if sandbox]
 
 
 def processes(slot: sandboxes_module.Sandboxes) -> set[int]:
@@ -81,8 +96,9 @@ def owner(path: Path) -> int | None:
 
 
 def memory(slot: sandboxes_module.Sandboxes) -> int:
-    """Resident memory of the zygote and its launcher, MiB."""
-    pids = [slot.program._process.pid, *children(slot.program._process.pid)]
+    """Resident memory of the zygotes and their launchers, MiB."""
+    launchers = [sandbox._process.pid for sandbox in started(slot)]
+    pids = [*launchers, *(child for pid in launchers for child in children(pid))]
     return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 for pid in pids) // 2**20
 
 
