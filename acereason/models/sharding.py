@@ -12,7 +12,8 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
 
 from acereason.common.errors import UserError
 from acereason.models.files import copy_rows
-from acereason.processes.distributed import gather, local, rank
+from acereason.processes.distributed import gather, rank
+from acereason.processes.tensors import local
 
 
 def materialize(model: Qwen2ForCausalLM, device: torch.device) -> None:

@@ -9,7 +9,8 @@ from acereason.common.types import Sequence
 from acereason.data.sft import SFTData
 from acereason.modules.base import QwenModule
 from acereason.modules.measures import Measures
-from acereason.processes.distributed import largest, total
+from acereason.processes.distributed import largest
+from acereason.processes.tensors import total
 
 
 class SFTModule(QwenModule):
