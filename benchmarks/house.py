@@ -9,9 +9,6 @@ conf/debug.yaml, from Lightning's call to the line of Eq. 1.
 import ast
 import os
 import re
-import resource
-import subprocess
-import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
@@ -27,7 +24,6 @@ CONFIG = "conf/rl/qwen2.5-math-7b.yaml"
 _PARTS = ("datamodule", "lightning_module", "callbacks")
 _TASK = re.compile(r"\btask (==|!=|in) ")
 _COMMENT = re.compile(r"\s*#(?! ?(noqa|fmt|type:))")
-_ROWS = [f'{{"task": "math", "answer": "{number}", "response": "\\\\boxed{{{number}}}"}}' for number in range(10)]
 
 
 def files() -> list[Path]:
@@ -37,7 +33,7 @@ def files() -> list[Path]:
 
 def measure() -> list[Row]:
     """Count all of it."""
-    return [*rooms(), *lines(), Row("functions from Lightning's call to the loss", hops(), at_most=4), *starts()]
+    return [*rooms(), *lines(), Row("functions from Lightning's call to the loss", hops(), at_most=4)]
 
 
 def rooms() -> list[Row]:
@@ -120,28 +116,6 @@ def hops() -> int:
     (path, *_) = stacks
     last = max(index for index, name in enumerate(path) if "/lightning/" in name)
     return 1 + sum(_is_ours(name) for name in path[last + 1 :])
-
-
-def starts() -> list[Row]:
-    """Measure the processor's seconds of two commands."""
-    with tempfile.TemporaryDirectory() as folder:
-        rows = Path(folder, "rows.jsonl")
-        rows.write_text("\n".join(_ROWS) + "\n")
-        return [
-            Row("run.py --help", _seconds("--help"), "s of processor time"),
-            Row(
-                "run.py score, ten rows",
-                _seconds("score", f"--input={rows}", f"--output={folder}/verdicts.jsonl"),
-                "s of processor time",
-            ),
-        ]
-
-
-def _seconds(*args: str) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "run.py", *args], check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _is_trainer(node: ast.expr) -> bool:

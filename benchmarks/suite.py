@@ -31,6 +31,7 @@ NAMES = (
     "rewards",
     "sandbox",
     "curation",
+    "starts",
 )
 
 

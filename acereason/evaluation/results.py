@@ -1,7 +1,6 @@
-"""This module turns a benchmark's samples into results: `results.json`, a table beside the paper's, one on screen."""
+"""The numbers of a benchmark: `results.json`, a table beside the paper's, one on screen."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -13,23 +12,13 @@ from rich.table import Table
 from acereason.common.errors import UserError
 from acereason.common.files import write_atomically, write_json
 from acereason.common.markdown import table as markdown_table
-from acereason.common.ratings import COLUMNS, ratings_of
-from acereason.common.texts import to_json
-from acereason.common.types import Problem
-from acereason.data.loading import described
-from acereason.evaluation import estimators
 from acereason.evaluation.published import table1
-from acereason.sampling.samples import Sample
 
 _SFT, _RL = table1("SFT-7B"), table1("AceReason-Nemotron-1.1-7B")
 PAPER = {name: (_SFT[name], _RL[name]) for name in _RL}
 """{benchmark: percents of SFT-7B and of AceReason-Nemotron-1.1-7B} in Table 1."""
 EVALPLUS = ("humaneval_plus", "mbpp_plus")
 """Benchmarks whose mean is the table's EvalPlus."""
-
-
-_SHOWN_ERRORS = 5
-"""Number of failed samples that results name."""
 
 
 @dataclass
@@ -77,52 +66,11 @@ class Result:
     """Results by problem id, in the benchmark's order."""
 
 
-def result_of(samples: Iterable[Sample], n: int, seed: int) -> Result:
-    """Compute the numbers of a benchmark.
-
-    Args:
-        samples: samples problem by problem, each problem's in the order of their numbers.
-        n: samples per problem.
-        seed: seed of the paper's draws.
-    """
-    by_problem: dict[str, list[Sample]] = {}
-    for sample in samples:
-        by_problem.setdefault(sample.id, []).append(sample)
-    everything = [sample for group in by_problem.values() for sample in group]
-    counted = {name: _counted(group) for name, group in by_problem.items()}
-    counts = [(entry.correct, entry.judged) for entry in counted.values()]
-    return Result(
-        n=n,
-        avg=estimators.avg_at_n(counts),
-        stderr_problems=estimators.stderr_over_problems(counts),
-        stderr_runs=estimators.stderr_over_runs(counts),
-        majority=_majority(by_problem.values()),
-        error_rate=fmean(sample.status == "error" for sample in everything),
-        errors=[_told(sample) for sample in everything if sample.status == "error"][:_SHOWN_ERRORS],
-        length_mean=fmean(sample.tokens for sample in everything),
-        truncated=fmean(sample.finish_reason == "length" for sample in everything),
-        # why: both estimates: the paper reports the drawn one, the other has less noise
-        pass_at_k={str(k): estimators.pass_at_k(counts, k) for k in estimators.ks(n)},
-        pass_at_k_drawn={str(k): estimators.pass_at_k_by_draws(counts, k, seed) for k in estimators.ks(n)},
-        problems=counted,
-    )
-
-
 def write_results(folder: Path, fingerprint: dict[str, Any], results: dict[str, Result]) -> None:
     """Write `results.json` and `results.md` in the folder, the same bytes for the same samples."""
     values = {name: asdict(result) for name, result in results.items()}
     write_json(folder / "results.json", {"fingerprint": fingerprint, "benchmarks": values})
     write_atomically(folder / "results.md", markdown(results, fingerprint["rewards"]["after_think"]))
-
-
-def write_problems(folder: Path, problems: dict[str, list[Problem]], results: dict[str, Result]) -> None:
-    """Write `problems.jsonl` in the folder: each benchmark's problems with ground truth, pass rate and difficulty."""
-    rows = [
-        {**described(problem), "source": name, **_rated(results[name].problems[problem.id])}
-        for name, listed in problems.items()
-        for problem in listed
-    ]
-    write_atomically(folder / "problems.jsonl", "".join(to_json(row) + "\n" for row in rows))
 
 
 def read_results(folder: Path) -> dict[str, Result]:
@@ -196,27 +144,6 @@ def _cells(name: str, result: Result) -> list[str]:
 
 def _percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.1f}"
-
-
-def _counted(samples: list[Sample]) -> ProblemResult:
-    (rating,) = ratings_of(("", sample.status, sample.tokens) for sample in samples).values()
-    return ProblemResult(rating.correct, rating.judged, rating.pass_rate, rating.difficulty, rating.mean_tokens)
-
-
-def _rated(result: ProblemResult) -> dict[str, Any]:
-    return {name: getattr(result, "rate" if name == "pass_rate" else name) for name in COLUMNS}
-
-
-def _told(sample: Sample) -> str:
-    return f"{sample.id} sample {sample.sample}: {sample.detail.get('error')}"
-
-
-def _majority(groups: Iterable[list[Sample]]) -> float | None:
-    votes = [[(s.vote, s.status == "correct") for s in group if s.vote is not None] for group in groups]
-    # why: programs have no votes
-    if not any(votes):
-        return None
-    return fmean(bool(estimators.majority(ballots)) for ballots in votes)
 
 
 def _from_json(value: dict[str, Any]) -> Result:

@@ -11,7 +11,8 @@ from torch.distributed.tensor import DTensor
 from acereason.common.errors import UserError
 from acereason.models.family import QwenForCausalLM
 from acereason.models.files import copy_rows
-from acereason.processes.distributed import gather, local, rank
+from acereason.processes.distributed import gather, rank
+from acereason.processes.tensors import local
 
 
 def materialize(model: QwenForCausalLM, device: torch.device) -> None:

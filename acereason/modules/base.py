@@ -38,7 +38,8 @@ from acereason.models.qwen import (
 from acereason.models.served import Served, ends_of, generation_of
 from acereason.modules.hooks import RolloutCallback, callbacks_of
 from acereason.modules.measures import Measures
-from acereason.processes.distributed import end_if_interrupted, largest
+from acereason.processes.distributed import largest
+from acereason.processes.tensors import end_if_interrupted
 
 
 class QwenModule(pl.LightningModule):

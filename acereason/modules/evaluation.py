@@ -10,7 +10,8 @@ from acereason.common.errors import UserError
 from acereason.common.seeds import derive_seed
 from acereason.common.types import Sampling, Verdict
 from acereason.data.evaluation import EvaluationData
-from acereason.evaluation.results import Result, result_of, table, write_problems, write_results
+from acereason.evaluation.measured import result_of, write_problems
+from acereason.evaluation.results import Result, table, write_results
 from acereason.models.qwen import Backbone, stream_weights
 from acereason.modules.hooks import run_folder
 from acereason.modules.rollout import RolloutModule

@@ -27,7 +27,8 @@ from acereason.modules.explain import arithmetic, explain
 from acereason.modules.measures import Measures
 from acereason.modules.rollout import RolloutModule
 from acereason.modules.sequences import as_sequence
-from acereason.processes.distributed import dealt, total
+from acereason.processes.distributed import dealt
+from acereason.processes.tensors import total
 from acereason.rewards.pool import check_error_rate
 from acereason.rollouts.engine import alone
 from acereason.sampling.counts import Counts, Judged, together

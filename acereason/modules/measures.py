@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from acereason.algorithm.batching import MicroBatch
-from acereason.processes.distributed import largest, total
+from acereason.processes.distributed import largest
+from acereason.processes.tensors import total
 
 
 class Measures:

@@ -11,7 +11,8 @@ from acereason.data.sft import SFTData
 from acereason.models.lora import dropping
 from acereason.modules.base import QwenModule
 from acereason.modules.measures import Measures
-from acereason.processes.distributed import largest, rank, total
+from acereason.processes.distributed import largest, rank
+from acereason.processes.tensors import total
 
 
 class SFTModule(QwenModule):

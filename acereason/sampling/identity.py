@@ -12,7 +12,7 @@ from torch import Tensor
 from acereason.common.errors import UserError
 from acereason.common.files import flat, read_json, write_json
 from acereason.common.types import CompressedTests, Problem
-from acereason.processes.distributed import local, total
+from acereason.processes.tensors import local, total
 from acereason.rewards.code.compressed import tests_of
 from acereason.rollouts.engine import numbered
 

@@ -104,3 +104,13 @@ def sample(name: str, number: int, status: str, vote: str | None = None, **chang
     detail = {"error": "killed"} if status == "error" else {"normal": vote} if vote else {}
     values = {"response": "", "seed": 0, "tokens": 10, "finish_reason": "stop", "problem": "d"}
     return Sample(name, number, status=status, detail=detail, **values | changes)
+
+
+MATH = [
+    sample("m/0", 0, "correct", "2"),
+    sample("m/0", 1, "correct", "2"),
+    sample("m/1", 0, "wrong", "4", tokens=40, finish_reason="length"),
+    sample("m/1", 1, "error"),
+    sample("m/2", 0, "wrong"),
+    sample("m/2", 1, "correct", "7"),
+]

@@ -4,7 +4,8 @@ import pytest
 
 import run
 from acereason.evaluation.compare import compared, draw_pass_at_k, draw_rates
-from acereason.evaluation.results import Result, result_of, write_results
+from acereason.evaluation.measured import result_of
+from acereason.evaluation.results import Result, write_results
 from tests.support.evaluations import sample
 
 

@@ -1,33 +1,12 @@
 import json
-from math import sqrt
 
 import pytest
 from rich.console import Console
 
 from acereason.common.errors import UserError
-from acereason.evaluation.results import evalplus, markdown, read_results, result_of, table, write_results
-from tests.support.evaluations import sample
-
-MATH = [
-    sample("m/0", 0, "correct", "2"),
-    sample("m/0", 1, "correct", "2"),
-    sample("m/1", 0, "wrong", "4", tokens=40, finish_reason="length"),
-    sample("m/1", 1, "error"),
-    sample("m/2", 0, "wrong"),
-    sample("m/2", 1, "correct", "7"),
-]
-
-
-def test_a_benchmarks_numbers_by_hand():
-    result = result_of(MATH, 2, seed=0)
-    assert result.avg == 0.5  # 1, 0 of one, 0.5
-    assert [(p.correct, p.judged, p.rate) for p in result.problems.values()] == [(2, 2, 1.0), (0, 1, 0.0), (1, 2, 0.5)]
-    assert result.majority == pytest.approx(2 / 3)  # no box is no vote
-    assert result.pass_at_k == {"1": 0.5, "2": 1.0}  # the second problem has only one judged sample
-    assert (result.error_rate, result.truncated) == (pytest.approx(1 / 6), pytest.approx(1 / 6))
-    assert result.length_mean == 15
-    assert result.errors == ["m/1 sample 1: killed"]
-    assert result.stderr_runs == pytest.approx(sqrt((0 + 0.25) / 2 / 3))  # nor has it a variance of its own
+from acereason.evaluation.measured import result_of
+from acereason.evaluation.results import evalplus, markdown, read_results, table, write_results
+from tests.support.evaluations import MATH, sample
 
 
 def test_they_are_read_as_they_were_written_and_written_the_same_twice(tmp_path):

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from acereason.processes import distributed
-from acereason.processes.distributed import end_if_interrupted, signal_store
+from acereason.processes.distributed import signal_store
+from acereason.processes.tensors import end_if_interrupted
 from tests.support.killed_runs import ONE_THREAD
 
 RANK = """
@@ -15,7 +16,8 @@ import os, signal, sys, time
 import torch, torch.distributed as dist
 from acereason.processes import signals
 from acereason.processes import distributed
-from acereason.processes.distributed import end_if_interrupted, signal_store
+from acereason.processes.distributed import signal_store
+from acereason.processes.tensors import end_if_interrupted
 
 rank, mode = int(os.environ["RANK"]), sys.argv[1]
 with signals.listening(["python", "run.py", "fit"], alone=True):
