@@ -25,6 +25,7 @@ NAMES = (
     "sft_step",
     "loss_head",
     "options",
+    "signal_only",
     "rollout",
     "overlap",
     "weight_sync",

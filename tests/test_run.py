@@ -14,7 +14,7 @@ from tests.support.comparison import metrics, same_weights
 NAMES = {
     *("reward/mean", "reward/std", "reward/correct", "reward/error_rate", "reward/zero_variance"),
     *("response/length_mean", "response/length_max", "response/truncated", "response/tokens"),
-    "response/entropy",
+    *("response/entropy", "response/signal"),
     *("policy/loss", "policy/entropy", "policy/entropy_first", "policy/entropy_last"),
     *("policy/temperature", "policy/grad_norm", "policy/lr"),
     *("sync/seconds", "sync/probe_gap", "sync/logprob_gap", "sync/logprob_gap_max", "sync/kl"),

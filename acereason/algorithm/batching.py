@@ -36,6 +36,8 @@ class MicroBatch:
     """[M] float32, each token's weight in the objective."""
     sampler_logprobs: Tensor
     """[M] float32, NaN where the engine gave none."""
+    stands_for: Tensor
+    """[M] float32, tokens that each stands for in the metrics."""
     first_tenth: Tensor
     """[M] bool, tokens in the first tenth of their response (at least one token)."""
     last_tenth: Tensor
@@ -98,6 +100,7 @@ def collate(sequences: list[Sequence], device: torch.device | str = "cpu") -> Mi
             device,
             torch.float32,
         ),
+        stands_for=_row([s.stands_for for s in sequences for _ in range(s.response_length)], device, torch.float32),
         first_tenth=_row([before < tenth for before, _, tenth in places], device, torch.bool),
         last_tenth=_row([after < tenth for _, after, tenth in places], device, torch.bool),
     )

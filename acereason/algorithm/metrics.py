@@ -16,19 +16,22 @@ class _Row:
     status: str
     reward: float | None
     teaches: bool
-    """Whether it is in the loss with an advantage that isn't 0."""
     length: int
     truncated: bool
     surprise: list[float]
     """[sum, count] of -log p of its tokens under the sampler, where the engine gave log-probs."""
 
 
+def teaches(rollout: Rollout) -> bool:
+    """Return whether a rollout carries a signal: it is in the loss with an advantage that isn't 0."""
+    return rollout.in_loss and rollout.advantage != 0
+
+
 def _row(rollout: Rollout) -> _Row:
     response = rollout.response
     known = [-logprob for logprob in response.sampler_logprobs if isfinite(logprob)]
-    teaches = rollout.in_loss and rollout.advantage != 0
-    surprise = [sum(known), len(known)]
-    return _Row(rollout.verdict.status, rollout.reward, teaches, len(response.token_ids), response.truncated, surprise)
+    surprise, length = [sum(known), len(known)], len(response.token_ids)
+    return _Row(rollout.verdict.status, rollout.reward, teaches(rollout), length, response.truncated, surprise)
 
 
 def rollout_metrics(groups: list[Group]) -> dict[str, float]:
@@ -38,6 +41,7 @@ def rollout_metrics(groups: list[Group]) -> dict[str, float]:
     a masked response counts with its verdict, an error not at all. reward/correct: share of all rollouts that the
     verifier calls correct. reward/error_rate: share of all rollouts. reward/zero_variance: share of groups without a
     gradient: each rollout in the loss has an advantage of 0, or none is in it. response/tokens: sum of lengths.
+    response/signal: share of them in the loss with an advantage that isn't 0: the others were generated in vain.
     response/entropy: mean of -log p of the sampled tokens of all responses, masked ones too, by the engine's log-probs,
     whose expectation is the temperature-adjusted entropy; policy/entropy is exact, and of the tokens in the loss.
     """
@@ -55,6 +59,7 @@ def rollout_metrics(groups: list[Group]) -> dict[str, float]:
         "response/length_max": float(max(lengths)),
         "response/truncated": fmean(row.truncated for row in rows),
         "response/tokens": float(sum(lengths)),
+        "response/signal": sum(row.length for row in rows if row.teaches) / max(sum(lengths), 1),
     }
     surprise, tokens = (sum(row.surprise[i] for row in rows) for i in (0, 1))
     return metrics | ({"response/entropy": surprise / tokens} if tokens else {})

@@ -211,6 +211,8 @@ class Sequence:
     """Factor of each response token's log-prob in the objective."""
     sampler_logprobs: list[float] | None = None
     """[R] the engine's log-probs, to compare with the trainer's."""
+    stands_for: float = 1.0
+    """Responses that it stands for in the metrics: itself, or others too that are not measured."""
 
     @property
     def response_length(self) -> int:

@@ -182,8 +182,8 @@ class QwenModule(pl.LightningModule):
         """Add the gradient of minus the sum of weight x log-prob over this rank's response tokens.
 
         May run several times before `update`: the sum is linear in the sequences. Every rank must call it as often.
-        Sequences of weight 0, such as those of a group whose rewards are all alike, are measured without a backward
-        pass, which is two thirds of the work: their gradient is 0.
+        Sequences of weight 0 are measured without a backward pass, which is two thirds of the work: their gradient is
+        0.
         """
         self.observe([sequence for sequence in sequences if not sequence.weight], measures, temperature)
         for batch in self._micro_batches([sequence for sequence in sequences if sequence.weight]):

@@ -10,13 +10,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_info
 
 from acereason.algorithm.metrics import rollout_metrics
-from acereason.algorithm.objective import (
-    Normalize,
-    assign_advantages,
-    denominators,
-    loss_tokens,
-    token_weight,
-)
+from acereason.algorithm.objective import Normalize, assign_advantages, denominators
 from acereason.common.seeds import derive_seed
 from acereason.common.types import Group, Problem, Sampling, Sequence
 from acereason.data.curriculum import Curriculum
@@ -26,7 +20,7 @@ from acereason.modules.counting import counts, forget, unfinished_folder, work_k
 from acereason.modules.explain import arithmetic, explain
 from acereason.modules.measures import Measures
 from acereason.modules.rollout import RolloutModule
-from acereason.modules.sequences import as_sequence
+from acereason.modules.sequences import as_sequence, rows_of
 from acereason.processes.distributed import dealt
 from acereason.processes.tensors import total
 from acereason.rewards.pool import check_error_rate
@@ -153,13 +147,8 @@ class GRPOModule(RolloutModule):
         return problems
 
     def sequences(self, groups: list[Group]) -> list[Sequence]:
-        """Return the rollouts in the loss, with their tokens' weights by Eq. 1 before the step's denominator."""
-        return [
-            as_sequence(group, rollout, token_weight(rollout.advantage, tokens, self.normalize))
-            for group, tokens in zip(groups, map(loss_tokens, groups), strict=True)
-            for rollout in group.rollouts
-            if rollout.in_loss
-        ]
+        """Return the rows of the step's loss, and of the responses that its metrics sample."""
+        return [row for group in groups for row in rows_of(group, self.normalize)]
 
     def denominator(self, groups: list[Group]) -> float:
         """Return the denominator of the loss, over all ranks; 1 where no token is in the loss."""

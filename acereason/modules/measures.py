@@ -21,7 +21,7 @@ class Measures:
         self._largest_gap = torch.zeros((), device=device)
 
     def add(self, batch: MicroBatch, logprobs: Tensor, entropy: Tensor, loss: Tensor | None = None) -> None:
-        """Add the sums of one micro batch of M response tokens.
+        """Add the sums of one micro batch of M response tokens, each as often as the tokens that it stands for.
 
         Args:
             batch: micro batch with the sampler's log-probs, NaN where there are none.
@@ -29,11 +29,14 @@ class Measures:
             entropy: [M] entropies in nats.
             loss: the micro batch's part of the objective.
         """
-        difference = (logprobs.detach() - batch.sampler_logprobs)[batch.sampler_logprobs.isfinite()]
+        known = batch.sampler_logprobs.isfinite()
+        difference, times = (logprobs.detach() - batch.sampler_logprobs)[known], batch.stands_for[known]
         parts = [loss.detach() if loss is not None else 0.0]
-        parts += [difference.abs().sum(), (difference.exp() - 1 - difference).sum(), difference.numel()]
+        parts += [(values * times).sum() for values in (difference.abs(), difference.exp() - 1 - difference)]
+        parts += [times.sum()]
         for tokens in (slice(None), batch.first_tenth, batch.last_tenth):
-            parts += [entropy[tokens].sum(), entropy[tokens].numel()]
+            times = batch.stands_for[tokens]
+            parts += [(entropy[tokens] * times).sum(), times.sum()]
         self._sums += torch.stack([torch.as_tensor(p, dtype=torch.float64, device=self._sums.device) for p in parts])
         if difference.numel():
             self._largest_gap = torch.maximum(self._largest_gap, difference.abs().max())

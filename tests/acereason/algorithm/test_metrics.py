@@ -25,6 +25,7 @@ def test_the_metrics_of_a_step():
         "response/length_max": 8.0,
         "response/truncated": 1 / 8,
         "response/tokens": 32.0,
+        "response/signal": (2 + 4 + 8) / 32,
         "response/entropy": 1.0,
     }
 

@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from acereason.algorithm.objective import assign_advantages
+from acereason.algorithm.objective import assign_advantages, loss_tokens
 from acereason.common.types import Group, Sampling, Sequence
 from acereason.modules.grpo import GRPOModule
 from acereason.modules.hooks import RolloutCallback
 from acereason.modules.measures import Measures
+from acereason.modules.sequences import as_sequence
 from acereason.rollouts.hf import HFEngine
 from tests.support.fakes import BACKBONE, fake_trainer, group, plain_logprobs, problem, rollout, tiny_qwen
 
@@ -50,6 +51,66 @@ def test_a_group_without_tokens_is_no_group():
     groups = [group(rollout("correct", 1), rollout("wrong", 1)), masked]
     assign_advantages(groups)
     assert [s.weight for s in normalized(module(), groups)] == pytest.approx([0.5**0.5 / 2, -(0.5**0.5) / 2], abs=1e-5)
+
+
+def test_of_responses_without_a_signal_one_in_eight_is_measured():
+    """For the others of its group; those that are masked count nowhere."""
+    solved = group(*(rollout("correct", length) for length in range(1, 18)), name="solved")
+    for each in solved.rollouts[:3]:
+        each.in_loss = False
+    mixed = group(rollout("correct", 2), rollout("wrong", 3), name="mixed")
+    assign_advantages([solved, mixed])
+    rows = module().sequences([solved, mixed])
+    assert [(s.response_length, bool(s.weight), s.stands_for) for s in rows] == [
+        (4, False, 7.0),  # 14 responses in the loss: the first and the ninth of them
+        (12, False, 7.0),
+        (2, True, 1.0),
+        (3, True, 1.0),
+    ]
+    scored = group(rollout("wrong", 1), rollout("wrong", 2), rollout("wrong", 3))
+    for each, reward in zip(scored.rollouts, (0.0, 0.5, 1.0), strict=True):
+        each.reward = reward
+    assign_advantages([scored])
+    assert [(s.response_length, bool(s.weight)) for s in module().sequences([scored])] == [
+        (1, True),
+        (3, True),
+        (2, False),
+    ]
+
+
+@pytest.mark.parametrize("silent", [1, 3, 4], ids=["one group", "three groups", "all groups"])
+def test_the_gradient_is_that_of_all_responses_to_the_last_bit(monkeypatch, silent):
+    """The step's gradient is compared with that of every response in the loss; its metrics are close."""
+    wave = [spread(name, teaches=place >= silent) for place, name in enumerate("abcd")]
+    steps, passes = stepping(monkeypatch, wave, micro_batch_tokens=64), []
+    monkeypatch.setattr(steps.model, "token_logprobs", counting(passes, steps.model.token_logprobs))
+    metrics = steps.training_step([problem()], 0)
+    everything, measures = stepping(monkeypatch, wave, micro_batch_tokens=64), Measures(torch.device("cpu"))
+    tokens = {id(each): loss_tokens(each) for each in wave}
+    rows = [as_sequence(g, r, r.advantage / tokens[id(g)]) for g in wave for r in g.rollouts]
+    everything.accumulate(rows, measures, everything.sampling.temperature)
+    for one, other in zip(steps.model.parameters(), everything.model.parameters(), strict=True):
+        assert (one.grad is None and other.grad is None) or torch.equal(one.grad, other.grad)
+    assert sum(passes) == silent * 4  # tokens: of eight responses the first
+    whole = measures.metrics()
+    assert metrics["policy/loss"] == whole["policy/loss"]
+    assert metrics["policy/entropy"] == pytest.approx(whole["policy/entropy"], rel=0.05)
+
+
+def spread(name: str, teaches: bool) -> Group:
+    """Eight responses of four tokens of their own; correct ones, or one of them wrong."""
+    made = group(*(rollout("wrong" if teaches and n == 5 else "correct", 4) for n in range(8)), name=name)
+    for number, each in enumerate(made.rollouts):
+        each.response.token_ids = [7 * ord(name) % 97 + 11 * number + place for place in range(4)]
+    return made
+
+
+def counting(passes: list[int], method):
+    def counted(batch, *args):
+        passes.append(len(batch.targets))
+        return method(batch, *args)
+
+    return counted
 
 
 def test_callbacks_see_the_rollouts_in_their_order():

@@ -30,6 +30,22 @@ def test_by_hand():
     assert measures.metrics() == metrics
 
 
+def test_a_response_may_stand_for_others():
+    """One of three tokens and one of two that stands for four responses: 3 + 4 x 2 tokens."""
+    alone = Sequence([0] * 4, prompt_length=1, weight=1.0, sampler_logprobs=[-1.0] * 3)
+    sampled = Sequence([0] * 3, prompt_length=1, weight=0.0, sampler_logprobs=[-1.0, nan], stands_for=4.0)
+    measures = Measures(torch.device("cpu"))
+    logprobs = torch.tensor([-1.0, -1.5, -1.0, -3.0, -9.0])
+    measures.add(collate([alone, sampled]), logprobs, torch.tensor([1.0, 2.0, 3.0, 10.0, 20.0]))
+    metrics = measures.metrics()
+    assert metrics["policy/entropy"] == pytest.approx((1 + 2 + 3 + 4 * (10 + 20)) / 11)
+    assert metrics["policy/entropy_first"] == pytest.approx((1 + 4 * 10) / 5)
+    assert metrics["policy/entropy_last"] == pytest.approx((3 + 4 * 20) / 5)
+    assert metrics["sync/logprob_gap"] == pytest.approx((0.5 + 4 * 2) / 7)
+    assert metrics["sync/logprob_gap_max"] == 2.0
+    assert metrics["sync/kl"] == pytest.approx((exp(-0.5) - 1 + 0.5 + 4 * (exp(-2) - 1 + 2)) / 7)
+
+
 def test_without_a_samplers_logprobs_nothing_is_compared():
     measures = Measures(torch.device("cpu"))
     measures.add(collate([Sequence([0, 0], prompt_length=1, weight=1.0)]), torch.zeros(1), torch.ones(1))
