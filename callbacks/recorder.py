@@ -4,7 +4,6 @@ from dataclasses import asdict
 from typing import Any, ClassVar
 
 import lightning.pytorch as pl
-from lightning.pytorch.loggers import TensorBoardLogger
 from typing_extensions import override
 
 from acereason.common.files import save_figure, write_json
@@ -16,6 +15,7 @@ from acereason.modules.grpo import GRPOModule
 from acereason.modules.hooks import RolloutCallback
 from acereason.processes.distributed import gather
 from acereason.runs.files import RunFiles
+from acereason.runs.loggers import tensorboards
 from acereason.runs.records import Samples, Tally, group_row, sample_markdown
 from acereason.runs.report.pictures import picture
 from acereason.runs.report.plots import overview
@@ -70,8 +70,9 @@ class Recorder(RolloutCallback):
         if self.samples and trainer.global_step % self.samples.every_n_steps == 0:
             rows = [place | row for row in self.samples.rows(groups)]
             files.samples.append(rows)
-            if trainer.is_global_zero:
-                _show(trainer, rows)
+            text = without_halves("\n\n---\n\n".join(map(sample_markdown, rows)))
+            for writer in tensorboards(trainer):
+                writer.add_text("rollouts", text, trainer.global_step)
 
     @override
     def on_metrics(self, trainer: pl.Trainer, module: QwenModule, metrics: dict[str, float], step: int) -> None:
@@ -129,11 +130,3 @@ class Recorder(RolloutCallback):
         files = RunFiles.of(trainer)
         if self.summary and trainer.is_global_zero:
             write_json(files.summary, self.tally.summary())
-
-
-def _show(trainer: pl.Trainer, rows: list[dict[str, Any]]) -> None:
-    """Write rollouts to TensorBoard's text tab."""
-    text = without_halves("\n\n---\n\n".join(map(sample_markdown, rows)))
-    for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_text("rollouts", text, trainer.global_step)

@@ -4,9 +4,7 @@ from typing import ClassVar
 
 import lightning.pytorch as pl
 import numpy as np
-from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
-from torch.utils.tensorboard import SummaryWriter
 from typing_extensions import override
 
 from acereason.common.types import Group
@@ -14,6 +12,7 @@ from acereason.data.stage import Stage
 from acereason.modules.grpo import GRPOModule
 from acereason.modules.hooks import RolloutCallback
 from acereason.processes.distributed import gather
+from acereason.runs.loggers import tensorboards
 
 LAYOUT = {
     "is it healthy?": {
@@ -54,7 +53,7 @@ class TensorBoard(RolloutCallback):
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: GRPOModule) -> None:
-        for writer in _writers(trainer):
+        for writer in tensorboards(trainer):
             writer.add_custom_scalars(LAYOUT)
 
     @override
@@ -64,22 +63,16 @@ class TensorBoard(RolloutCallback):
         # why: rates and lengths alone cross ranks: groups with their texts and log-probs are large
         seen = gather([(g.pass_rate, [len(r.response.token_ids) for r in g.rollouts]) for g in groups])
         lengths = [length for _, rollouts in seen for length in rollouts]
-        for writer in _writers(trainer):
+        for writer in tensorboards(trainer):
             writer.add_histogram("response/length", np.array(lengths), trainer.global_step)
             writer.add_histogram("reward/pass_rate", np.array([rate for rate, _ in seen]), trainer.global_step)
 
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: GRPOModule) -> None:
         stages = pl_module.curriculum
-        for writer in _writers(trainer):
+        for writer in tensorboards(trainer):
             picture = draw_curriculum(stages.stages, stages.plan.stage)
             writer.add_figure("curriculum", picture, trainer.global_step)
-
-
-def _writers(trainer: pl.Trainer) -> list[SummaryWriter]:
-    """Return the writers of the TensorBoard loggers; none on ranks other than 0."""
-    loggers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
-    return [logger.experiment for logger in loggers] if trainer.is_global_zero else []
 
 
 def draw_curriculum(stages: dict[str, Stage], current: str) -> Figure:

@@ -61,6 +61,12 @@ def test_vllm_is_not_imported_before_an_engine_starts():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
 
 
+def test_a_report_needs_nothing_that_trains():
+    heavy = {"torch", "lightning", "transformers", "callbacks"}
+    code = f"import acereason.runs.report.verb, sys; print(sorted({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
 LIGHT = [["--help"], ["nosuch"], *([verb, "--help"] for verb in ("score", "recipe", "report", "compare", "scaling"))]
 
 

@@ -31,6 +31,8 @@ def plain(report: str) -> str:
     key = ".".join(re.findall(r'Parser key "([^"]+)"', report))
     lines = [re.sub(r'^[\s-]*(Parser key "[^"]+": ?)?', "", line) for line in report.splitlines()]
     told = [line for line in lines if line and not line.startswith(_SCAFFOLD) and "<class 'NoneType'>" not in line]
+    # why: of a value that is no settings at all, the report has nothing else to say
+    told = told or [f"can't be {value}" for value in re.findall(r"Given value: (.*)", report)]
     line = "; ".join(dict.fromkeys(told))
     line = _NO_CLASS.sub(r"no class \1 that may stand here; one of your own is named with its module, as mine.\1", line)
     return ": ".join(filter(None, [key, _NO_MODULE.sub(r"\1", line)]))

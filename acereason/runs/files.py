@@ -3,12 +3,9 @@
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
-
-import lightning.pytorch as pl
+from typing import Any, Protocol
 
 from acereason.common.files import append_rows, read_rows, write_atomically
-from acereason.modules.hooks import run_folder
 
 MARK = "run.json"
 """File that marks a folder as a run's: which verb began it, when, where, and by which command."""
@@ -52,6 +49,17 @@ def stays(row: Mapping[str, Any], step: int) -> bool:
     return int(row["step"]) < step + evaluation
 
 
+# why: not Lightning's Trainer, whose import would take `report`, which trains nothing, five seconds
+class Training(Protocol):
+    """What a trainer tells of its run."""
+
+    is_global_zero: bool
+
+    @property
+    def log_dir(self) -> str | None:
+        """The run's folder. Every rank must ask for it: Lightning broadcasts it."""
+
+
 class RunFiles:
     """The files of one run.
 
@@ -81,9 +89,9 @@ class RunFiles:
         self.filtered = Rows(folder / "filtered.jsonl", writes)
 
     @classmethod
-    def of(cls, trainer: pl.Trainer) -> "RunFiles":
+    def of(cls, trainer: Training) -> "RunFiles":
         """Return the files of a trainer's run. Every rank must call it, not only the writer."""
-        return cls(run_folder(trainer), trainer.is_global_zero)
+        return cls(Path(str(trainer.log_dir)), trainer.is_global_zero)
 
     def keep_before(self, step: int) -> None:
         """Remove the rows that a run which goes on after `step` updates will write again."""

@@ -1,4 +1,4 @@
-"""Late start of Lightning's loggers, when a run's folder begins, and their continuation when a run resumes."""
+"""Late start of Lightning's loggers, when a run's folder begins, their continuation, and TensorBoard's own writers."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, WandbLogger
+from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+from torch.utils.tensorboard import SummaryWriter
 
 from acereason.common.files import write_atomically
 from acereason.runs.files import stays
@@ -28,6 +29,12 @@ def begin_loggers(trainer: pl.Trainer, loggers: Sequence[Logger], step: int) -> 
                 _ = logger.experiment
         elif hasattr(logger, "experiment"):
             _ = logger.experiment
+
+
+def tensorboards(trainer: pl.Trainer) -> list[SummaryWriter]:
+    """Return the writers of the TensorBoard loggers; none on ranks other than 0."""
+    loggers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+    return [logger.experiment for logger in loggers] if trainer.is_global_zero else []
 
 
 def identities(loggers: Sequence[Logger]) -> dict[str, str]:

@@ -39,6 +39,10 @@ class Samples:
     groups: int = 1
     rollouts: int = 2
 
+    def __post_init__(self) -> None:
+        if self.every_n_steps < 1:
+            raise ValueError(f"every_n_steps must be at least 1, not {self.every_n_steps}")
+
     def rows(self, groups: list[Group]) -> list[dict[str, Any]]:
         """Return the rows of `samples.jsonl`, without stage and step."""
         chosen = groups[: self.groups]

@@ -28,6 +28,11 @@ def test_the_first_rollouts_of_the_first_groups_are_shown_with_what_became_of_th
     assert [row["status"] for row in Samples(groups=2, rollouts=1).rows(groups)] == ["correct", "wrong"]
 
 
+def test_no_steps_between_writings_are_refused():
+    with pytest.raises(ValueError, match="every_n_steps must be at least 1, not 0"):
+        Samples(every_n_steps=0)
+
+
 def test_markdown_is_fenced_and_says_what_became_of_it():
     (row,) = Samples().rows([group(rollout("correct", 3))])
     shown = "**p** · correct · reward 1 · 3 tokens (stop) · answer `2`\n\n```\n1+1\n\nseven\n```"

@@ -204,6 +204,7 @@ def test_what_is_the_same_in_every_file_is_a_default(rl, tmp_path):
         ("--trainer.recipe.Overlong.rward=1", r"trainer\.recipe\.Overlong\.rward: no such setting; did you mean rew"),
         ("--trainer.recipe.Overlong.reward=x", r"trainer\.recipe\.Overlong: reward: Expected a <class 'float'>"),
         ("--trainer.recipe.Health.limits.windw=1", r"trainer\.recipe\.Health: Group 'limits' does not accept"),
+        ("--trainer.recipe.Recorder.samples=5", r"trainer\.recipe\.Recorder: samples: can't be 5"),
         ("--trainer.recipe.Overlong=3", r"trainer\.recipe: settings by name"),
         ("--trainer.recipe=[1]", r"trainer\.recipe: settings by name"),
         ("trainer: {recipe: {Overlong: {class_path: mine.X}}}", r"trainer\.recipe\.Overlong: no class mine\.X"),
