@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from acereason.common.errors import UserError
 from acereason.common.types import Group, Problem, Verdict
 from acereason.rewards.code.verdict import isolation
+from acereason.rewards.equals import Equals
 from acereason.rewards.functions import combined, load
 from acereason.rewards.registry import VERIFIERS
 from acereason.rewards.settings import VERIFIER, RewardSettings
@@ -32,6 +33,7 @@ class RewardPool:
         self.settings = settings
         self._functions = {name: load(name, settings) for name in settings.functions if name != VERIFIER}
         self._lock = threading.Lock()
+        self._equals = Equals()
         self._running: Executor | None = None
 
     def submit(self, problem: Problem, text: str) -> "Future[Verdict]":
@@ -82,7 +84,10 @@ class RewardPool:
         # why: whatever it raises is a failure to judge; only here it is not another process that fails
         except Exception as error:
             seen = Verdict("error", {"error": failure_of(error)})
-        return _done(seen) if isinstance(seen, Verdict) else self._call(verifier, verifier.judge, problem, seen)
+        if isinstance(seen, Verdict):
+            return _done(seen)
+        decisive, start = verifier.decisive(seen), lambda: self._call(verifier, verifier.judge, problem, seen)
+        return start() if decisive is None else self._equals.verdict(type(verifier), problem, decisive, start)
 
     def _call(
         self, verifier: Verifier, method: Callable[[Problem, str], Judgement], problem: Problem, text: str

@@ -21,6 +21,11 @@ class Verifier(ABC):
     takes_tests: ClassVar[bool] = False
     """Whether the ground truth of its problems is tests; else it is an answer."""
 
+    def __init_subclass__(cls) -> None:
+        """Take back `decisive` where a subclass judges in another way, which may depend on more."""
+        if vars(cls).keys() & {"look", "judge"} and "decisive" not in vars(cls):
+            cls.decisive = Verifier.decisive  # type: ignore[method-assign]
+
     def __init__(self, settings: RewardSettings) -> None:
         self.settings = settings
 
@@ -30,6 +35,12 @@ class Verifier(ABC):
         Runs in the caller's process, so that it must end in microseconds whatever the response holds.
         """
         return text
+
+    def decisive(self, text: str) -> str | None:
+        """Return the part on which alone `judge`'s verdict depends, so that it needs to be judged once for a problem;
+        None where the same part might get another verdict. Runs in the caller's process, as `look` does.
+        """
+        return None
 
     @abstractmethod
     def judge(self, problem: Problem, text: str) -> Judgement:

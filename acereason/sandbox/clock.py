@@ -15,8 +15,8 @@ _TOLD = os.path.exists("/proc/self/schedstat")
 STARVED = 20.0
 """Bound on the wall clock, as a multiple of a limit."""
 _PAUSE = 0.02
-_SCHEDSTAT_BYTES = 128
-"""More than three numbers take."""
+_PROC_BYTES = 4096
+"""More than such a file takes."""
 
 
 class Clock:
@@ -82,12 +82,7 @@ def scheduled(pid: int | str) -> float:
 
 def _schedule(folder: str) -> tuple[float, float]:
     try:
-        # why: without a file object, which would take as long as the rest, twice in every run
-        file = os.open(f"{folder}/schedstat", os.O_RDONLY)
-        try:
-            on_core, waiting, _ = os.read(file, _SCHEDSTAT_BYTES).split()
-        finally:
-            os.close(file)
+        on_core, waiting, _ = _read(f"{folder}/schedstat").split()
     # why: a process may end between its listing and this look at it
     except (FileNotFoundError, ProcessLookupError, ValueError):
         return 0.0, 0.0
@@ -104,8 +99,17 @@ def _threads(pid: int) -> list[str]:
 def _stat(pid: int) -> list[str]:
     """Return the fields of /proc/PID/stat after the process's name; nothing when it has ended."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # why: the name may hold spaces and parentheses, so fields are counted from its last one
-            return file.read().decode(errors="replace").rpartition(")")[2].split()
+        # why: the name may hold spaces and parentheses, so fields are counted from its last one
+        return _read(f"/proc/{pid}/stat").decode(errors="replace").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return []
+
+
+def _read(path: str) -> bytes:
+    """Return what a short file of /proc holds."""
+    # why: without a file object, which would take as long as the rest, and this is done some times for every verdict
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(file, _PROC_BYTES)
+    finally:
+        os.close(file)

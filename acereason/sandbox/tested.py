@@ -5,6 +5,7 @@ import ast
 import builtins
 import sys
 import traceback
+from collections.abc import Callable
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -45,5 +46,9 @@ def _serve(job: dict[str, Any], names: dict[str, Any]) -> None:
     peer.serve()
 
 
-MODES = {"serve": partial(run, _serve), "inside": partial(run, _inside), "examine": examiner.run}
+MODES: dict[str, Callable[[dict[str, Any], dict[str, Any]], None]] = {
+    "serve": partial(run, _serve),
+    "inside": partial(run, _inside),
+    "examine": examiner.run,
+}
 """Name -> function of a job and the prelude, which ends this process."""

@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from acereason.sandbox import kernel, prelude, program, reaper
@@ -53,13 +54,15 @@ class _Zygote:
         self.control, self.layers = control, layers
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         self.names = prelude.load(settings["whole"])
-        self.modes = dict(program.MODES)
+        self.modes: dict[str, Callable[..., None]] = dict(program.MODES)
         program.prepare()
         if settings["whole"]:
             # why here: what it imports would make every fork cost twice as much
             from acereason.sandbox import tested
 
-            self.modes |= tested.MODES
+            self.modes.update(tested.MODES)
+        # why: a package may have threads, or functions that must run after a fork
+        self.fork = os.fork if settings["imports"]["names"] else kernel.fork
         sys.path += settings["imports"]["path"]
         for name in settings["imports"]["names"]:
             # why: later its files may be out of reach, and loading it would cost the program's time
@@ -99,7 +102,7 @@ class _Zygote:
         started = time.monotonic()
         # why here: each program needs numbers of its own, and in its process this would take ten times as long
         random.seed()
-        pid = kernel.fork()
+        pid = self.fork()
         if pid == 0:
             self._become_program(fds, tell)
         for fd in [*fds, tell]:

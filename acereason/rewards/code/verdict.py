@@ -12,7 +12,7 @@ from typing import Any
 from acereason.common.types import Problem, Tests, Verdict
 from acereason.rewards.code.compressed import outline_of, tests_of
 from acereason.rewards.code.one_test import TestOutcome, run_test, run_test_inside
-from acereason.rewards.code.program import last_code
+from acereason.rewards.code.program import is_certain, last_code
 from acereason.rewards.code.sandboxes import Sandboxes, sandboxes
 from acereason.rewards.code.settings import CodeSettings
 from acereason.rewards.code.void import is_void
@@ -25,6 +25,8 @@ _LONGEST_PROGRAM = 2**16
 # why: a sandbox may take as long to start (sandbox/client.py), and a failed one is started again
 _START_SECONDS = 200.0
 _OVERHEAD_SECONDS = 0.5
+_LONGEST_DECISIVE = 4000
+"""Characters: to find a program in more takes longer than a look may."""
 _STUBS = 4
 """How many programs that solve nothing (void.py) a problem's tests are tried on."""
 
@@ -37,6 +39,13 @@ class Code(Verifier):
     def look(self, problem: Problem, text: str) -> Verdict | str:
         """Return the part of a response in which its program is looked for."""
         return unfinished(text, self.settings) or final_part(text)
+
+    def decisive(self, text: str) -> str | None:
+        """Return the program of a short response, where no word in it names what differs between runs."""
+        if len(text) > _LONGEST_DECISIVE:
+            return None
+        program = last_code(text) or ""
+        return program if is_certain(program) else None
 
     def judge(self, problem: Problem, text: str) -> Verdict:
         """Run the program against the tests."""

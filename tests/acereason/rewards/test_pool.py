@@ -28,9 +28,13 @@ def rewards():
 
 LONGEST = 60 + STARVED * 1.5
 """Seconds on a machine that has no time: for a new worker, and for what the deadline of 1.5 s allows at most."""
-HALF = problem(answer=r"\frac12")
 UNDECIDED = r"\boxed{\sin \frac{\pi}{6}}"
 """Correct, and only the slow path can tell."""
+
+
+def half() -> Problem:
+    """A problem of its own each time: equal responses to the same one would be judged once."""
+    return problem(answer=r"\frac12")
 
 
 @pytest.mark.parametrize(
@@ -45,12 +49,12 @@ UNDECIDED = r"\boxed{\sin \frac{\pi}{6}}"
 def test_a_failing_verifier_is_an_error_never_a_zero(rewards, monkeypatch, verifier, error):  # R1
     monkeypatch.setattr(pool_module, "judge", verifier)
     start = time.monotonic()
-    verdict = rewards.submit(HALF, UNDECIDED).result()
+    verdict = rewards.submit(half(), UNDECIDED).result()
     assert (verdict.status, verdict.reward) == ("error", None)
     assert error in verdict.detail["error"]
     assert time.monotonic() - start < LONGEST
     monkeypatch.undo()
-    healthy = rewards.submit(HALF, UNDECIDED).result()
+    healthy = rewards.submit(half(), UNDECIDED).result()
     assert healthy.status == "correct", healthy
 
 
@@ -73,13 +77,13 @@ def test_a_failing_verifier_is_an_error_never_a_zero(rewards, monkeypatch, verif
 )
 def test_bombs_end_in_bounded_time(rewards, bomb):
     start = time.monotonic()
-    assert rewards.submit(HALF, rf"\boxed{{{bomb}}}").result().status in ("wrong", "error")
+    assert rewards.submit(half(), rf"\boxed{{{bomb}}}").result().status in ("wrong", "error")
     assert time.monotonic() - start < LONGEST
 
 
 def test_the_same_verdict_from_another_thread(rewards):  # R1
     verdicts = []
-    thread = threading.Thread(target=lambda: verdicts.append(rewards.submit(HALF, UNDECIDED).result().status))
+    thread = threading.Thread(target=lambda: verdicts.append(rewards.submit(half(), UNDECIDED).result().status))
     thread.start()
     thread.join()
     assert verdicts == ["correct"]
@@ -87,7 +91,7 @@ def test_the_same_verdict_from_another_thread(rewards):  # R1
 
 def test_many_verdicts_keep_their_order(rewards):
     responses = [rf"\boxed{{\sin^2 x + \cos^2 x - \frac{{{n}}}{{4}}}}" for n in range(40)]
-    verdicts = rewards.stream((HALF, response) for response in responses)
+    verdicts = rewards.stream((half(), response) for response in responses)
     assert [verdict.status == "correct" for verdict in verdicts] == [n == 2 for n in range(40)]
 
 

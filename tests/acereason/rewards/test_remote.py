@@ -6,6 +6,7 @@ import time
 import pytest
 
 from acereason.common.errors import UserError
+from acereason.common.types import Problem
 from acereason.rewards import pool as pool_module
 from acereason.rewards.pool import RewardPool, RewardSettings
 from tests.support.bad_verifiers import dies, sleeps
@@ -17,8 +18,12 @@ except ImportError:
     ray = None
 
 needs_ray = pytest.mark.skipif(ray is None, reason="ray is not installed (extra `ray`)")
-HALF = problem(answer=r"\frac12")
 UNDECIDED = r"\boxed{\sin \frac{\pi}{6}}"
+
+
+def half() -> Problem:
+    """A problem of its own each time: equal responses to the same one would be judged once."""
+    return problem(answer=r"\frac12")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +39,7 @@ def rewards():
 @needs_ray
 def test_verdicts_in_order(rewards):
     responses = [rf"\boxed{{\sin^2 x + \cos^2 x - \frac{{{n}}}{{4}}}}" for n in range(12)]
-    verdicts = rewards.stream((HALF, response) for response in responses)
+    verdicts = rewards.stream((half(), response) for response in responses)
     assert [verdict.status == "correct" for verdict in verdicts] == [n == 2 for n in range(12)]
 
 
@@ -43,12 +48,12 @@ def test_verdicts_in_order(rewards):
 def test_a_failing_verifier_is_an_error_and_the_next_verdict_is_right(rewards, monkeypatch, verifier, error):
     monkeypatch.setattr(pool_module, "judge", verifier)
     start = time.monotonic()
-    verdict = rewards.submit(HALF, UNDECIDED).result()
+    verdict = rewards.submit(half(), UNDECIDED).result()
     assert verdict.status == "error"
     assert error in verdict.detail["error"]
     assert time.monotonic() - start < 20
     monkeypatch.undo()
-    assert rewards.submit(HALF, UNDECIDED).result().status == "correct"
+    assert rewards.submit(half(), UNDECIDED).result().status == "correct"
 
 
 @needs_ray
@@ -57,7 +62,7 @@ def test_a_dead_actor_is_an_error_and_is_replaced(rewards):
         ray.kill(host, no_restart=False)
     verdicts = []
     for _ in range(100):
-        verdicts.append(rewards.submit(HALF, UNDECIDED).result().status)
+        verdicts.append(rewards.submit(half(), UNDECIDED).result().status)
         if verdicts[-1] == "correct":
             break
         time.sleep(0.1)
