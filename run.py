@@ -5,6 +5,7 @@ Verbs: fit, validate and test are Lightning's; recipe runs several steps in orde
     `python run.py VERB --help` lists a verb's keys.
 """
 
+import os
 import sys
 import traceback
 
@@ -25,6 +26,9 @@ def main(args: list[str] | None = None) -> None:
     from acereason.processes import marks, signals, slurm
 
     forgiving_streams()
+    # why: set before torch is loaded: its threads wait by spinning otherwise, on the cores that verifiers and other
+    # work need, so that a small model's step takes up to twenty times as long on a busy CPU
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     command = [*sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1], *(sys.argv[1:] if args is None else args)]
     mark = marks.asked_for()
     try:

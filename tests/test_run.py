@@ -1,6 +1,7 @@
 """The whole path through run.py, on conf/debug.yaml."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -166,6 +167,19 @@ def test_a_verb_that_is_not_there(capsys, words):
     assert capsys.readouterr().err.startswith(
         f"error: {name}: no such verb; there are calibrate, compare, curate, fit,"
     )
+
+
+@pytest.mark.parametrize(("given", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "active"}, "ACTIVE")])
+def test_threads_that_wait_sleep_where_nothing_else_is_said(given, policy):
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    code = "import run; run.main(['--help']); import torch"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment | {"OMP_DISPLAY_ENV": "true"} | given,
+        capture_output=True,
+        text=True,
+    )
+    assert f"OMP_WAIT_POLICY = '{policy}'" in done.stderr  # what OpenMP's library read when torch loaded it
 
 
 @pytest.mark.parametrize(("typo", "verb"), [("fti", "fit"), ("prefligth", "preflight"), ("scroe", "score")])
