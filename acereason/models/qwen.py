@@ -218,15 +218,20 @@ def shard(model: Qwen, mesh: DeviceMesh, compute_dtype: str) -> Qwen:
     return model
 
 
-def stream_weights(model: Qwen, dtype: torch.dtype = torch.float32) -> Iterator[tuple[str, Tensor]]:
+def stream_weights(
+    model: Qwen, dtype: torch.dtype = torch.float32, copies: bool = True
+) -> Iterator[tuple[str, Tensor]]:
     """(name, full tensor) in `dtype`, one at a time, tied ones once. Under FSDP every rank must take every tensor, in
-    step: each is a gather."""
+    step: each is a gather. Without `copies` the tensors of a model that is not sharded come as they are, in its own
+    dtype, to an engine that converts them where it copies them."""
     tied = model.config.tie_word_embeddings
     for name, tensor in model.state_dict().items():
         if tied and name == "lm_head.weight":
             continue
-        tensor = tensor.to(dtype)
-        yield name, tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+        if isinstance(tensor, DTensor):
+            yield name, tensor.to(dtype).full_tensor()
+        else:
+            yield name, tensor.to(dtype) if copies else tensor
 
 
 def load_weights(model: Qwen, folder: Path) -> None:
