@@ -3,29 +3,31 @@
     python -m benchmarks.weight_sync [--repeats 7]
 
 Pushes a policy with random weights into vLLM, colocated and separate, for the debug run's model and for one of
-Qwen2.5-0.5B's shape, and lets vLLM load the same policy from a folder as the baseline. Each case is a process of its
-own. Prints medians of seconds, and how much resident memory the pushes needed at most beyond what the trainer's process
-held before.
+Qwen2.5-0.5B's shape. The baseline takes turns with it: a plain copy of the same tensors into the engine's dtype, in
+memory that has been written before. Each is measured alone, and while another process keeps a core busy. Each case is
+a process of its own. Prints medians, and how much resident memory the pushes needed at most beyond what the trainer's
+process held before.
 """
 
 import argparse
 import json
+import multiprocessing
+import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
 import torch
 import yaml
-from safetensors.torch import load_file
 
 from acereason.models.bytes import byte_tokenizer
-from acereason.models.qwen import Backbone, Qwen, build_model, export, load_config, stream_weights
+from acereason.models.qwen import Backbone, Qwen, build_model, load_config, stream_weights
 from acereason.rollouts.vllm import VLLMEngine
-from benchmarks.race import peak_after_reset, peak_bytes
+from benchmarks.race import median_ratio, peak_after_reset, peak_bytes
 from benchmarks.report import Row, print_rows
 
 MODELS = {
@@ -41,66 +43,107 @@ MODELS = {
         "tie_word_embeddings": True,
     },
 }
-METHODS = ("colocated", "separate", "folder")
+PLACEMENTS = ("colocated", "separate")
+_TICK = 1 / os.sysconf("SC_CLK_TCK")
+"""Seconds."""
+AT_MOST = 2.0
+"""Times the seconds of the copy."""
 
 
 def measure(repeats: int = 7) -> list[Row]:
-    """All rows; the folder is the baseline."""
+    """All rows; the copy is the baseline."""
     rows = []
     for name, dtype in (("debug", "float32"), ("0.5B", "bfloat16")):
-        found = {method: case(name, dtype, method, repeats) for method in METHODS}
-        for method, costs in found.items():
-            label = f"{name}, {dtype}, {method}"
-            rows.append(Row(f"{label}: a sync", costs["seconds"], "s"))
-            rows.append(Row(f"{label} / folder: a sync", costs["seconds"] / found["folder"]["seconds"], "ratio"))
-            rows.append(Row(f"{label}: resident memory beyond what was held", costs["bytes"] / 2**20, "MiB"))
+        for placement in PLACEMENTS:
+            found = case(name, dtype, placement, repeats)
+            for beside in ("alone", "beside a busy core"):
+                label = f"{name}, {dtype}, {placement}, {beside}"
+                rows.append(Row(f"{label}: a copy", found[f"{beside}: copy"], "s"))
+                rows.append(Row(f"{label}: a sync", found[f"{beside}: sync"], "s"))
+                rows.append(Row(f"{label}: sync / copy", found[f"{beside}: ratio"], "ratio", at_most=AT_MOST))
+                rows.append(Row(f"{label}: sync / copy, processor time", found[f"{beside}: work"], "ratio"))
+            label = f"{name}, {dtype}, {placement}: resident memory beyond what was held"
+            rows.append(Row(label, found["bytes"] / 2**20, "MiB"))
     return rows
 
 
-def cost(name: str, dtype: str, method: str, repeats: int) -> dict[str, float]:
-    """Seconds and bytes of one case, in this process."""
+def cost(name: str, dtype: str, placement: str, repeats: int) -> dict[str, float]:
+    """Figures of one case, in this process."""
     backbone = Backbone(config=MODELS[name], tokenizer="bytes")
     model = build_model(load_config(None, backbone), None, backbone, seed=0)
-    engine = VLLMEngine(placement="separate" if method == "separate" else "colocated", dtype=dtype, cache_gib=0.25)
+    engine = VLLMEngine(placement=placement, dtype=dtype, cache_gib=0.25)
     engine.start(model.config, byte_tokenizer(), [0], torch.device("cpu"), longest=64)
-    with tempfile.TemporaryDirectory() as folder:
-        push = reload_folder(engine, model, Path(folder)) if method == "folder" else push_to(engine, model)
+    push, copy = push_to(engine, model), copy_of(model, engine.weights_dtype)
+    for _ in range(2):  # the first push goes vLLM's own way
         push()
-        before = peak_after_reset()
-        seconds = [timed(push) for _ in range(repeats)]
-        peak = peak_bytes()
+        copy()
+    processes = [os.getpid(), *(child.pid for child in multiprocessing.active_children())]
+    before = peak_after_reset()
+    found = turns("alone", push, copy, processes, repeats)
+    with busy_core():
+        found |= turns("beside a busy core", push, copy, processes, repeats)
+    found["bytes"] = peak_bytes() - before
     engine.close()
-    return {"seconds": median(seconds), "bytes": peak - before}
+    return found
+
+
+def turns(
+    beside: str, push: Callable[[], None], copy: Callable[[], None], processes: list[int], repeats: int
+) -> dict[str, float]:
+    """Medians of the two, which take turns, and of their ratios."""
+    copies, syncs = zip(*((timed(copy, processes), timed(push, processes)) for _ in range(repeats)), strict=True)
+    seconds, work = ([[turn[i] for turn in side] for side in (copies, syncs)] for i in range(2))
+    found = {"copy": median(seconds[0]), "sync": median(seconds[1]), "ratio": median_ratio(seconds[1], seconds[0])}
+    # why: of all turns together: the clock of a process ticks a hundred times a second
+    found["work"] = sum(work[1]) / max(sum(work[0]), _TICK)
+    return {f"{beside}: {name}": value for name, value in found.items()}
 
 
 def push_to(engine: VLLMEngine, model: Qwen) -> Callable[[], None]:
     """The run's weight sync."""
-    return lambda: engine.update_weights(stream_weights(model, engine.weights_dtype), version=0)
+    return lambda: engine.update_weights(stream_weights(model, engine.weights_dtype, copies=False), version=0)
 
 
-def reload_folder(engine: VLLMEngine, model: Qwen, folder: Path) -> Callable[[], None]:
-    """Write a Hugging Face folder, and let vLLM load it."""
+def copy_of(model: Qwen, dtype: torch.dtype) -> Callable[[], None]:
+    """Copy each parameter once."""
+    pairs = [(torch.zeros_like(p, dtype=dtype), p.detach()) for p in model.parameters()]
 
-    def push() -> None:
-        export(model, byte_tokenizer(), folder / "policy", is_writer=True)
-        weights = iter(load_file(folder / "policy/model.safetensors").items())
-        engine.core.engine.collective_rpc("reload_weights", kwargs={"weights_iterator": weights})
+    def copy() -> None:
+        for target, source in pairs:
+            target.copy_(source)
 
-    return push
+    return copy
 
 
-def timed(call: Callable[[], None]) -> float:
-    """Seconds of a call."""
-    start = time.perf_counter()
+@contextmanager
+def busy_core() -> Iterator[None]:
+    """Another process that does nothing but compute."""
+    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        other.kill()
+        other.wait()
+
+
+def processor_seconds(processes: list[int]) -> float:
+    """What they have taken so far."""
+    fields = [Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split() for process in processes]
+    return sum(int(user) + int(system) for *_, user, system in (field[:13] for field in fields)) * _TICK
+
+
+def timed(call: Callable[[], None], processes: list[int]) -> tuple[float, float]:
+    """Seconds of a call, and what the processes computed meanwhile."""
+    before, start = processor_seconds(processes), time.perf_counter()
     call()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, processor_seconds(processes) - before
 
 
 def main() -> None:
     """Each case in its own process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--case", nargs=3, help="model, dtype and method: only this one, as JSON")
+    parser.add_argument("--case", nargs=3, help="model, dtype and placement: only this one, as JSON")
     arguments = parser.parse_args()
     if arguments.case:
         print(json.dumps(cost(*arguments.case, arguments.repeats)))
@@ -108,9 +151,9 @@ def main() -> None:
     print_rows(measure(arguments.repeats))
 
 
-def case(name: str, dtype: str, method: str, repeats: int) -> dict[str, float]:
+def case(name: str, dtype: str, placement: str, repeats: int) -> dict[str, float]:
     """What a process of its own measures."""
-    command = [sys.executable, "-m", "benchmarks.weight_sync", f"--repeats={repeats}", "--case", name, dtype, method]
+    command = [sys.executable, "-m", "benchmarks.weight_sync", f"--repeats={repeats}", "--case", name, dtype, placement]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 

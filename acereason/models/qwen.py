@@ -264,9 +264,12 @@ def shard(model: Qwen, mesh: DeviceMesh, compute_dtype: str) -> Qwen:
     return model
 
 
-def stream_weights(model: Qwen, dtype: torch.dtype = torch.float32) -> Iterator[tuple[str, Tensor]]:
+def stream_weights(
+    model: Qwen, dtype: torch.dtype = torch.float32, copies: bool = True
+) -> Iterator[tuple[str, Tensor]]:
     """(name, full tensor) in `dtype`, one at a time, tied ones once. Under FSDP every rank must take every tensor, in
-    step: each is a gather."""
+    step: each is a gather. Without `copies` the tensors of a model that is not sharded come as they are, in its own
+    dtype, to an engine that converts them where it copies them; those of a model with adapters never do."""
     tied, state = model.config.tie_word_embeddings, model.state_dict()
     if tied:
         del state["lm_head.weight"]
@@ -274,8 +277,10 @@ def stream_weights(model: Qwen, dtype: torch.dtype = torch.float32) -> Iterator[
         yield from ((name, tensor.to(dtype)) for name, tensor in merged_weights(state, model.lora))
         return
     for name, tensor in state.items():
-        tensor = tensor.to(dtype)
-        yield name, tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+        if isinstance(tensor, DTensor):
+            yield name, tensor.to(dtype).full_tensor()
+        else:
+            yield name, tensor.to(dtype) if copies else tensor
 
 
 def load_weights(model: Qwen, folder: Path) -> None:

@@ -86,7 +86,7 @@ class RolloutModule(QwenModule):
         """Send the engine the current policy's weights, unless it holds them."""
         if self.engine.policy_version != self.trainer.global_step:
             with self.section("sync"):
-                weights = stream_weights(self.model, self.engine.weights_dtype)
+                weights = stream_weights(self.model, self.engine.weights_dtype, copies=False)
                 self.engine.update_weights(weights, version=self.trainer.global_step)
 
     def require_current_engine(self) -> None:

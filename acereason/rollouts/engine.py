@@ -89,8 +89,9 @@ class RolloutEngine(ABC):
 
     @abstractmethod
     def update_weights(self, named_tensors: Iterator[tuple[str, Tensor]], version: int) -> None:
-        """Replace all weights by (Hugging Face name, full tensor) pairs. Raises if one is missing, unknown, misshapen
-        or not finite, and then has no policy version: it never generates with a mixture."""
+        """Replace all weights by (Hugging Face name, full tensor) pairs of any dtype. Raises if one is missing,
+        unknown, misshapen or not finite in the engine's dtype, and then has no policy version: it never generates with
+        a mixture."""
 
     @abstractmethod
     def memory(self, config: QwenConfig, parameters: int, longest: int, group_size: int) -> EngineMemory:

@@ -17,7 +17,7 @@ from acereason.common.types import Group, Problem, Response, Rollout, Sampling
 from acereason.models.family import QwenConfig, copy_of, head_size, model_class
 from acereason.rollouts.decoder import Decoder
 from acereason.rollouts.engine import EngineMemory, RolloutEngine, unjudged
-from acereason.rollouts.weights import checked, shapes_of
+from acereason.rollouts.weights import checked, copy_finite, shapes_of
 
 # why: in so few, the float64 intermediates of a draw stay in a CPU's cache
 _FLOATS = 2**17
@@ -84,8 +84,11 @@ class HFEngine(RolloutEngine):
         self.policy_version = None
         parameters = dict(self.model.named_parameters())
         with torch.no_grad():
-            for name, tensor in checked(named_tensors, self.shapes):
-                parameters[name].copy_(tensor)
+            for name, tensor in checked(named_tensors, self.shapes, self.weights_dtype):
+                if tensor.dtype == self.weights_dtype:
+                    parameters[name].copy_(tensor)
+                else:
+                    copy_finite(name, parameters[name], tensor)
         self.policy_version = version
 
     @override

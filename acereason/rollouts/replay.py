@@ -70,7 +70,7 @@ class ReplayEngine(RolloutEngine):
     @override
     def update_weights(self, named_tensors: Iterator[tuple[str, Tensor]], version: int) -> None:
         # why: unused, but all must be taken: each may be a gather of all ranks, and is digested on its way
-        for _ in checked(named_tensors, self.shapes):
+        for _ in checked(named_tensors, self.shapes, self.weights_dtype):
             pass
         self.policy_version = version
 

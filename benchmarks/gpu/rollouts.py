@@ -203,7 +203,7 @@ def _measure(model: Qwen, groups: list[Group], temperature: float, settings: Set
 
 
 def _push(model: Qwen, engine: RolloutEngine) -> None:
-    engine.update_weights(stream_weights(model, engine.weights_dtype), version=0)
+    engine.update_weights(stream_weights(model, engine.weights_dtype, copies=False), version=0)
 
 
 def _free() -> float:

@@ -1,7 +1,7 @@
 """Rollouts by vLLM, in the trainer's process or in a process of their own.
 
-vLLM itself is imported in `core.py` and `transfer.py` alone, when an engine starts: the rest of the project works
-without it.
+vLLM itself is imported in `core.py`, `transfer.py` and `plan.py` alone, when an engine starts: the rest of the project
+works without it.
 """
 
 from acereason.rollouts.vllm.engine import VLLMEngine

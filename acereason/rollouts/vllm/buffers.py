@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.multiprocessing.reductions import rebuild_cuda_tensor, reduce_tensor
 
 from acereason.common.errors import UserError, first_line
+from acereason.rollouts.weights import require_finite
 
 COUNT = 2
 SHARED = torch.device("cpu")
@@ -36,16 +37,21 @@ Handle = tuple[Callable[..., Tensor], tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class Part:
-    """A range of a weight's bytes, and its place in a buffer."""
+    """A range of a weight's elements, and its place in a buffer."""
 
     name: str
     dtype: torch.dtype
     shape: torch.Size
     first: int
-    """Offset in the weight, bytes."""
+    """Its first element in the weight."""
+    size: int
+    """Elements."""
     start: int
     """Offset in the buffer, bytes."""
-    size: int
+
+    def of(self, buffer: Tensor) -> Tensor:
+        """The part's elements in the buffer."""
+        return buffer[self.start : self.start + self.size * self.dtype.itemsize].view(self.dtype)
 
 
 def buffer_bytes(wanted: int, ranks: int, device: torch.device) -> int:
@@ -101,8 +107,9 @@ def _tried(size: int, device: torch.device, ask: Callable[[list[Handle]], str]) 
 
 def allocate(size: int, device: torch.device) -> list[Tensor]:
     """Allocate the buffers and write each one's number into its first byte."""
-    # why: the numbers let the engine see whether it has opened this memory or some other
-    buffers = [torch.empty(size, dtype=torch.uint8, device=device).share_memory_() for _ in range(COUNT)]
+    # why: the numbers let the engine see whether it has opened this memory or some other; zeros, since what lies
+    # between two parts is added up with them
+    buffers = [torch.zeros(size, dtype=torch.uint8, device=device).share_memory_() for _ in range(COUNT)]
     for number, buffer in enumerate(buffers):
         buffer[0] = number
     _finish(device)
@@ -123,49 +130,66 @@ def opened(handle: Handle) -> Tensor:
     return rebuild(*arguments)
 
 
-def parts(weights: Iterator[tuple[str, Tensor]], size: int) -> Iterator[list[tuple[Part, Tensor]]]:
-    """Cut the weights into parts, and yield for each filling of a buffer of `size` bytes its parts with their bytes."""
+def parts(weights: Iterator[tuple[str, Tensor]], size: int, dtype: torch.dtype) -> Iterator[list[tuple[Part, Tensor]]]:
+    """Cut the weights into parts, which are sent in `dtype`, and yield for each filling of a buffer of `size` bytes its
+    parts with their elements."""
     filling: list[tuple[Part, Tensor]] = []
     start = 0
     for name, tensor in weights:
-        data, first = _bytes(tensor.contiguous()), 0
+        data, first = tensor.detach().reshape(-1), 0
         while first < len(data):
             if start >= size:
                 yield filling
                 filling, start = [], 0
-            end = min(len(data), first + size - start)
-            part = Part(name, tensor.dtype, tensor.shape, first, start, end - first)
+            end = min(len(data), first + (size - start) // dtype.itemsize)
+            part = Part(name, dtype, tensor.shape, first, end - first, start)
             filling.append((part, data[first:end]))
-            first, start = end, start + -(-part.size // _ALIGNMENT) * _ALIGNMENT
+            first, start = end, start + -(-(end - first) * dtype.itemsize // _ALIGNMENT) * _ALIGNMENT
     if filling:
         yield filling
 
 
 def write(filling: list[tuple[Part, Tensor]], buffer: Tensor) -> list[Part]:
-    """Copy the bytes into the buffer and return the parts, which tell the other process what lies where."""
+    """Copy the elements into the buffer, check those that are converted, and return the parts, which tell the other
+    process what lies where."""
     for part, data in filling:
-        buffer[part.start : part.start + part.size].copy_(data)
+        part.of(buffer).copy_(data)
+    last = filling[-1][0]
+    if any(data.dtype != part.dtype for part, data in filling):
+        used = buffer[: last.start + last.size * last.dtype.itemsize].view(last.dtype)
+        require_finite(((part.name, part.of(buffer)) for part, _ in filling), used)
     _finish(buffer.device)
     return [part for part, _ in filling]
 
 
-def take(arrived: list[Part], buffer: Tensor, growing: dict[str, Tensor]) -> list[tuple[str, Tensor]]:
-    """Copy the parts out of the buffer, which may then be filled again, and return the weights that are complete. The
-    last weight may continue in the next buffer; until then it is kept in `growing`."""
+def take(
+    arrived: list[Part], buffer: Tensor, growing: dict[str, Tensor], homes: dict[str, Tensor] | None
+) -> list[tuple[str, Tensor]]:
+    """Return the weights that are complete. The last weight may continue in the next buffer; until then it is kept in
+    `growing`.
+
+    Args:
+        arrived: what lies in the buffer.
+        buffer: may be filled again when the weights have been used.
+        growing: the same for all buffers of an update.
+        homes: where a weight of that name may grow. None: all are copied, and the buffer may be filled again at once.
+    """
     whole = []
     for part in arrived:
+        if homes is not None and part.size == part.shape.numel():
+            whole.append((part.name, part.of(buffer).view(part.shape)))
+            continue
         if part.first == 0:
-            growing[part.name] = torch.empty(part.shape, dtype=part.dtype, device=buffer.device)
-        data, end = _bytes(growing[part.name]), part.first + part.size
-        data[part.first : end].copy_(buffer[part.start : part.start + part.size])
-        if end == len(data):
+            home = (homes or {}).get(part.name)
+            growing[part.name] = (
+                torch.empty(part.shape, dtype=part.dtype, device=buffer.device) if home is None else home
+            )
+        end = part.first + part.size
+        growing[part.name].view(-1)[part.first : end].copy_(part.of(buffer))
+        if end == part.shape.numel():
             whole.append((part.name, growing.pop(part.name)))
     _finish(buffer.device)
     return whole
-
-
-def _bytes(tensor: Tensor) -> Tensor:
-    return tensor.detach().view(-1).view(torch.uint8)
 
 
 def _finish(device: torch.device) -> None:

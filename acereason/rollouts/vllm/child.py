@@ -54,7 +54,7 @@ class ChildCore(Core):
         bucket_bytes: int,
         seconds: float,
     ) -> None:
-        self.seconds = seconds
+        self.seconds, self.dtype = seconds, getattr(torch, settings.dtype)
         # why: first, so that too little shared memory is refused before minutes have gone into a start
         size = buffer_bytes(bucket_bytes, ranks, device)
         # why: spawn: a fork would inherit the trainer's threads and its CUDA context, which don't work in a child
@@ -89,7 +89,7 @@ class ChildCore(Core):
         end, taking_in = BROKEN_OFF, ""
         try:
             weights = chain.from_iterable(buckets)
-            for number, filling in enumerate(parts(weights, len(self._buffers[0]))):
+            for number, filling in enumerate(parts(weights, len(self._buffers[0]), self.dtype)):
                 number %= len(self._buffers)
                 # why: written before the last answer is awaited: the engine loads the other buffer meanwhile
                 message = number, write(filling, self._buffers[number])

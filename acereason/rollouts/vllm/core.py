@@ -20,8 +20,8 @@ from vllm.v1.engine.llm_engine import LLMEngine
 
 from acereason.common.errors import UserError
 from acereason.common.types import Sampling
-from acereason.rollouts.vllm.requests import Completion, Core, CoreSettings, Place, Request
-from acereason.rollouts.vllm.transfer import BACKEND, transfer
+from acereason.rollouts.vllm.requests import Completion, CoreSettings, InProcess, Place, Request
+from acereason.rollouts.vllm.transfer import BACKEND, homes, transfer
 
 # why: vLLM's own number for offline use of an A100, half of its number for an H100. For an engine that is stepped by
 # hand it would take 2,048, which reads prompts in four times as many steps
@@ -29,7 +29,7 @@ BATCHED_TOKENS = 8192
 """Tokens of prompts and responses that a GPU computes in one step."""
 
 
-class LocalCore(Core):
+class LocalCore(InProcess):
     """vLLM's engine, stepped by hand, so that a group can be judged while others are still generated."""
 
     def __init__(self, settings: CoreSettings) -> None:
@@ -63,6 +63,10 @@ class LocalCore(Core):
             self.engine.wake_up(["kv_cache"])
         # why: cached prefixes hold keys and values of the old weights
         self.engine.reset_prefix_cache()
+
+    @override
+    def homes(self) -> dict[str, Tensor] | None:
+        return homes(self.engine)
 
     @override
     def sleep(self) -> None:

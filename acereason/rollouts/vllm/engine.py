@@ -127,7 +127,8 @@ class VLLMEngine(RolloutEngine):
         assert self.core is not None, "start comes first"
         # why: no version until all weights are in: after a failure half way the engine refuses to generate
         self.policy_version = None
-        self.core.load(in_buckets(checked(named_tensors, self.shapes), self.bucket_mib * 2**20))
+        weights = checked(named_tensors, self.shapes, self.weights_dtype)
+        self.core.load(in_buckets(weights, self.bucket_mib * 2**20))
         self.policy_version = version
 
     @override

@@ -4,10 +4,10 @@ import logging
 import os
 import warnings
 
-from acereason.rollouts.vllm.requests import Core, CoreSettings
+from acereason.rollouts.vllm.requests import CoreSettings, InProcess
 
 
-def local_core(settings: CoreSettings) -> Core:
+def local_core(settings: CoreSettings) -> InProcess:
     """Import vLLM and build its engine in this process; takes seconds, or minutes where it compiles."""
     # why: before the import, at which vLLM reads these; by default it would put the engine into another process
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"

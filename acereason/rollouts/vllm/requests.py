@@ -72,3 +72,11 @@ class Core(Protocol):
 
     def close(self) -> None:
         """Free all memory, and end the process if it is one of its own."""
+
+
+class InProcess(Core, Protocol):
+    """A vLLM engine in this process."""
+
+    def homes(self) -> dict[str, Tensor] | None:
+        """Return the memory of the weights that lie in the engine as they come, by name; None as long as it keeps the
+        weights of a bucket beyond their turn."""

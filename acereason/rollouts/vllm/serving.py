@@ -22,7 +22,7 @@ from acereason.processes.distributed import LAUNCHED
 from acereason.processes.signals import ignore
 from acereason.rollouts.vllm.buffers import Handle, opened, take
 from acereason.rollouts.vllm.loading import local_core
-from acereason.rollouts.vllm.requests import Core, CoreSettings, Request
+from acereason.rollouts.vllm.requests import CoreSettings, InProcess, Request
 
 WHOLE, BROKEN_OFF = "whole", "broken off"
 """Messages that end a weight update; the second one also ends a generation."""
@@ -53,7 +53,7 @@ def serve(pipe: Connection, parent: int, environment: dict[str, str], settings: 
 class _Server:
     """Answers requests from the trainer's pipe with an engine."""
 
-    def __init__(self, pipe: Connection, core: Core) -> None:
+    def __init__(self, pipe: Connection, core: InProcess) -> None:
         self.pipe, self.core = pipe, core
         self.buffers: list[Tensor] = []
 
@@ -123,12 +123,13 @@ class _Server:
 
     def _buckets(self) -> Iterator[list[tuple[str, Tensor]]]:
         growing: dict[str, Tensor] = {}
+        # why: else copies: vLLM keeps a weight until its whole layer has come, and the buffer is filled again by then
+        homes = self.core.homes()
         while (message := self.pipe.recv()) != WHOLE:
             if message == BROKEN_OFF:
                 raise _BrokenOff
             number, arrived = message
-            # why: copies: vLLM keeps a weight until its whole layer has come, and the buffer is filled again by then
-            if whole := take(arrived, self.buffers[number], growing):
+            if whole := take(arrived, self.buffers[number], growing, homes):
                 yield whole
             self.answer(None)
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from acereason.models.qwen import stream_weights
-from acereason.rollouts.weights import checked, in_buckets, shapes_of
+from acereason.rollouts.weights import checked, copy_finite, in_buckets, shapes_of
 from tests.support.fakes import tiny_qwen
 
 SHAPES = {"a": [2], "b": [3, 1]}
@@ -10,7 +10,7 @@ GOOD = [("a", torch.zeros(2)), ("b", torch.zeros(3, 1))]
 
 
 def test_whole_weights_pass_unchanged():
-    assert list(checked(GOOD, SHAPES)) == GOOD
+    assert list(checked(GOOD, SHAPES, torch.float32)) == GOOD
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_whole_weights_pass_unchanged():
 )
 def test_a_mistake_names_the_parameter(weights, message):
     with pytest.raises(RuntimeError, match=message):
-        list(checked(weights, SHAPES))
+        list(checked(weights, SHAPES, torch.float32))
 
 
 def test_it_raises_before_the_next_is_asked_for():
@@ -35,7 +35,7 @@ def test_it_raises_before_the_next_is_asked_for():
         raise AssertionError("asked for more")
 
     with pytest.raises(RuntimeError, match="a is"):
-        list(checked(weights(), SHAPES))
+        list(checked(weights(), SHAPES, torch.float32))
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -50,6 +50,38 @@ def test_weights_are_streamed_as_the_engine_holds_them():
     for (_, half), (_, full) in zip(stream_weights(model, torch.bfloat16), stream_weights(model), strict=True):
         assert half.dtype == torch.bfloat16
         assert torch.equal(half, full.bfloat16())
+
+
+def test_without_copies_the_models_own_tensors_come():
+    model = tiny_qwen()
+    own = dict(model.named_parameters())
+    for name, tensor in stream_weights(model, torch.bfloat16, copies=False):
+        assert (tensor.dtype, tensor.data_ptr()) == (torch.float32, own[name].data_ptr())
+
+
+def test_what_the_engine_converts_is_checked_there():
+    weights = [("a", torch.tensor([1.0, float("nan")])), GOOD[1]]
+    assert list(checked(weights, SHAPES, torch.bfloat16)) == weights
+    with pytest.raises(RuntimeError, match="weight sync: a has 1 of 2 values that are not finite"):
+        copy_finite("a", torch.zeros(2, dtype=torch.bfloat16), weights[0][1])
+
+
+@pytest.mark.parametrize("shape", [(3_000_000,), (5, 700_000), (1_500_000, 2)])
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_copy_is_whole_and_its_last_value_is_checked_like_its_first(shape, place):
+    source, target = torch.randn(shape), torch.empty(shape, dtype=torch.bfloat16)
+    copy_finite("w", target, source)
+    assert torch.equal(target, source.bfloat16())
+    source.view(-1)[place] = -float("inf")
+    with pytest.raises(RuntimeError, match=f"w has 1 of {source.numel():,} values"):
+        copy_finite("w", target, source)
+
+
+def test_a_sum_beyond_the_range_of_finite_values_is_no_mistake():
+    large = torch.full((100,), 3e38)
+    assert not large.sum().isfinite()
+    assert list(checked([("a", large)], {"a": [100]}, torch.float32)) == [("a", large)]
+    copy_finite("a", torch.empty(100, dtype=torch.bfloat16), large)
 
 
 def test_buckets_hold_at_most_their_bytes():

@@ -15,32 +15,62 @@ from acereason.rollouts.vllm.buffers import SHARED, allocate, buffer_bytes, conn
 
 MIB = 2**20
 WEIGHTS = [
-    ("large", torch.arange(300, dtype=torch.float32).view(30, 10)),  # 1,200 bytes: more than one buffer
+    ("large", torch.arange(300, dtype=torch.float32).view(30, 10)),
     ("small", torch.tensor([1.5, -2.0], dtype=torch.bfloat16)),
     ("turned", torch.arange(6.0).view(2, 3).t()),  # not contiguous
-    ("whole", torch.arange(128, dtype=torch.bfloat16).view(2, 64)),  # 256 bytes: just one buffer
+    ("whole", torch.arange(128, dtype=torch.bfloat16).view(2, 64)),
 ]
 
 
-def sent(size: int) -> tuple[list[tuple[str, torch.Tensor]], list[int]]:
+def sent(size: int, dtype: torch.dtype, homes=None) -> tuple[list[tuple[str, torch.Tensor]], list[int]]:
     """The weights through a buffer in this process, and how full it was each time."""
     buffer, growing, whole, full = torch.zeros(size, dtype=torch.uint8), {}, [], []
-    for filling in parts(iter(WEIGHTS), size):
-        whole += take(buffers.write(filling, buffer), buffer, growing)
-        full.append(sum(part.size for part, _ in filling))
+    for filling in parts(iter(WEIGHTS), size, dtype):
+        taken = take(buffers.write(filling, buffer), buffer, growing, homes)
+        whole += taken if homes is None else [(name, tensor.clone()) for name, tensor in taken]
+        full.append(sum(part.size * dtype.itemsize for part, _ in filling))
         buffer.fill_(255)  # what has been taken must not lie there any more
     assert not growing
     return whole, full
 
 
-@pytest.mark.parametrize("size", [64, 256, 1024, 1 * MIB])
-def test_weights_arrive_whole_whatever_the_buffers_size(size):
-    whole, full = sent(size)
+@pytest.mark.parametrize("homes", [None, {}], ids=["copies", "as they lie there"])
+@pytest.mark.parametrize(
+    ("size", "dtype", "fillings"),
+    [
+        (64, torch.float32, 29),  # of 1,200, 8, 24 and 512 bytes, each from a multiple of 64 on
+        (256, torch.float32, 8),
+        (1024, torch.float32, 2),
+        (MIB, torch.float32, 1),
+        (64, torch.bfloat16, 16),  # of 600, 4, 12 and 256 bytes
+        (256, torch.bfloat16, 4),
+        (1024, torch.bfloat16, 1),
+    ],
+)
+def test_weights_arrive_whole_whatever_the_buffers_size(size, dtype, fillings, homes):
+    whole, full = sent(size, dtype, homes)
     assert [name for name, _ in whole] == [name for name, _ in WEIGHTS]
     for (_, mine), (_, theirs) in zip(whole, WEIGHTS, strict=True):
-        assert (mine.dtype, torch.equal(mine, theirs)) == (theirs.dtype, True)
+        assert (mine.dtype, torch.equal(mine, theirs.to(dtype))) == (dtype, True)
     assert max(full) <= size
-    assert len(full) == {64: 25, 256: 7, 1024: 2, MIB: 1}[size]
+    assert len(full) == fillings
+
+
+def test_a_weight_larger_than_a_buffer_grows_where_the_engine_has_it():
+    home = torch.zeros(30, 10)
+    whole, _ = sent(256, torch.float32, {"large": home})
+    assert torch.equal(home, WEIGHTS[0][1])
+    assert torch.equal(whole[0][1], home)
+
+
+def test_a_weight_that_is_finite_in_float32_alone_is_not_sent_in_bfloat16():
+    weights = [("w", torch.tensor([1.0, torch.finfo(torch.float32).max]))]
+    buffer = torch.zeros(64, dtype=torch.uint8)
+    (filling,) = parts(iter(weights), 64, torch.float32)
+    buffers.write(filling, buffer)
+    (filling,) = parts(iter(weights), 64, torch.bfloat16)
+    with pytest.raises(RuntimeError, match="weight sync: w has 1 of 2 values that are not finite"):
+        buffers.write(filling, buffer)
 
 
 def _engine(pipe, visible: str | None) -> None:
@@ -52,7 +82,7 @@ def _engine(pipe, visible: str | None) -> None:
     while (message := pipe.recv()) is not None:
         number, arrived = message
         device = str(ours[number].device)
-        pipe.send([(name, device, t.dtype, t.cpu().tolist()) for name, t in take(arrived, ours[number], growing)])
+        pipe.send([(name, device, t.dtype, t.cpu().tolist()) for name, t in take(arrived, ours[number], growing, None)])
 
 
 def through_a_process(device: torch.device, method: str, visible: str | None = None) -> list[tuple]:
@@ -69,7 +99,7 @@ def through_a_process(device: torch.device, method: str, visible: str | None = N
     ours = connected(1024, device, 1, ask)
     assert all(buffer.device == device for buffer in ours)
     arrived = []
-    for number, filling in enumerate(parts(((n, t.to(device)) for n, t in WEIGHTS), 1024)):
+    for number, filling in enumerate(parts(((n, t.to(device)) for n, t in WEIGHTS), 1024, torch.float32)):
         pipe.send((number % 2, buffers.write(filling, ours[number % 2])))
         arrived += pipe.recv()
     pipe.send(None)
@@ -80,7 +110,7 @@ def through_a_process(device: torch.device, method: str, visible: str | None = N
 
 def test_another_process_sees_the_same_memory():
     arrived = through_a_process(SHARED, "fork")
-    assert arrived == [(name, "cpu", tensor.dtype, tensor.tolist()) for name, tensor in WEIGHTS]
+    assert arrived == [(name, "cpu", torch.float32, tensor.tolist()) for name, tensor in WEIGHTS]
 
 
 @pytest.mark.gpu
@@ -89,7 +119,7 @@ def test_the_way_between_devices_gives_the_same_weights_as_the_one_through_share
     last = torch.cuda.device_count() - 1
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(last + 1)))).split(",")[last]
     arrived = through_a_process(torch.device("cuda", last), "spawn", visible)
-    assert arrived == [(name, "cuda:0", tensor.dtype, tensor.tolist()) for name, tensor in WEIGHTS]
+    assert arrived == [(name, "cuda:0", torch.float32, tensor.tolist()) for name, tensor in WEIGHTS]
     assert [w[0::2] for w in arrived] == [w[0::2] for w in through_a_process(SHARED, "spawn")]
 
 
@@ -139,8 +169,8 @@ theirs = []
 size = buffer_bytes(256 * 2**20, 1, SHARED)
 ours = connected(size, SHARED, 1, lambda handles: theirs.extend(map(opened, handles)) or "")
 weight, growing, whole = torch.rand(3_000_000), {}, []
-for number, filling in enumerate(parts(iter([("w", weight)]), size)):
-    whole += take(write(filling, ours[number % 2]), theirs[number % 2], growing)
+for number, filling in enumerate(parts(iter([("w", weight)]), size, torch.float32)):
+    whole += take(write(filling, ours[number % 2]), theirs[number % 2], growing, None)
 print(size, [(name, torch.equal(tensor, weight)) for name, tensor in whole])
 """
 
