@@ -25,6 +25,7 @@ from acereason.models.attention import MISSING, attend_for, flash_attn
 from acereason.models.bytes import BYTES, byte_tokenizer
 from acereason.models.files import holders, weight_files, write_weights
 from acereason.models.head import PolicyLoss, chunked_logprobs
+from acereason.models.layer import keep_little
 from acereason.models.served import Served
 from acereason.models.sharding import fill, materialize, read
 
@@ -191,6 +192,8 @@ def _whole(config: Qwen2Config, pretrained: str | None, seed: int) -> Qwen:
 
 def _equipped(model: Qwen, backbone: Backbone) -> Qwen:
     model.attention = backbone.attention
+    for layer in model.model.layers:
+        keep_little(layer)
     if backbone.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     if backbone.compile:
