@@ -18,6 +18,7 @@ from benchmarks.race import Turns
 END = "<|endoftext|>"
 """Ends a response, for TRL too."""
 MICRO_BATCH_TOKENS = 2048
+"""In GRPO. In SFT a pass holds as many as TRL's with a row each."""
 
 Count = Callable[[Any, Any], float]
 """Tokens of a step, from what `training_step` returns and its batch."""
@@ -64,6 +65,7 @@ def sft(turns: Turns, task: sft_step.Task, folder: str, steps: int) -> None:
     overrides += ["--data.template.math={statement}", "--data.template.layout={user}"]
     overrides += ['--model.backbone={"config": null, "tokenizer": null}']
     overrides += [f"--data.max_length={sft_step.MAX_LENGTH}", f"--data.batch_size={task.batch_size}"]
+    overrides += [f"--model.micro_batch_tokens={sft_step.MAX_LENGTH}"]
     overrides += [f"--trainer.max_steps={steps}", "--trainer.max_epochs=-1", *_optimizer(task.learning_rate)]
     fit(turns, "sft", f"{folder}/policy", overrides, [], lambda _, rows: sum(len(row["token_ids"]) for row in rows))
 

@@ -3,6 +3,7 @@
 from bisect import bisect_left, insort
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
+from itertools import chain, repeat
 
 import torch
 from torch import Tensor
@@ -79,32 +80,36 @@ def collate(sequences: list[Sequence], device: torch.device | str = "cpu") -> Mi
     # why: a rank without sequences computes one document without targets, as it must join the others' collectives
     sequences = sequences or [Sequence(token_ids=[0], prompt_length=1, weight=0.0)]
     lengths = [len(sequence.token_ids) for sequence in sequences]
-    starts = [0, *torch.tensor(lengths).cumsum(0).tolist()]
-    # why: not strict: `starts` has one more, the end of the last sequence
-    responses = list(zip(starts, sequences, strict=False))
-    places = [
-        (i, s.response_length - 1 - i, -(-s.response_length // 10)) for s in sequences for i in range(s.response_length)
-    ]
+    ends = torch.tensor(lengths).cumsum(0)
+    starts = ends - torch.tensor(lengths)
+    prompts = torch.tensor([sequence.prompt_length for sequence in sequences])
+    responses = torch.tensor([sequence.response_length for sequence in sequences])
+    before = _counted(responses)  # response tokens before each
+    tenth = ((responses + 9) // 10).repeat_interleave(responses)
+    input_ids = torch.tensor([*chain.from_iterable(sequence.token_ids for sequence in sequences)])
+    predictors = (starts + prompts - 1).repeat_interleave(responses) + before
+    unknown = float("nan")
+    logprobs = chain.from_iterable(s.sampler_logprobs or repeat(unknown, s.response_length) for s in sequences)
     return MicroBatch(
-        input_ids=_row([t for s in sequences for t in s.token_ids], device)[None],
-        position_ids=_row([p for length in lengths for p in range(length)], device)[None],
+        input_ids=input_ids[None].to(device),
+        position_ids=_counted(ends - starts)[None].to(device),
         document_lengths=lengths,
-        cu_seqlens=torch.tensor(starts, dtype=torch.int32, device=device),
-        predictors=_row(
-            [p - 1 for start, s in responses for p in range(start + s.prompt_length, start + len(s.token_ids))], device
-        ),
-        targets=_row([t for s in sequences for t in s.token_ids[s.prompt_length :]], device),
-        weights=_row([s.weight for s in sequences for _ in range(s.response_length)], device, torch.float32),
-        sampler_logprobs=_row(
-            [lp for s in sequences for lp in s.sampler_logprobs or [float("nan")] * s.response_length],
-            device,
-            torch.float32,
-        ),
-        stands_for=_row([s.stands_for for s in sequences for _ in range(s.response_length)], device, torch.float32),
-        first_tenth=_row([before < tenth for before, _, tenth in places], device, torch.bool),
-        last_tenth=_row([after < tenth for _, after, tenth in places], device, torch.bool),
+        cu_seqlens=torch.cat([starts, ends[-1:]]).to(device, torch.int32),
+        predictors=predictors.to(device),
+        targets=input_ids[predictors + 1].to(device),
+        weights=torch.tensor([s.weight for s in sequences], dtype=torch.float32)
+        .repeat_interleave(responses)
+        .to(device),
+        sampler_logprobs=torch.tensor([*logprobs], dtype=torch.float32, device=device),
+        stands_for=torch.tensor([s.stands_for for s in sequences], dtype=torch.float32)
+        .repeat_interleave(responses)
+        .to(device),
+        first_tenth=(before < tenth).to(device),
+        last_tenth=(responses.repeat_interleave(responses) - 1 - before < tenth).to(device),
     )
 
 
-def _row(values: list, device: torch.device | str, dtype: torch.dtype = torch.long) -> Tensor:
-    return torch.tensor(values, dtype=dtype, device=device)
+def _counted(lengths: Tensor) -> Tensor:
+    """Return 0, 1, ... of each length, one after the other: [2, 3] -> 0, 1, 0, 1, 2."""
+    starts = lengths.cumsum(0) - lengths
+    return torch.arange(int(lengths.sum())) - starts.repeat_interleave(lengths)

@@ -7,13 +7,14 @@ in their number. On a GPU in bfloat16 all documents go in one call of FlashAtten
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.attention.varlen import varlen_attn
 from torch.nn.functional import scaled_dot_product_attention
@@ -80,15 +81,58 @@ def by_documents(
     **_: Any,
 ) -> Tensor:
     """Call scaled_dot_product_attention for each document, with the kernel that torch chooses for the device."""
-    grouped = query.shape[1] != key.shape[1]
     if lengths is None:
         assert cu_seqlens is not None
         lengths = cu_seqlens.diff().tolist()
+    if query.device.type == "cpu":
+        return ByDocuments.apply(query, key, value, scaling, lengths)
+    grouped = query.shape[1] != key.shape[1]
     attended = [
         scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=grouped)
         for q, k, v in zip(*(tensor.split(lengths, dim=2) for tensor in (query, key, value)), strict=True)
     ]
     return torch.cat(attended, dim=2).transpose(1, 2)
+
+
+class ByDocuments(torch.autograd.Function):
+    """The same on a CPU, by the kernel that torch chooses there: one function of all documents, for which autograd
+    keeps no parts of documents."""
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, scaling: float, lengths: list[int]) -> Tensor:
+        """Return [1, N, heads, d]."""
+        attended = query.new_empty(query.transpose(1, 2).shape)
+        sums = []
+        for target, *document in _documents(lengths, attended.transpose(1, 2), query, key, value):
+            result, summed = _CPU_KERNEL(*document, 0.0, True, scale=scaling)
+            target.copy_(result)
+            sums.append(summed)
+        ctx.save_for_backward(query, key, value, attended, *sums)
+        ctx.scaling, ctx.lengths = scaling, lengths
+        return attended
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """Give the gradients of query, key and value."""
+        query, key, value, attended, *sums = ctx.saved_tensors
+        inputs = query, key, value
+        grads = [torch.empty_like(tensor) for tensor in inputs]
+        documents = _documents(ctx.lengths, grad.transpose(1, 2), *inputs, attended.transpose(1, 2), *grads)
+        for (upstream, q, k, v, result, *targets), summed in zip(documents, sums, strict=True):
+            found = _CPU_KERNEL_BACKWARD(upstream, q, k, v, result, summed, 0.0, True, scale=ctx.scaling)
+            for target, gradient in zip(targets, found, strict=True):
+                target.copy_(gradient)
+        return *grads, None, None
+
+
+_CPU_KERNEL = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+_CPU_KERNEL_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+
+
+def _documents(lengths: list[int], *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Each document's part of [1, heads, N, d] tensors."""
+    return zip(*(tensor.split(lengths, dim=2) for tensor in tensors), strict=True)
 
 
 @torch.compiler.disable

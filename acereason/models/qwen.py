@@ -35,6 +35,7 @@ from acereason.models.bytes import BYTES, byte_tokenizer
 from acereason.models.family import CONFIGS, QwenConfig, check_family, copy_of, head_size, model_class
 from acereason.models.files import holders, weight_files, write_weights
 from acereason.models.head import PolicyLoss, chunked_logprobs
+from acereason.models.layer import keep_little
 from acereason.models.lora import (
     Lora,
     add_adapters,
@@ -235,6 +236,8 @@ def _whole(config: QwenConfig, pretrained: str | None, seed: int) -> Qwen:
 
 def _equipped(model: Qwen, backbone: Backbone) -> Qwen:
     model.attention, model.lora = backbone.attention, backbone.lora
+    for layer in model.model.layers:
+        keep_little(layer)
     if backbone.lora is not None:
         add_adapters(model, backbone.lora)
     if backbone.gradient_checkpointing:
