@@ -27,6 +27,7 @@ NAMES = (
     "options",
     "rollout",
     "overlap",
+    "tail",
     "weight_sync",
     "rewards",
     "sandbox",
