@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from acereason.runs.curves import read_events
 from tests.support.comparison import SGD, equal, fit, metrics, same_weights
 
 pytestmark = pytest.mark.slow
@@ -44,6 +45,7 @@ def test_which_rank_generates_a_part_changes_nothing(tmp_path):
     assert len(parts[0][0]) < len(parts[0][1])
     assert len(parts[1][0]) > len(parts[1][1])
     assert metrics(runs[0]) == metrics(runs[1])
+    assert all(seconds > 0 for _, seconds in read_events(runs[0])["time/idle"])
     same_weights(runs[0] / "export", runs[1] / "export")
 
 
