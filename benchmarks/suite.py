@@ -28,6 +28,7 @@ NAMES = (
     "signal_only",
     "rollout",
     "overlap",
+    "tail",
     "weight_sync",
     "rewards",
     "sandbox",

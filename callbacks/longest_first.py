@@ -1,5 +1,6 @@
-"""This callback lets the engine begin with the longest responses, so that none of them is alone at the end."""
+"""This callback remembers how long responses were, so that ranks get like shares of a step, the longest first."""
 
+from math import inf
 from statistics import fmean
 from typing import Any, ClassVar
 
@@ -13,11 +14,12 @@ from acereason.processes.distributed import gather
 
 
 class LongestFirst(RolloutCallback):
-    """Lets the engine begin with the prompts whose responses were longest when they were last sampled.
+    """Expects responses to a prompt to be as long as when it was last sampled: ranks get about as many expected tokens,
+    and an engine begins with the longest.
 
     An engine that can't hold all responses of a step at a time begins some when others end; a long response that begins
     last keeps the rest of the step waiting. The order changes no seed, so responses change by rounding alone. Prompts
-    that were never sampled come first.
+    that were never sampled come first, and count as the longest.
     """
 
     # why: where the order of the prompts is settled before the rollouts
@@ -28,9 +30,8 @@ class LongestFirst(RolloutCallback):
         """Mean response length of each problem's last group, in tokens."""
 
     @override
-    def order_problems(self, trainer: pl.Trainer, module: GRPOModule, problems: list[Problem]) -> list[Problem]:
-        # why: an unknown prompt counts as endless, since it may turn out to be long
-        return sorted(problems, key=lambda problem: -self.lengths.get(problem.id, float("inf")))
+    def expected_lengths(self, trainer: pl.Trainer, module: GRPOModule, problems: list[Problem]) -> list[float]:
+        return [self.lengths.get(problem.id, inf) for problem in problems]
 
     @override
     def on_rollouts(self, trainer: pl.Trainer, module: GRPOModule, groups: list[Group]) -> None:

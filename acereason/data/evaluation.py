@@ -13,7 +13,6 @@ from acereason.data.loader import Loader
 from acereason.data.loading import load_problems, longest_prompt, unusable
 from acereason.data.policy import JudgedPolicy
 from acereason.data.prompts import Template
-from acereason.processes.distributed import world_size
 
 
 class EvaluationData(pl.LightningDataModule):
@@ -77,7 +76,7 @@ class EvaluationData(pl.LightningDataModule):
 
     def test_dataloader(self) -> Loader[None]:
         """Return a loader of one empty batch: the module takes the benchmarks' problems itself."""
-        return Loader([[0] * world_size()], lambda _: None)
+        return Loader([[0]], lambda _: None)
 
     val_dataloader = test_dataloader
 

@@ -1,18 +1,16 @@
-"""A sized, resumable loader of batches; each rank takes its share of every batch."""
+"""A sized, resumable loader of batches."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
-
-from acereason.processes.distributed import rank, world_size
 
 T = TypeVar("T")
 
 
 class Loader(Generic[T]):
-    """Yields this rank's share of batches of items, by index. The position is saved with every checkpoint.
+    """Yields batches of items, by index. The position is saved with every checkpoint.
 
     Args:
-        batches: the indices of each global batch.
+        batches: the indices of each batch, as many batches on every rank.
         fetch: returns the item of an index.
     """
 
@@ -31,7 +29,7 @@ class Loader(Generic[T]):
         start, self._resume_at = self._resume_at, 0
         for position in range(start, len(self.batches)):
             self._next = position + 1
-            yield [self.fetch(index) for index in self.batches[position][rank() :: world_size()]]
+            yield [self.fetch(index) for index in self.batches[position]]
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position; Lightning saves and restores it."""

@@ -17,7 +17,6 @@ from acereason.data.policy import RolledPolicy
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
 from acereason.data.stage import Stage
-from acereason.processes.distributed import world_size
 
 
 class RLData(pl.LightningDataModule):
@@ -111,7 +110,7 @@ class RLData(pl.LightningDataModule):
     def val_dataloader(self) -> list[Loader[None]]:
         """Return a loader of one empty batch: GRPOModule.evaluate takes the benchmarks' problems itself. While training
         there is none, as the callback Evaluation evaluates."""
-        return [] if self.trainer.state.fn == "fit" else [Loader([[0] * world_size()], lambda _: None)]
+        return [] if self.trainer.state.fn == "fit" else [Loader([[0]], lambda _: None)]
 
     test_dataloader = val_dataloader
 

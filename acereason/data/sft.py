@@ -124,12 +124,12 @@ class SFTData(pl.LightningDataModule):
         """Return this epoch's rows, in an order that depends on (seed, epoch)."""
         order = shuffled(range(len(self._rows)), self.seed, "order", self.trainer.current_epoch)
         batches = [dealt(batch, self._lengths, world_size()) for batch in batched(order, self.batch_size)]
-        return Loader(batches, self._rows.__getitem__)
+        return Loader(_own(batches), self._rows.__getitem__)
 
     def val_dataloader(self) -> list[Loader[dict[str, Any]]]:
         """Return a loader for each held-out source."""
         return [
-            Loader(batched(list(range(len(rows))), self.batch_size), rows.__getitem__)
+            Loader(_own(batched(list(range(len(rows))), self.batch_size)), rows.__getitem__)
             for rows in self._heldout.values()
         ]
 
@@ -177,3 +177,8 @@ def dealt(batch: list[int], lengths: Sequence[int] | np.ndarray, ranks: int) -> 
     # why: every second round is reversed: the rank with the longest row of one gets the shortest of the next
     rounds = batched(sorted(batch, key=lambda row: -lengths[row]), ranks)
     return [row for number, some in enumerate(rounds) for row in (some if number % 2 == 0 else some[::-1])]
+
+
+def _own(batches: list[list[int]]) -> list[list[int]]:
+    """Return this rank's share of each batch."""
+    return [batch[rank() :: world_size()] for batch in batches]

@@ -17,7 +17,7 @@ from acereason.data.rl import RLData
 from acereason.modules.counting import work_key
 from acereason.modules.grpo import GRPOModule
 from acereason.modules.sequences import as_sequence
-from acereason.processes.distributed import dealt, gather, rank, world_size
+from acereason.processes.distributed import gather, rank
 from acereason.rollouts.engine import alone
 from acereason.sampling.identity import digest
 
@@ -57,9 +57,9 @@ class Calibration(pl.LightningDataModule):
         self.data.load(list(self.data.stages[self.sweep.stage].sources))
 
     def predict_dataloader(self) -> Loader[Callable[[], Trial]]:
-        """Return the trials, each as a batch of every rank."""
+        """Return the trials, each a batch."""
         trials = [partial(self.trial, temperature) for temperature in self.sweep.temperatures]
-        return Loader([[number] * world_size() for number in range(len(trials))], trials.__getitem__)
+        return Loader([[number] for number in range(len(trials))], trials.__getitem__)
 
     def trial(self, temperature: float) -> Trial:
         """Return the statistics of rollouts at one temperature. Results of a killed sweep are read, not redone."""
@@ -91,7 +91,7 @@ class Calibration(pl.LightningDataModule):
 
     def _measured(self, problems: list[Problem], sampling: Sampling, seed: int) -> Trial:
         samples = [alone(problem, number) for problem in problems for number in range(self.sweep.rollouts)]
-        groups = self.module.rollout(dealt(samples), sampling, 1, seed)
+        groups = self.module.rollout(samples, sampling, 1, seed)
         entropy_all = self._entropy(groups, sampling.temperature, masks=False)
         entropy = self._entropy(groups, sampling.temperature, masks=True) if self.sweep.masks else entropy_all
         metrics = rollout_metrics(groups)

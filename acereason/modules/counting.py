@@ -10,7 +10,7 @@ from torch import Tensor
 
 from acereason.common.types import Problem, Sampling
 from acereason.modules.hooks import run_folder
-from acereason.processes.distributed import dealt, gather, rank, world_size
+from acereason.processes.distributed import gather, rank, world_size
 from acereason.rollouts.judged import Rollouts
 from acereason.sampling.counts import Counts, Judged
 from acereason.sampling.identity import checksum, digest, problems_digest
@@ -39,7 +39,7 @@ def counts(
         for start in range(0, len(lacking), size):
             part: list[Judged] = []
             with rollouts.breaking_off():
-                for group in rollouts.stream(dealt(lacking[start : start + size]), sampling, num_rollouts, seed):
+                for group in rollouts.stream(lacking[start : start + size], sampling, num_rollouts, seed):
                     # why: counts, not texts: `gather` below pickles the part for every rank
                     part.append(Judged.of(group))
                     journal.append(asdict(part[-1]))

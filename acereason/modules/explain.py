@@ -42,7 +42,7 @@ class Arithmetic:
 
     @property
     def rollouts_per_rank(self) -> int:
-        """Responses of a step on the rank that has the most."""
+        """Responses of a step on the rank that has the most, where all are equally long."""
         return -(-self.prompts // self.ranks) * self.group_size
 
     @property

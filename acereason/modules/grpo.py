@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from statistics import fmean
 from typing import Any, TypeVar
 
 import torch
@@ -21,7 +22,7 @@ from acereason.modules.explain import arithmetic, explain
 from acereason.modules.measures import Measures
 from acereason.modules.rollout import RolloutModule
 from acereason.modules.sequences import as_sequence, rows_of
-from acereason.processes.distributed import dealt
+from acereason.processes.distributed import dealt, gather
 from acereason.processes.tensors import total
 from acereason.rewards.pool import check_error_rate
 from acereason.rollouts.engine import alone
@@ -82,10 +83,10 @@ class GRPOModule(RolloutModule):
         return self.data.curriculum
 
     def training_step(self, problems: list[Problem], batch_idx: int) -> dict[str, float]:
-        """Take one step of the algorithm on this rank's share of the prompts."""
+        """Take one step of the algorithm on the prompts of all ranks."""
         self.seconds = {}
         measures, groups = Measures(self.device), []
-        for wave in self.waves(self.ordered(problems)):
+        for wave in self.waves(problems):
             self.tell_callbacks(wave)
             assign_advantages(wave, self.ddof)
             with self.section("train"):
@@ -97,22 +98,29 @@ class GRPOModule(RolloutModule):
         return self.log_step(metrics, groups)
 
     def rollout(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> list[Group]:
-        """Return judged groups of `num_rollouts` responses, in the order of the problems."""
+        """Return this rank's judged groups, of `num_rollouts` responses to each of all ranks' problems."""
         (groups,) = self.rollout_in_waves(problems, sampling, num_rollouts, seed, num_waves=1)
         return groups
 
     def rollout_in_waves(
-        self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int, num_waves: int
+        self,
+        problems: list[Problem],
+        sampling: Sampling,
+        num_rollouts: int,
+        seed: int,
+        num_waves: int,
+        lengths: list[float] | None = None,
     ) -> Iterator[list[Group]]:
-        """Yield judged groups of the current policy in `num_waves` lists, each in the order of the problems."""
+        """Yield this rank's judged groups of the current policy in `num_waves` lists. See `Rollouts.waves`."""
         self.require_current_engine()
         self.on_policy.rolled_out_at = self.trainer.global_step
-        yield from self.rollouts.waves(problems, sampling, num_rollouts, seed, num_waves)
+        yield from self.rollouts.waves(problems, sampling, num_rollouts, seed, num_waves, lengths)
 
     def waves(self, problems: list[Problem]) -> Iterator[list[Group]]:
         """Yield the step's judged groups: all at once, or in `num_waves` parts, each as soon as it is complete."""
         seed = derive_seed(self.seed, "rollout", self.trainer.global_step)
-        for wave in self.rollout_in_waves(problems, self.sampling, self.group_size, seed, self.num_waves):
+        lengths = self.expected_lengths(problems)
+        for wave in self.rollout_in_waves(problems, self.sampling, self.group_size, seed, self.num_waves, lengths):
             # why now: an engine that shares this device frees its memory for the update
             self.engine.sleep()
             yield wave
@@ -140,11 +148,10 @@ class GRPOModule(RolloutModule):
             problems = callback.select_problems(self.trainer, self, problems)
         return problems
 
-    def ordered(self, problems: list[Problem]) -> list[Problem]:
-        """Return the problems in the order in which the callbacks want them generated."""
-        for callback in self.rollout_callbacks():
-            problems = callback.order_problems(self.trainer, self, problems)
-        return problems
+    def expected_lengths(self, problems: list[Problem]) -> list[float] | None:
+        """Return the expected lengths of the responses, by the first callback that has an expectation."""
+        expected = (each.expected_lengths(self.trainer, self, problems) for each in self.rollout_callbacks())
+        return next((lengths for lengths in expected if lengths is not None), None)
 
     def sequences(self, groups: list[Group]) -> list[Sequence]:
         """Return the rows of the step's loss, and of the responses that its metrics sample."""
@@ -159,7 +166,8 @@ class GRPOModule(RolloutModule):
         """Log the step under its TensorBoard names and return the same."""
         metrics |= rollout_metrics(groups) | {"policy/temperature": self.sampling.temperature}
         metrics |= {f"time/{name}": seconds for name, seconds in self.seconds.items()}
-        metrics["time/step"] = sum(metrics[f"time/{name}"] for name in ("rollout", "reward", "train"))
+        metrics["time/step"] = sum(self.seconds.get(name, 0.0) for name in ("rollout", "reward", "idle", "train"))
+        metrics["time/idle"] = fmean(gather([self.seconds.get("idle", 0.0)]))
         metrics["throughput/tokens_per_second"] = metrics["response/tokens"] / metrics["time/step"]
         shown = {"reward/mean": "reward", "policy/entropy": "entropy", "response/length_mean": "length"}
         self.record(metrics)

@@ -47,16 +47,20 @@ class RolloutCallback(pl.Callback):
         """
         return problems
 
-    def order_problems(self, trainer: pl.Trainer, module: pl.LightningModule, problems: list[Problem]) -> list[Problem]:
-        """Order the problems of a step. Runs before its rollouts.
+    def expected_lengths(
+        self, trainer: pl.Trainer, module: pl.LightningModule, problems: list[Problem]
+    ) -> list[float] | None:
+        """Expect how long the responses to a step's problems will be. Runs before its rollouts. By these lengths the
+        problems are dealt over ranks, and those with the longest responses begin. It must return the same on every
+        rank.
 
         Args:
-            problems: this rank's share.
+            problems: the step's, of all ranks.
 
         Returns:
-            the same problems, in the order in which the engine begins with them.
+            the mean length of each problem's responses in tokens, infinite where it is not known; None: no expectation.
         """
-        return problems
+        return None
 
     def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
         """Runs when every rollout of the groups has its verdict: once a step, or once for each of `model.num_waves`.

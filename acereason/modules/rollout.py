@@ -80,7 +80,8 @@ class RolloutModule(QwenModule):
         # that share an engine generate together, so that none of them may leave before all agree on it below
         with suppress(Interrupted), nullcontext() if self.engine.in_lockstep else at_once():
             yield
-        self.end_if_interrupted()
+        with self.section("idle"):
+            self.end_if_interrupted()
 
     def push_weights(self) -> None:
         """Send the engine the current policy's weights, unless it holds them."""

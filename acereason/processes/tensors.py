@@ -1,11 +1,17 @@
 """Tensors over ranks, and the end of all ranks by one collective. Each function is the identity in a single process."""
 
+import pickle
+from typing import TypeVar
+
 import torch
 from torch import Tensor
+from torch.distributed import all_to_all_single, distributed_c10d
 from torch.distributed.tensor import DTensor
 
 from acereason.processes import signals
-from acereason.processes.distributed import group
+from acereason.processes.distributed import group, world_size
+
+T = TypeVar("T")
 
 
 def local(tensor: Tensor) -> Tensor:
@@ -18,6 +24,23 @@ def total(values: Tensor) -> Tensor:
     if ranks := group():
         ranks.all_reduce(values)
     return values
+
+
+def exchanged(items: list[T], owners: list[int]) -> list[T]:
+    """Send each of this rank's items to its owner; return all ranks' items that this rank owns, in rank order. Every
+    rank must call it."""
+    if world_size() == 1:
+        return items
+    parts = [[item for item, owner in zip(items, owners, strict=True) if owner == each] for each in range(world_size())]
+    sent = [torch.frombuffer(bytearray(pickle.dumps(part)), dtype=torch.uint8) for part in parts]
+    # why: not all_gather_object, which would send every rank's texts to all ranks
+    device = distributed_c10d._get_object_coll_device()
+    sizes = torch.tensor([len(part) for part in sent], device=device)
+    received_sizes = torch.empty_like(sizes)
+    all_to_all_single(received_sizes, sizes)
+    received = torch.empty(int(received_sizes.sum()), dtype=torch.uint8, device=device)
+    all_to_all_single(received, torch.cat(sent).to(device), received_sizes.tolist(), sizes.tolist())
+    return [item for part in received.cpu().split(received_sizes.tolist()) for item in pickle.loads(part.numpy())]
 
 
 def end_if_interrupted(device: torch.device) -> None:

@@ -4,7 +4,7 @@ transformers' `generate` computes every row until the last one ends, and copies 
 a prompt is read once for all of its rollouts, ended rows leave the batch, and keys and values stay where they are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -39,11 +39,12 @@ class Decoder:
 
     def generate(
         self, prompts: list[list[int]], copies: int, budget: int, stop_ids: list[int], draw: Draw
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Generate `copies` responses to each prompt, of at most `budget` tokens.
 
-        Returns:
-            tokens and their log-probs, both [prompts x copies, budget]; all after a row's first stop token is void.
+        Yields:
+            responses that have ended, when they leave the batch: their rows [E] of prompts x copies, tokens and
+            log-probs, both [E, budget]; all after a row's first stop token is void.
         """
         device = self.model.device
         ids, padding = _left_padded(prompts, device)
@@ -60,10 +61,11 @@ class Decoder:
             if left == 0 or position + 1 == budget:
                 break
             if len(rows) - left >= max(1, len(rows) // _LEAST_ENDED):
+                yield rows[~alive], tokens[rows[~alive]], logprobs[rows[~alive]]
                 cache.keep(alive)
                 rows, drawn, alive = rows[alive], drawn[alive], alive[alive]
             logits = self._forward(drawn[:, None], cache)
-        return tokens, logprobs
+        yield rows, tokens[rows], logprobs[rows]
 
     def _read(self, ids: Tensor, padding: Tensor, copies: int, budget: int) -> tuple[Tensor, "Cache"]:
         """Return the logits [R, V] after the prompts, and their cache, each prompt `copies` times."""

@@ -14,6 +14,8 @@ from acereason.models.family import QwenConfig
 
 Place = tuple[str, int]
 """A problem's id and the number of its response."""
+Ended = tuple[Problem, int, Response]
+"""A problem, and a response to it with its number."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,29 @@ class RolloutEngine(ABC):
     def check(self, places: list[Place]) -> None:  # noqa: B027  most engines can respond to anything
         """Raise a UserError if it has no response for one of the (problem id, sample); may be called before `start`."""
 
+    def at_once(self, num_rollouts: int) -> int | None:
+        """Return how many problems, of `num_rollouts` responses each, it generates together from start to end; None
+        where it begins responses whenever others end."""
+        return None
+
     @abstractmethod
+    def responses(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Ended]:
+        """Yield `num_rollouts` responses to each problem, each as soon as it has ended, in any order.
+
+        Response i to a problem is drawn from a seed that depends on (seed, problem.id, i) alone.
+        """
+
     def generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
         """Yield each problem's group of `num_rollouts` as soon as it is complete, in any order.
 
-        Rollout i of a problem is drawn from a seed that depends on (seed, problem.id, i) alone. The rollouts carry no
-        verdict yet: their reward is None.
+        The rollouts carry no verdict yet: their reward is None.
         """
+        groups: dict[str, dict[int, Rollout]] = {}
+        for problem, index, response in self.responses(problems, sampling, num_rollouts, seed):
+            group = groups.setdefault(problem.id, {})
+            group[index] = unjudged(response)
+            if len(group) == num_rollouts:
+                yield Group(problem, [group[i] for i in range(num_rollouts)])
 
     @abstractmethod
     def update_weights(self, named_tensors: Iterator[tuple[str, Tensor]], version: int) -> None:

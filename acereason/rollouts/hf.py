@@ -13,10 +13,10 @@ from transformers import PreTrainedTokenizerBase
 from typing_extensions import override
 
 from acereason.common.seeds import derive_seed
-from acereason.common.types import Group, Problem, Response, Rollout, Sampling
+from acereason.common.types import Problem, Response, Sampling
 from acereason.models.family import QwenConfig, copy_of, head_size, model_class
 from acereason.rollouts.decoder import Decoder
-from acereason.rollouts.engine import EngineMemory, RolloutEngine, unjudged
+from acereason.rollouts.engine import Ended, EngineMemory, RolloutEngine
 from acereason.rollouts.weights import checked, copy_finite, shapes_of
 
 # why: in so few, the float64 intermediates of a draw stay in a CPU's cache
@@ -58,8 +58,12 @@ class HFEngine(RolloutEngine):
         self.tokenizer, self.stop_ids, self.shapes = tokenizer, stop_ids, shapes_of(config)
 
     @override
-    def generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
-        at_once = max(1, self.max_rows // num_rollouts)
+    def at_once(self, num_rollouts: int) -> int:
+        return max(1, self.max_rows // num_rollouts)
+
+    @override
+    def responses(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Ended]:
+        at_once = self.at_once(num_rollouts)
         # why: rows that are generated together are padded to the longest prompt, so prompts of one length go together
         if len(problems) > at_once:
             problems = sorted(problems, key=lambda problem: len(problem.prompt_ids))
@@ -67,16 +71,15 @@ class HFEngine(RolloutEngine):
             yield from self._generate(problems[start : start + at_once], sampling, num_rollouts, seed)
 
     @torch.inference_mode()
-    def _generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
+    def _generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Ended]:
         seeds = [derive_seed(seed, problem.id, index) for problem in problems for index in range(num_rollouts)]
         prompts = [problem.prompt_ids for problem in problems]
         sampler = SeededSampler(sampling, seeds)
-        tokens, logprobs = self.decoder.generate(
+        for ended in self.decoder.generate(
             prompts, num_rollouts, sampling.max_response_length, self.stop_ids, sampler.draw
-        )
-        rollouts = [self._rollout(*row) for row in zip(tokens.tolist(), logprobs.tolist(), strict=True)]
-        for index, problem in enumerate(problems):
-            yield Group(problem, rollouts[index * num_rollouts : (index + 1) * num_rollouts])
+        ):
+            for row, tokens, logprobs in zip(*(part.tolist() for part in ended), strict=True):
+                yield problems[row // num_rollouts], row % num_rollouts, self._response(tokens, logprobs)
 
     @override
     def update_weights(self, named_tensors: Iterator[tuple[str, Tensor]], version: int) -> None:
@@ -99,11 +102,11 @@ class HFEngine(RolloutEngine):
         token = 2.0 * size * config.num_hidden_layers * heads * head_size(config)  # keys and values
         return EngineMemory(weights=float(size * parameters), cache=rows * longest * token, token=token, responses=rows)
 
-    def _rollout(self, tokens: list[int], logprobs: list[float]) -> Rollout:
+    def _response(self, tokens: list[int], logprobs: list[float]) -> Response:
         end = next((i + 1 for i, token in enumerate(tokens) if token in self.stop_ids), None)
         tokens, logprobs = tokens[:end], logprobs[:end]
         text = str(self.tokenizer.decode(tokens, skip_special_tokens=True))
-        return unjudged(Response(tokens, logprobs, "length" if end is None else "stop", text))
+        return Response(tokens, logprobs, "length" if end is None else "stop", text)
 
 
 class SeededSampler:

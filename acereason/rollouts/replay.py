@@ -11,10 +11,10 @@ from transformers import PreTrainedTokenizerBase
 from typing_extensions import override
 
 from acereason.common.errors import UserError
-from acereason.common.types import Group, Problem, Response, Rollout, Sampling
+from acereason.common.types import Problem, Response, Sampling
 from acereason.data.reading import load
 from acereason.models.family import QwenConfig
-from acereason.rollouts.engine import EngineMemory, Place, RolloutEngine, numbered, unjudged
+from acereason.rollouts.engine import Ended, EngineMemory, Place, RolloutEngine, numbered
 from acereason.rollouts.weights import checked, shapes_of
 
 _KEY = "model.engine.responses"
@@ -49,23 +49,24 @@ class ReplayEngine(RolloutEngine):
         ranks: int = 1,
     ) -> None:
         self.tokenizer, self.shapes = tokenizer, shapes_of(config)
-        self.responses = _read(self.path)
+        self._texts = _read(self.path)
 
     @override
     def check(self, places: list[Place]) -> None:
         self._require(places, _read(self.path))
 
     @override
-    def generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
+    def responses(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Ended]:
         """Yield the file's responses as they are, whatever the sampling.
 
         Raises:
             UserError: the file lacks some of the responses; names them.
         """
         wanted = {problem.id: _places(problem, num_rollouts) for problem in problems}
-        self._require([place for places in wanted.values() for place in places], self.responses)
+        self._require([place for places in wanted.values() for place in places], self._texts)
         for problem in problems:
-            yield Group(problem, [self._rollout(self.responses[place]) for place in wanted[problem.id]])
+            for index, place in enumerate(wanted[problem.id]):
+                yield problem, index, self._response(self._texts[place])
 
     @override
     def update_weights(self, named_tensors: Iterator[tuple[str, Tensor]], version: int) -> None:
@@ -86,9 +87,9 @@ class ReplayEngine(RolloutEngine):
             more = f" and {len(missing) - _SHOWN_MISSING} more" if len(missing) > _SHOWN_MISSING else ""
             raise UserError(f"{_KEY}: {self.path} has no response to {shown}{more}; add them")
 
-    def _rollout(self, text: str) -> Rollout:
+    def _response(self, text: str) -> Response:
         tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return unjudged(Response(tokens, [0.0] * len(tokens), "stop", text))
+        return Response(tokens, [0.0] * len(tokens), "stop", text)
 
 
 def _places(problem: Problem, num_rollouts: int) -> list[Place]:

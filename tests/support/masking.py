@@ -1,13 +1,14 @@
-"""A callback for tests: every second prompt of a step loses its responses."""
+"""A callback for tests: one prompt of a step alone keeps its responses."""
 
 from acereason.modules.hooks import RolloutCallback
-from acereason.processes.distributed import rank, world_size
+from acereason.processes.distributed import gather
 
 
-class MaskEverySecond(RolloutCallback):
-    """On two ranks, all of the second rank's: its every micro batch is without loss tokens."""
+class MaskAllButOne(RolloutCallback):
+    """Of two ranks, one has no loss token in any of its micro batches."""
 
     def on_rollouts(self, trainer, module, groups):
-        for index, group in enumerate(groups):
+        kept = min(gather([group.problem.id for group in groups]))
+        for group in groups:
             for rollout in group.rollouts:
-                rollout.in_loss = (rank() + index * world_size()) % 2 == 0
+                rollout.in_loss = group.problem.id == kept

@@ -14,10 +14,10 @@ from typing_extensions import override
 
 from acereason.common.errors import UserError
 from acereason.common.seeds import derive_seed
-from acereason.common.types import Group, Problem, Response, Rollout, Sampling
+from acereason.common.types import Problem, Response, Sampling
 from acereason.models.family import QwenConfig, copy_of, head_size
 from acereason.processes.distributed import gather, rank, world_size
-from acereason.rollouts.engine import EngineMemory, RolloutEngine, unjudged
+from acereason.rollouts.engine import Ended, EngineMemory, RolloutEngine
 from acereason.rollouts.vllm.child import ChildCore
 from acereason.rollouts.vllm.loading import local_core
 from acereason.rollouts.vllm.requests import Completion, Core, CoreSettings, Place, Request
@@ -104,7 +104,7 @@ class VLLMEngine(RolloutEngine):
             self.core = self._separate(settings, device, ranks) if separate else _colocated(settings, ranks)
 
     @override
-    def generate(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Group]:
+    def responses(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> Iterator[Ended]:
         if self.core is None or self.policy_version is None:
             raise RuntimeError("the vLLM engine has no weights: a weight sync must come before, and succeed")
         requests = [
@@ -112,15 +112,11 @@ class VLLMEngine(RolloutEngine):
             for p, problem in enumerate(problems)
             for i in range(num_rollouts)
         ]
-        groups: list[dict[int, Rollout]] = [{} for _ in problems]
         for completion in self.core.generate(self._with_neighbours(requests), sampling):
+            place = completion.place
             # why: ranks that share an engine get the completions of all of them
-            if completion.place.rank != rank():
-                continue
-            group = groups[completion.place.problem]
-            group[completion.place.rollout] = self._rollout(completion, sampling)
-            if len(group) == num_rollouts:
-                yield Group(problems[completion.place.problem], [group[i] for i in range(num_rollouts)])
+            if place.rank == rank():
+                yield problems[place.problem], place.rollout, self._response(completion, sampling)
 
     @override
     def update_weights(self, named_tensors: Iterator[tuple[str, Tensor]], version: int) -> None:
@@ -180,12 +176,12 @@ class VLLMEngine(RolloutEngine):
             return requests
         return [request for request in gather(requests) if request.place.rank // size == rank() // size]
 
-    def _rollout(self, completion: Completion, sampling: Sampling) -> Rollout:
+    def _response(self, completion: Completion, sampling: Sampling) -> Response:
         tokens, greedy = completion.token_ids, sampling.temperature == 0
         # why: a greedy sampler draws its token with probability 1
         logprobs = [0.0] * len(tokens) if greedy else completion.logprobs
         text = str(self.tokenizer.decode(tokens, skip_special_tokens=True))
-        return unjudged(Response(tokens, logprobs, completion.finish_reason, text))
+        return Response(tokens, logprobs, completion.finish_reason, text)
 
     def _check(self, device: torch.device, local_rank: int) -> None:
         if importlib.util.find_spec("vllm") is None:

@@ -1,4 +1,3 @@
-from acereason.data import loader as loader_module
 from acereason.data.loader import Loader, batched
 
 
@@ -18,12 +17,3 @@ def test_it_resumes_behind_the_last_batch_handed_out():
     assert len(resumed) == 3
     assert list(resumed) == [[2, 3], [4, 5]]
     assert list(resumed) == [[0, 1], [2, 3], [4, 5]]  # the next pass is a whole one
-
-
-def test_ranks_share_every_batch(monkeypatch):
-    shares = []
-    for rank in range(2):
-        monkeypatch.setattr(loader_module, "rank", lambda rank=rank: rank)
-        monkeypatch.setattr(loader_module, "world_size", lambda: 2)
-        shares.append(list(Loader([[0, 1, 2], [3]], fetch=int)))
-    assert shares == [[[0, 2], [3]], [[1], []]]

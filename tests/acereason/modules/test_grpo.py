@@ -130,13 +130,13 @@ def test_callbacks_see_the_rollouts_in_their_order():
 
 
 class Backwards(HFEngine):
-    """Yields its groups in reverse order, as a streaming engine may."""
+    """Yields its responses in reverse order, as a streaming engine may."""
 
     policy_version = 3
 
-    def generate(self, problems, sampling, num_rollouts, seed):
+    def responses(self, problems, sampling, num_rollouts, seed):
         for each in reversed(problems):
-            yield Group(each, [rollout("error") for _ in range(num_rollouts)])
+            yield from ((each, index, rollout("error").response) for index in range(num_rollouts))
 
 
 def rolling() -> GRPOModule:
@@ -225,7 +225,6 @@ def stepping(monkeypatch, wave: list[Group], **settings) -> GRPOModule:
     steps.model, steps.trainer = tiny_qwen(), fake_trainer()
     steps.section = lambda name: nullcontext()
     replaced = {
-        "ordered": lambda problems: problems,
         "waves": lambda problems: [wave],
         "manual_backward": lambda loss: loss.backward(),
         "update": lambda measures, denominator: measures.metrics(),

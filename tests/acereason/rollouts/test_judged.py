@@ -3,18 +3,18 @@ from contextlib import contextmanager, nullcontext
 
 import pytest
 
-from acereason.common.types import Group, Sampling, Verdict
+from acereason.common.types import Sampling, Verdict
 from acereason.rollouts.hf import HFEngine
 from acereason.rollouts.judged import Rollouts
 from tests.support.fakes import problem, rollout
 
 
 class Backwards(HFEngine):
-    """Yields its groups in reverse order, as a streaming engine may."""
+    """Yields its responses in reverse order, as a streaming engine may."""
 
-    def generate(self, problems, sampling, num_rollouts, seed):
+    def responses(self, problems, sampling, num_rollouts, seed):
         for each in reversed(problems):
-            yield Group(each, [rollout("error") for _ in range(num_rollouts)])
+            yield from ((each, index, rollout("error").response) for index in reversed(range(num_rollouts)))
 
 
 class Late:
@@ -66,6 +66,38 @@ def test_waves_are_the_groups_in_the_order_in_which_they_are_complete(num_waves,
     problems = [problem(name=name) for name in "abcde"]
     waves = rollouts(AtOnce()).waves(problems, Sampling(), 2, seed=0, num_waves=num_waves)
     assert ["".join(each.problem.id for each in wave) for wave in waves] == expected
+
+
+def test_a_response_is_submitted_when_it_has_ended_not_with_its_group():
+    """Of each group the engine has ended one response when the first verdicts are asked for."""
+    late, seen = Late(), []
+
+    class Interleaved(HFEngine):
+        def responses(self, problems, sampling, num_rollouts, seed):
+            for index in range(num_rollouts):
+                for each in problems:
+                    yield each, index, rollout("error").response
+                    seen.append({name: len(verdicts) for name, verdicts in late.verdicts.items()})
+            late.decide("a"), late.decide("b")
+
+    made = Rollouts(Interleaved(), late, lambda name: nullcontext(), nullcontext)
+    ((a, b),) = made.waves([problem(name="a"), problem(name="b")], Sampling(), 2, seed=0)
+    assert seen == [{"a": 1}, {"a": 1, "b": 1}, {"a": 2, "b": 1}, {"a": 2, "b": 2}]
+    assert [a.correct, b.correct] == [2, 0]
+
+
+def test_a_step_begins_with_the_longest():
+    asked = []
+
+    class Asked(Backwards):
+        def responses(self, problems, sampling, num_rollouts, seed):
+            asked.append("".join(each.id for each in problems))
+            return super().responses(problems, sampling, num_rollouts, seed)
+
+    made = Rollouts(Asked(max_rows=4), AtOnce(), lambda name: nullcontext(), nullcontext)
+    (groups,) = made.waves([problem(name=name) for name in "abcde"], Sampling(), 2, seed=0, lengths=[1, 3, 2, 9, 5])
+    assert asked == ["de", "bc", "a"]
+    assert [each.problem.id for each in groups] == list("debca")
 
 
 def test_a_stream_waits_for_a_verdict_only_where_nothing_else_is_to_be_done():

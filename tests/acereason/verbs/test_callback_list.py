@@ -118,9 +118,9 @@ def test_a_name_is_changed_struck_added_and_replaced_wherever_it_stands(rl):
     added = names(*rl("trainer: {recipe: {Plateau: {}, LongestFirst: {}, TemperatureController: {}}}"))
     assert added[:5] == ["Curriculum", "TemperatureController", "WeightSync", "LongestFirst", "Overlong"]
     assert added[-5:] == ["Evaluation", "Plateau", "Progress", "Export", "Checkpoints"]
-    other = {"class_path": "tests.support.masking.MaskEverySecond"}
+    other = {"class_path": "tests.support.masking.MaskAllButOne"}
     replaced = names(*rl(f"trainer: {{recipe: {{Overlong: {other}}}}}"))
-    assert replaced == ["MaskEverySecond" if name == "Overlong" else name for name in RL]
+    assert replaced == ["MaskAllButOne" if name == "Overlong" else name for name in RL]
 
 
 def test_later_files_and_flags_change_what_they_name_at_any_depth(rl):
@@ -142,9 +142,9 @@ def test_what_is_added_to_the_list_stands_at_its_place_and_for_the_default_of_it
     assert added == ["Curriculum", "TemperatureController", *list(RL)[1:]]
     args = rl("trainer: {callbacks+: [{class_path: Checkpoints, init_args: {every_n_steps: 7}}]}")
     assert (names(*args), settings("Checkpoints", args)["every_n_steps"]) == (list(RL), 7)
-    own = rl("--trainer.callbacks+=tests.support.masking.MaskEverySecond")
-    assert names(*own) == [*RL, "MaskEverySecond"]
-    assert names(*own, "--trainer.recipe.MaskEverySecond=null") == list(RL)
+    own = rl("--trainer.callbacks+=tests.support.masking.MaskAllButOne")
+    assert names(*own) == [*RL, "MaskAllButOne"]
+    assert names(*own, "--trainer.recipe.MaskAllButOne=null") == list(RL)
 
 
 def test_a_whole_list_is_taken_as_it_is_written(rl):
