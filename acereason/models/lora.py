@@ -22,7 +22,7 @@ from transformers import PreTrainedModel
 from acereason.common.errors import UserError
 from acereason.common.seeds import derive_seed
 from acereason.models.sharding import rows
-from acereason.processes.distributed import local
+from acereason.processes.tensors import local
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """Products of a layer."""
