@@ -5,6 +5,7 @@ Verbs: fit, validate and test are Lightning's; recipe runs several steps in orde
     `python run.py VERB --help` lists a verb's keys.
 """
 
+import os
 import sys
 import traceback
 
@@ -24,6 +25,9 @@ def main(args: list[str] | None = None) -> None:
     from acereason.common.texts import forgiving_streams
     from acereason.processes import marks, signals, slurm
 
+    # why: before torch is loaded, whose threads else wait for each other by spinning, for milliseconds: beside
+    # verifiers or other work that is most of their time. libgomp takes this number where threads are more than cores
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     forgiving_streams()
     command = [*sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1], *(sys.argv[1:] if args is None else args)]
     mark = marks.asked_for()
