@@ -99,16 +99,14 @@ def measure(steps: int = 6) -> list[Row]:
 
 
 def _bounds(label: str, before: list[dict[str, float]], now: list[dict[str, float]]) -> list[Row]:
-    """What the machine's cores allow: verdicts and generation share them."""
+    """What the machine's cores allow: verdicts have those that a generation on one core leaves free."""
     both = [median(step["generated"] + step["waited"] for step in steps) for steps in (before, now)]
     generating, judging = (median(step[name] for step in before) for name in ("generating", "judging"))
-    least, generated = (generating + judging) / (os.cpu_count() or 1), median(step["generated"] for step in before)
-    most = 1 - max(0.0, least - generated) / median(step["alone"] for step in before)
+    most = min(1.0, ((os.cpu_count() or 1) - 1) * generating / judging)
     return [
         Row(f"{label}, generating and waiting: at the end / now", both[0] / both[1], "ratio"),
         Row(f"{label}: processor time of generating, of the verdicts", f"{generating:.2f}, {judging:.2f}", "s"),
-        Row(f"{label}: share of the verdicts that fits under generation if no core is ever idle", most, "ratio"),
-        Row(f"{label}, generating and waiting: now / processor time of both over the cores", both[1] / least, "ratio"),
+        Row(f"{label}: share of the verdicts that fits beside a generation on one core", most, "ratio"),
     ]
 
 

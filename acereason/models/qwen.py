@@ -281,7 +281,8 @@ def stream_weights(
         return
     for name, tensor in state.items():
         if isinstance(tensor, DTensor):
-            yield name, tensor.to(dtype).full_tensor()
+            whole: DTensor = tensor.to(dtype)
+            yield name, whole.full_tensor()
         else:
             yield name, tensor.to(dtype) if copies else tensor
 
