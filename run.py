@@ -25,9 +25,6 @@ def main(args: list[str] | None = None) -> None:
     from acereason.common.texts import forgiving_streams
     from acereason.processes import marks, signals, slurm
 
-    # why: before torch is loaded, whose threads else wait for each other by spinning, for milliseconds: beside
-    # verifiers or other work that is most of their time. libgomp takes this number where threads are more than cores
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     forgiving_streams()
     # why: set before torch is loaded: its threads wait by spinning otherwise, on the cores that verifiers and other
     # work need, so that a small model's step takes up to twenty times as long on a busy CPU
