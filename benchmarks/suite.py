@@ -26,6 +26,7 @@ NAMES = (
     "loss_head",
     "options",
     "rollout",
+    "draws",
     "overlap",
     "weight_sync",
     "rewards",
