@@ -63,10 +63,14 @@ class SeededSampler:
         if len(self._scratch) < rows:
             self._scratch = logits.new_empty(rows, vocabulary + -vocabulary % _BLOCK, dtype=torch.float32)
         scores = self._scratch[:rows]
+        if temperature == 1 and vocabulary % _BLOCK == 0:
+            # why: the usual case of training reads the logits once less than what follows
+            return torch.softmax(logits.float(), dim=-1, out=scores)
         # why: the likeliest token's score is 0, so that float32 is finest where the probability is
-        torch.sub(logits, logits.amax(-1, keepdim=True).float(), out=scores[:, :vocabulary])
+        shift = logits.amax(-1, keepdim=True).float() / -temperature
+        torch.add(shift, logits, alpha=1 / temperature, out=scores[:, :vocabulary])
         scores[:, vocabulary:] = -torch.inf
-        return (scores if temperature == 1 else scores.div_(temperature)).exp_()
+        return scores.exp_()
 
     def _uniforms(self, seed: int) -> Tensor:
         return torch.rand(
