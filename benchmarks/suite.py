@@ -27,6 +27,7 @@ NAMES = (
     "options",
     "rollout",
     "draws",
+    "engines",
     "overlap",
     "weight_sync",
     "rewards",
