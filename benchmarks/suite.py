@@ -27,6 +27,8 @@ NAMES = (
     "options",
     "signal_only",
     "rollout",
+    "draws",
+    "engines",
     "overlap",
     "tail",
     "weight_sync",

@@ -1,11 +1,9 @@
-from math import log
-
 import pytest
 import torch
 
 from acereason.common.types import Sampling
 from acereason.models.qwen import stream_weights
-from acereason.rollouts.hf import HFEngine, SeededSampler
+from acereason.rollouts.hf import HFEngine
 from tests.support.fakes import STOP_IDS, TOKENIZER, plain_logprobs, problem, tiny_qwen
 
 
@@ -42,58 +40,6 @@ def test_a_rollout_depends_on_its_seed_not_on_its_neighbours():
     assert together == alone == one_by_one
     assert together != responses(engine.generate(PROBLEMS, SAMPLING, 4, seed=6))
     assert len({tuple(ids) for ids in together["a"]}) > 1
-
-
-def test_draws_follow_the_distribution():
-    """20,000 draws from known probabilities: every frequency within four standard errors."""
-    probs = torch.tensor([0.5, 0.3, 0.15, 0.05])
-    sampler = SeededSampler(Sampling(temperature=1.0, max_response_length=1), list(range(20_000)))
-    chosen, _ = sampler.draw(probs.log().expand(20_000, 4), torch.arange(20_000), 0)
-    for token, p in enumerate(probs.tolist()):
-        assert (chosen == token).float().mean().item() == pytest.approx(p, abs=4 * (p * (1 - p) / 20_000) ** 0.5)
-
-
-def test_top_p_keeps_the_nucleus_and_renormalizes():
-    logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log().expand(1000, 4)
-    sampler = SeededSampler(Sampling(top_p=0.75, max_response_length=1), list(range(1000)))
-    chosen, logprobs = sampler.draw(logits, torch.arange(1000), 0)
-    assert set(chosen.tolist()) == {0, 1}
-    assert sorted(set(logprobs.tolist())) == pytest.approx([log(0.3 / 0.8), log(0.5 / 0.8)], abs=1e-6)
-
-
-def plain_draw(logits: torch.Tensor, uniforms: torch.Tensor, sampling: Sampling) -> tuple[torch.Tensor, torch.Tensor]:
-    """The inverse of the cumulative distribution over whole rows, the nucleus by sorting all of them."""
-    logprobs = torch.log_softmax(logits.double() / sampling.temperature, dim=-1)
-    if sampling.top_p < 1:
-        ordered, order = logprobs.sort(dim=-1, descending=True)
-        outside = ordered.exp().cumsum(-1) - ordered.exp() >= sampling.top_p
-        logprobs = torch.log_softmax(logprobs.masked_fill(outside.scatter(-1, order, outside), -torch.inf), dim=-1)
-    cumulative = logprobs.exp().cumsum(-1)
-    token = torch.searchsorted(cumulative, uniforms[:, None] * cumulative[:, -1:], right=True)
-    return token[:, 0], logprobs.gather(-1, token)[:, 0].float()
-
-
-@pytest.mark.parametrize("top_p", [1.0, 0.95, 0.2])
-@pytest.mark.parametrize("spread", [0.0, 0.5, 3.0, 12.0])  # 0: all tokens alike, so that a nucleus is most of them
-@pytest.mark.parametrize("vocabulary", [5, 1000, 20_000])
-def test_draws_are_those_of_the_plain_definition(vocabulary, spread, top_p):
-    logits = torch.randn(10, vocabulary, generator=torch.Generator().manual_seed(vocabulary)) * spread
-    sampling = Sampling(temperature=0.7, top_p=top_p, max_response_length=1)
-    sampler = SeededSampler(sampling, list(range(10)))
-    tokens, logprobs = sampler.draw(logits, torch.arange(10), 0)
-    expected, expected_logprobs = plain_draw(logits, sampler.uniforms[:, 0], sampling)
-    if spread or top_p == 1:  # which of equal tokens are in a nucleus is nobody's choice
-        assert tokens.tolist() == expected.tolist()
-    torch.testing.assert_close(logprobs, expected_logprobs, atol=1e-6, rtol=1e-6)
-
-
-def test_a_row_of_a_narrow_and_one_of_a_wide_nucleus_are_drawn_together():
-    logits = torch.stack([torch.arange(2000.0), torch.zeros(2000)])
-    chosen, logprobs = SeededSampler(Sampling(top_p=0.5, max_response_length=1), [0, 1]).draw(
-        logits, torch.arange(2), 0
-    )
-    assert chosen[0] == 1999
-    assert logprobs.tolist() == pytest.approx([0.0, -log(1000)], abs=1e-6)
 
 
 def test_bfloat16_weights_give_nearly_the_same_logprobs():

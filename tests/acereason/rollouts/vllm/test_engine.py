@@ -12,7 +12,7 @@ import torch
 from acereason.common.errors import UserError
 from acereason.common.types import Group, Response, Sampling
 from acereason.models.qwen import export, stream_weights
-from acereason.rollouts.hf import _nucleus
+from acereason.rollouts.draws import _cut
 from acereason.rollouts.vllm import VLLMEngine
 from acereason.rollouts.vllm.requests import CoreSettings
 from tests.support.fakes import STOP_IDS, TOKENIZER, plain_logprobs, problem, tiny_qwen
@@ -143,8 +143,9 @@ def test_top_p_means_what_it_means_to_the_embedded_engine(engine, model):
         for response in (rollout.response for rollout in group.rollouts):
             ids = group.problem.prompt_ids + response.token_ids
             logits = plain_logprobs(model, ids)[len(group.problem.prompt_ids) - 1 :].double()
-            kept, tokens = _nucleus(torch.log_softmax(logits / sampling.temperature, -1), sampling.top_p)
-            nucleus = torch.full_like(logits, -torch.inf).scatter(-1, tokens, kept)
+            wanted = torch.full((len(logits), 1), sampling.top_p, dtype=torch.float64)
+            kept = _cut(torch.softmax(logits / sampling.temperature, -1), wanted)
+            nucleus = (kept / kept.sum(-1, keepdim=True)).log()
             logprobs = nucleus.gather(-1, torch.tensor(response.token_ids)[:, None])[:, 0]
             assert response.sampler_logprobs == pytest.approx(logprobs.tolist(), abs=1e-4)
 
