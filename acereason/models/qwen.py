@@ -228,10 +228,9 @@ def stream_weights(
     for name, tensor in model.state_dict().items():
         if tied and name == "lm_head.weight":
             continue
-        if isinstance(tensor, DTensor):
-            yield name, tensor.to(dtype).full_tensor()
-        else:
-            yield name, tensor.to(dtype) if copies else tensor
+        if copies or isinstance(tensor, DTensor):
+            tensor = tensor.to(dtype)
+        yield name, tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def load_weights(model: Qwen, folder: Path) -> None:
