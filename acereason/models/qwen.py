@@ -280,11 +280,9 @@ def stream_weights(
         yield from ((name, tensor.to(dtype)) for name, tensor in merged_weights(state, model.lora))
         return
     for name, tensor in state.items():
-        if isinstance(tensor, DTensor):
-            whole: DTensor = tensor.to(dtype)
-            yield name, whole.full_tensor()
-        else:
-            yield name, tensor.to(dtype) if copies else tensor
+        if copies or isinstance(tensor, DTensor):
+            tensor = tensor.to(dtype)
+        yield name, tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def load_weights(model: Qwen, folder: Path) -> None:

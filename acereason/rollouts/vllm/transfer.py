@@ -67,12 +67,12 @@ class BucketTransfer(WeightTransferEngine[Nothing, Bucket]):
 
     def receive_weights(self, update_info: Bucket) -> None:
         """Load one bucket."""
-        if self.plan is not None:
-            for name, weight in update_info.weights:
-                self.plan.write(name, weight)
+        if self.plan is None:
+            load: Any = self.model.load_weights
+            load(self._as_vllm_takes_them(update_info.weights))
             return
-        load: Any = self.model.load_weights
-        load(self._as_vllm_takes_them(update_info.weights))
+        for name, weight in update_info.weights:
+            self.plan.write(name, weight)
 
     def finish_weight_update(self) -> None:
         """Write the layers that are processed only after all weights have come."""
