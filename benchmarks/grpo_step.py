@@ -52,8 +52,8 @@ class Task:
 
 
 TASKS = {
-    "0.8M": Task("0.8M", prompts=16, group_size=8, budget=64, mean_length=None, steps=4, faster=2.0),
-    "30M": Task("30M", prompts=16, group_size=8, budget=128, mean_length=26, steps=1, faster=1.5),
+    "0.8M": Task("0.8M", prompts=16, group_size=8, budget=64, mean_length=None, steps=4, faster=1.6),
+    "30M": Task("30M", prompts=16, group_size=8, budget=128, mean_length=26, steps=1, faster=5.0),
 }
 MEMORY = 0.6
 """Of TRL's peak, at most."""
