@@ -19,6 +19,7 @@ from acereason.evaluation.accuracy import Accuracy, accuracy
 from acereason.modules.counting import counts, forget, unfinished_folder, work_key
 from acereason.modules.explain import arithmetic, explain
 from acereason.modules.measures import Measures
+from acereason.modules.refill import refill_metrics, refilled
 from acereason.modules.rollout import RolloutModule
 from acereason.modules.sequences import as_sequence, rows_of
 from acereason.processes.distributed import dealt, total
@@ -83,14 +84,18 @@ class GRPOModule(RolloutModule):
         self.seconds = {}
         measures, groups = Measures(self.device), []
         for wave in self.waves(self.ordered(problems)):
-            self.tell_callbacks(wave)
-            assign_advantages(wave, self.ddof)
+            self.settle(wave)
+            wave = self.refilled(wave)
+            # why now: an engine that shares this device frees its memory for the update
+            self.engine.sleep()
             with self.section("train"):
                 self.accumulate(self.sequences(wave), measures, self.sampling.temperature, self.importance_cap)
             groups += wave
         check_error_rate(groups, self.rewards.settings.max_error_rate)
         with self.section("train"):
             metrics = self.update(measures, self.denominator(groups))
+        if self.curriculum.current.refill:
+            metrics |= refill_metrics(groups, len(problems))
         return self.log_step(metrics, groups)
 
     def rollout(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> list[Group]:
@@ -109,10 +114,24 @@ class GRPOModule(RolloutModule):
     def waves(self, problems: list[Problem]) -> Iterator[list[Group]]:
         """Yield the step's judged groups: all at once, or in `num_waves` parts, each as soon as it is complete."""
         seed = derive_seed(self.seed, "rollout", self.trainer.global_step)
-        for wave in self.rollout_in_waves(problems, self.sampling, self.group_size, seed, self.num_waves):
-            # why now: an engine that shares this device frees its memory for the update
-            self.engine.sleep()
-            yield wave
+        yield from self.rollout_in_waves(problems, self.sampling, self.group_size, seed, self.num_waves)
+
+    def settle(self, groups: list[Group]) -> None:
+        """Let the callbacks change what counts, and give every rollout its advantage."""
+        self.tell_callbacks(groups)
+        assign_advantages(groups, self.ddof)
+
+    def refilled(self, groups: list[Group]) -> list[Group]:
+        """Return the step's groups, where the stage asks for it with groups of further prompts in place of those that
+        teach nothing."""
+        return refilled(groups, self.curriculum.current.refill, self.data.further, self.judged)
+
+    def judged(self, problems: list[Problem]) -> list[Group]:
+        """Return the groups of further prompts of the step, with their advantages."""
+        with self.section("refill"):
+            (groups,) = self.waves(self.ordered(problems))
+        self.settle(groups)
+        return groups
 
     def update(self, measures: Measures, denominator: float = 1.0) -> dict[str, float]:
         """Take one optimizer step, on rollouts of the policy that takes it."""
