@@ -2,7 +2,7 @@
 
     python -m benchmarks.signal_only [--rounds 5]
 
-Updates of a random policy of 30M parameters on 16 groups of 8 responses with long-tailed lengths. Three contestants
+Updates of a random policy of 30M parameters on 8 groups of 8 responses with long-tailed lengths. Three contestants
 take turns on the same groups: ours, which passes responses without a signal by, but for one in eight that is measured
 forward; one that measures all of them forward; and one that passes all of them forward and backward. Prints medians of
 the ratios of their processor time, and how far ours is from the exact entropy.
@@ -27,7 +27,7 @@ from acereason.rollouts.hf import HFEngine
 from benchmarks.policies import SIZES
 from benchmarks.report import Row, print_rows
 
-PROMPTS, GROUP_SIZE, MEAN_LENGTH, BUDGET = 16, 8, 26, 128
+PROMPTS, GROUP_SIZE, MEAN_LENGTH, BUDGET = 8, 8, 26, 128
 ASKED = {0.5: 1.2, 0.75: 1.5}
 """By share of silent groups: how many times as long an update must take that measures all of them."""
 _NOTHING = 1e-30

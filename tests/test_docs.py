@@ -133,7 +133,7 @@ def test_advantages_of_truncated_responses():
 
 def test_every_metric_has_its_line():
     """docs/report.md lists what the code logs, and nothing else."""
-    groups = "reward|response|policy|time|sync|stage|throughput"
+    groups = "reward|response|refill|policy|time|sync|stage|throughput"
     code = "".join(path.read_text() for folder in ("acereason", "callbacks") for path in Path(folder).rglob("*.py"))
     logged = set(re.findall(rf'"((?:{groups})/\w+)"', code)) - {"response/length", "reward/pass_rate"}  # histograms
     section = Path("docs/report.md").read_text().split("\n## Metrics")[1].split("\n## ")[0]

@@ -54,6 +54,8 @@ class RolledPolicy(JudgedPolicy, Protocol):
 
     sampling: Sampling
     """How responses are drawn, where no stage says otherwise."""
+    num_waves: int
+    """Parts in which a step's groups are trained on."""
 
     def select_problems(self, problems: list[Problem], begins: bool) -> list[Problem]:
         """Return the problems of a stage that an epoch keeps; `begins`: the stage is to be put in force first."""

@@ -107,6 +107,12 @@ class RLData(pl.LightningDataModule):
         self.curriculum.begin_epoch(len(batches))
         return Loader(batches, self.problems.__getitem__)
 
+    def further(self, taken: set[str]) -> list[Problem]:
+        """Return the epoch's problems but for those of these ids, in an order drawn for this step: a step that is
+        refilled takes from its beginning."""
+        left = [self.problems[i] for i in self._drawn() if self.problems[i].id not in taken]
+        return shuffled(left, self.seed, "refill", self.plan.stage, self.trainer.global_step)
+
     def val_dataloader(self) -> list[Loader[None]]:
         """Return a loader of one empty batch: GRPOModule.evaluate takes the benchmarks' problems itself. While training
         there is none, as the callback Evaluation evaluates."""
@@ -203,6 +209,11 @@ class RLData(pl.LightningDataModule):
         listed = self.policy.callback_names()
         for name, entry in self.stages.items():
             entry.check_callbacks(f"data.stages.{name}", listed)
+            if entry.refill and self.policy.num_waves > 1:
+                raise UserError(
+                    f"data.stages.{name}.refill: set it to 0, or model.num_waves to 1: a wave is trained on before the "
+                    "step knows which of its groups to replace"
+                )
 
     def _check(self) -> None:
         check_names(self.sources, "data.sources")

@@ -42,6 +42,9 @@ class Stage:
     """Rollouts of a prompt (G); a list has one value for each epoch, the last for all that follow."""
     prompts_per_step: int = 128
     """Prompts of one update, over all ranks."""
+    refill: int = 0
+    """Rounds at most in which a step replaces its groups without a gradient by groups of further prompts of the epoch,
+    as DAPO does (arXiv 2503.14476, 3.2), beyond the paper; 0: none."""
     temperature: float | list[float] | None = None
     """Sampling temperature; the paper chooses it so that the temperature-adjusted entropy is about 0.3 (4.5.2). A list
     has one value for each epoch, the last for all that follow."""
@@ -77,6 +80,7 @@ class Stage:
             if value is not None and value < 1:
                 raise UserError(f"{key}.{name}: must be at least 1, not {value}")
         mistakes = {
+            f"refill: must be at least 0, not {self.refill}": self.refill < 0,
             "steps: give steps or epochs, or the stage never ends": self.steps is None and self.epochs is None,
             "sources: name at least one of data.sources": not self.sources,
             f"group_size: must be at least 2, not {self.group_size}: a group of one has no baseline": (

@@ -1,15 +1,10 @@
 """What SFT and GRPO share: the Qwen backbone, and one update as a weighted sum of log-probs."""
 
-import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch.distributed.tensor import DTensor
@@ -22,7 +17,6 @@ from acereason.algorithm.schedule import Schedule
 from acereason.common.errors import UserError, first_line
 from acereason.common.types import Sequence
 from acereason.data.chat import chat_template
-from acereason.data.curriculum import Curriculum
 from acereason.data.policy import Data
 from acereason.models.attention import Attend, attend_for
 from acereason.models.family import QwenConfig, head_size
@@ -36,13 +30,12 @@ from acereason.models.qwen import (
     load_weights,
 )
 from acereason.models.served import Served, ends_of, generation_of
-from acereason.modules.hooks import RolloutCallback, callbacks_of
 from acereason.modules.measures import Measures
+from acereason.modules.recording import RecordingModule
 from acereason.processes.distributed import largest
-from acereason.processes.tensors import end_if_interrupted
 
 
-class QwenModule(pl.LightningModule):
+class QwenModule(RecordingModule):
     """A Qwen policy and its optimizer. One `training_step` is one update; optimization is manual, so that the loss can
     be normalized by counts over all micro batches and ranks before any backward.
 
@@ -85,13 +78,6 @@ class QwenModule(pl.LightningModule):
         self.micro_batch_tokens, self.logits_mib, self.seed = micro_batch_tokens, logits_mib, seed
         self.learning_rate = 0.0
         """Learning rate before the schedule's factor: the optimizer's, until a stage sets its own."""
-        self.seconds: dict[str, float] = {}
-        """Wall seconds of each section of the current step, by name."""
-
-    @property
-    def curriculum(self) -> Curriculum | None:
-        """The stages of RL, and where the run is in them; None in SFT and in evaluations."""
-        return None
 
     @cached_property
     def config(self) -> QwenConfig:
@@ -142,13 +128,6 @@ class QwenModule(pl.LightningModule):
         self.learning_rate = optimizer.param_groups[0]["lr"]
         self._settings = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
         return optimizer
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Lightning's EarlyStopping takes its patience from the checkpoint; it is the config's that counts."""
-        states = checkpoint.get("callbacks", {})  # a checkpoint of weights alone has none
-        for callback in callbacks_of(self.trainer, EarlyStopping):
-            if callback.state_key in states:
-                states[callback.state_key]["patience"] = callback.patience
 
     def on_train_start(self) -> None:
         """Give the optimizer the settings of the config: with its state it has taken those of the checkpoint."""
@@ -225,61 +204,16 @@ class QwenModule(pl.LightningModule):
                 observed = self.model.token_logprobs(batch, temperature, self.logits_mib)
             measures.add(batch, *observed)
 
-    def record(self, metrics: dict[str, float]) -> None:
-        """Log metrics of the step just taken, at once.
-
-        `self.log` writes after the step's checkpoint, and a run that is killed between the two would lose them.
-        """
-        step = self.trainer.global_step - 1
-        self._offer(metrics)
-        if step % self.trainer.log_every_n_steps == 0:
-            self.log_now(metrics, step)
-
-    def log_now(self, metrics: dict[str, float], step: int) -> None:
-        """Give metrics to the loggers and to the callbacks."""
-        self._offer(metrics)
-        for logger in self.trainer.loggers:
-            logger.log_metrics(metrics, step=step)
-        for callback in self.rollout_callbacks():
-            callback.on_metrics(self.trainer, self, metrics, step)
-
-    def _offer(self, metrics: dict[str, float]) -> None:
-        """Show the metrics to Lightning's own callbacks that monitor some: EarlyStopping, ModelCheckpoint."""
-        self.trainer.callback_metrics.update({name: torch.tensor(value) for name, value in metrics.items()})
-
-    def rollout_callbacks(self) -> list[RolloutCallback]:
-        """Return the callbacks that have our hooks, in the YAML's order."""
-        return callbacks_of(self.trainer, RolloutCallback)
-
-    def callback_names(self) -> set[str]:
-        """Return the names of the classes of the trainer's callbacks, base classes included."""
-        return {
-            kind.__name__ for callback in callbacks_of(self.trainer, pl.Callback) for kind in type(callback).__mro__
-        }
-
     def export(self, folder: Path) -> None:
         """Write the policy as a Hugging Face folder, in the dtype that it computes in. Every rank must call it."""
         served = Served(chat_template(self.data.template), self.stop_ids, self.generation)
         dtype = getattr(torch, self.backbone.compute_dtype)  # what FSDP2 rounds the weights to is the policy
         export(self.model, self.tokenizer, folder, self.trainer.is_global_zero, served, dtype)
 
-    def end_if_interrupted(self) -> None:
-        """Between two parts of training, on every rank: end all of them where one has had a signal."""
-        if self.trainer.state.fn == "fit":
-            end_if_interrupted(self.device)
-
     def restart_from(self, folder: Path) -> None:
         """Take the weights of an exported folder, with a fresh optimizer."""
         load_weights(self.model, folder)
         self._optimizer.optimizer.state.clear()
-
-    @contextmanager
-    def section(self, name: str) -> Iterator[None]:
-        """Time a part of the step, for the log and for Lightning's profilers."""
-        start = time.perf_counter()
-        with self.trainer.profiler.profile(f"[acereason]{name}"):
-            yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
     def _micro_batches(self, sequences: list[Sequence]) -> Iterator[MicroBatch]:
         """Yield packed micro batches, on every rank as many as on the rank that needs the most."""

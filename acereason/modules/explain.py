@@ -34,11 +34,18 @@ class Arithmetic:
     """Updates of the stage at most."""
     ranks: int
     micro_batch_tokens: int
+    refill: int = 0
+    """Rounds at most of further prompts for groups without a gradient."""
 
     @property
     def rollouts(self) -> int:
         """Responses of a step, over all ranks."""
         return self.prompts * self.group_size
+
+    @property
+    def further(self) -> int:
+        """Responses beyond those of a step by which it is refilled at most, over all ranks."""
+        return self.refill * self.rollouts
 
     @property
     def rollouts_per_rank(self) -> int:
@@ -51,15 +58,21 @@ class Arithmetic:
         return self.rollouts * self.budget
 
     @property
+    def most_tokens(self) -> int:
+        """The same with all by which the step may be refilled."""
+        return self.tokens + self.further * self.budget
+
+    @property
     def micro_batches(self) -> int:
         """Forward passes of a step on a rank at most."""
         return -(-self.rollouts_per_rank // max(1, self.micro_batch_tokens // self.longest))
 
     def __str__(self) -> str:
         share = f" ({self.rollouts_per_rank} a rank)" if self.ranks > 1 else ""
+        further = f"; by refill up to {self.further:,} more responses" if self.refill else ""
         return (
             f"{self.prompts} of {self.problems:,} prompts x {self.group_size} = {self.rollouts:,} responses{share}, up "
-            f"to {self.tokens:,} tokens in up to {self.micro_batches:,} micro batches a rank, one update; "
+            f"to {self.tokens:,} tokens in up to {self.micro_batches:,} micro batches a rank, one update{further}; "
             f"{self.steps:,} steps"
         )
 
@@ -79,6 +92,7 @@ def arithmetic(module: Settings, data: RLData, name: str, ranks: int) -> Arithme
         steps=min(steps for steps in (stage.steps, epochs) if steps),
         ranks=ranks,
         micro_batch_tokens=module.micro_batch_tokens,
+        refill=stage.refill,
     )
 
 

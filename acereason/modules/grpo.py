@@ -1,11 +1,10 @@
 """Strictly on-policy GRPO (section 3.2): rollout, hooks, advantages, one update."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from statistics import fmean
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
@@ -16,22 +15,17 @@ from acereason.common.seeds import derive_seed
 from acereason.common.types import Group, Problem, Sampling, Sequence
 from acereason.data.curriculum import Curriculum
 from acereason.data.rl import RLData
-from acereason.evaluation.accuracy import Accuracy, accuracy
-from acereason.modules.counting import counts, forget, unfinished_folder, work_key
 from acereason.modules.explain import arithmetic, explain
+from acereason.modules.measured import MeasuredModule
 from acereason.modules.measures import Measures
-from acereason.modules.rollout import RolloutModule
-from acereason.modules.sequences import as_sequence, rows_of
-from acereason.processes.distributed import dealt, gather
+from acereason.modules.refill import refill_metrics, refilled
+from acereason.modules.sequences import rows_of
+from acereason.processes.distributed import gather
 from acereason.processes.tensors import total
 from acereason.rewards.pool import check_error_rate
-from acereason.rollouts.engine import alone
-from acereason.sampling.counts import Counts, Judged, together
-
-T = TypeVar("T")
 
 
-class GRPOModule(RolloutModule):
+class GRPOModule(MeasuredModule):
     """Learns from rewards by GRPO: G rollouts of each prompt by the current policy, and one update on all of them.
 
     Args:
@@ -87,14 +81,18 @@ class GRPOModule(RolloutModule):
         self.seconds = {}
         measures, groups = Measures(self.device), []
         for wave in self.waves(problems):
-            self.tell_callbacks(wave)
-            assign_advantages(wave, self.ddof)
+            self.settle(wave)
+            wave = self.refilled(wave)
+            # why now: an engine that shares this device frees its memory for the update
+            self.engine.sleep()
             with self.section("train"):
                 self.accumulate(self.sequences(wave), measures, self.sampling.temperature, self.importance_cap)
             groups += wave
         check_error_rate(groups, self.rewards.settings.max_error_rate)
         with self.section("train"):
             metrics = self.update(measures, self.denominator(groups))
+        if self.curriculum.current.refill:
+            metrics |= refill_metrics(groups, len(problems))
         return self.log_step(metrics, groups)
 
     def rollout(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> list[Group]:
@@ -120,10 +118,24 @@ class GRPOModule(RolloutModule):
         """Yield the step's judged groups: all at once, or in `num_waves` parts, each as soon as it is complete."""
         seed = derive_seed(self.seed, "rollout", self.trainer.global_step)
         lengths = self.expected_lengths(problems)
-        for wave in self.rollout_in_waves(problems, self.sampling, self.group_size, seed, self.num_waves, lengths):
-            # why now: an engine that shares this device frees its memory for the update
-            self.engine.sleep()
-            yield wave
+        yield from self.rollout_in_waves(problems, self.sampling, self.group_size, seed, self.num_waves, lengths)
+
+    def settle(self, groups: list[Group]) -> None:
+        """Let the callbacks change what counts, and give every rollout its advantage."""
+        self.tell_callbacks(groups)
+        assign_advantages(groups, self.ddof)
+
+    def refilled(self, groups: list[Group]) -> list[Group]:
+        """Return the step's groups, where the stage asks for it with groups of further prompts in place of those that
+        teach nothing."""
+        return refilled(groups, self.curriculum.current.refill, self.data.further, self.judged)
+
+    def judged(self, problems: list[Problem]) -> list[Group]:
+        """Return this rank's groups of further prompts of the step, with their advantages."""
+        with self.section("refill"):
+            (groups,) = self.waves(problems)
+        self.settle(groups)
+        return groups
 
     def update(self, measures: Measures, denominator: float = 1.0) -> dict[str, float]:
         """Take one optimizer step, on rollouts of the policy that takes it."""
@@ -174,34 +186,6 @@ class GRPOModule(RolloutModule):
         self.log_dict({short: metrics[name] for name, short in shown.items()}, prog_bar=True, logger=False)
         return metrics
 
-    def counted(
-        self, name: str, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int
-    ) -> list[Judged]:
-        """Return the counts of each problem's judged responses, over all ranks. They are kept under this name as they
-        come, so that a run that is killed goes on where it was."""
-        self.require_current_engine()
-        weights = self.model.state_dict().values()
-        key = work_key(self.rollouts, weights, problems, sampling, num_rollouts, seed)
-        kept = Counts(unfinished_folder(self.trainer), name, key)
-        return counts(self.rollouts, kept, problems, sampling, num_rollouts, seed)
-
-    def probe(self, prompts: int, tokens: int = 16) -> float:
-        """Compare the engine's log-probs with the trainer's on short responses to a few of the epoch's prompts.
-
-        Returns:
-            their mean absolute difference in nats, over all ranks.
-
-        Raises:
-            RuntimeError: it is above `max_logprob_gap`: the engine does not hold the trainer's weights.
-        """
-        problems = dealt(self.data.problems[:prompts])
-        sampling = replace(self.sampling, max_response_length=min(tokens, self.sampling.max_response_length))
-        groups = self.engine.generate(problems, sampling, 1, derive_seed(self.seed, "probe"))
-        sequences = [as_sequence(group, group.rollouts[0], weight=0.0) for group in groups]
-        metrics = self.measure(sequences, sampling.temperature)
-        self.accept(metrics)
-        return metrics["sync/logprob_gap"]
-
     def accept(self, metrics: dict[str, float]) -> None:
         """Raise a RuntimeError if the engine's log-probs differ from the trainer's by more than `max_logprob_gap`."""
         self.on_policy.accept(metrics.get("sync/logprob_gap", 0.0), self.trainer.global_step)
@@ -216,37 +200,6 @@ class GRPOModule(RolloutModule):
         # why: the step has not changed, and `push_weights` would take the engine for up to date
         self.engine.policy_version = None
         self.push_weights()
-
-    def evaluate(self, benchmarks: list[str] | None = None) -> dict[str, Accuracy]:
-        """Measure avg@n and its standard error on the named benchmarks (None: all), over all ranks; log them and call
-        the callbacks' `on_evaluation`."""
-        accuracies = {name: self._accuracy(name) for name in benchmarks or self.data.benchmarks}
-        for name, result in accuracies.items():
-            values = {f"eval/{name}/{key}": value for key, value in result.metrics().items()}
-            self.log_now(values, self.trainer.global_step)
-        for callback in self.rollout_callbacks():
-            callback.on_evaluation(self.trainer, self, accuracies)
-        return accuracies
-
-    def _accuracy(self, name: str) -> Accuracy:
-        # why: the seed leaves the step out, so that the policies of all steps meet the same draws
-        benchmark, seed = self.data.benchmarks[name], derive_seed(self.seed, "evaluation", name)
-        samples = [alone(*place) for place in product(self.data.benchmark_problems(name), range(benchmark.n))]
-        return accuracy(together(self.counted(f"evaluation-{name}", samples, benchmark.sampling, 1, seed)))
-
-    def validation_step(self, batch: list[None], batch_idx: int) -> None:
-        """Evaluate all benchmarks in one step (the `validate` and `test` verbs)."""
-        self.push_weights()
-        self.evaluate()
-        forget(self.trainer)
-
-    test_step = validation_step
-
-    def predict_step(self, work: list[Callable[[], T]], batch_idx: int) -> T:
-        """Do a piece of a verb's own work with the policy in the engine, and return its result."""
-        # why: Lightning starts ranks and loads a checkpoint for its own four loops alone; `calibrate` is one of them
-        self.push_weights()
-        return work[0]()
 
     def on_train_start(self) -> None:
         """Print each stage's batch arithmetic; end at once where the curriculum is already finished."""
@@ -265,10 +218,6 @@ class GRPOModule(RolloutModule):
     def on_train_batch_start(self, batch: list[Problem], batch_idx: int) -> int | None:
         """Return -1, by which Lightning ends an epoch, once a stop rule has ended the stage."""
         return -1 if self.curriculum.plan.stopped else None
-
-    def on_train_end(self) -> None:
-        """Remove the counts that were kept of unfinished evaluations and screenings."""
-        forget(self.trainer)
 
     def on_train_epoch_end(self) -> None:
         """End the run with the last stage."""

@@ -63,8 +63,8 @@ class RolloutCallback(pl.Callback):
         return None
 
     def on_rollouts(self, trainer: pl.Trainer, module: pl.LightningModule, groups: list[Group]) -> None:
-        """Runs when every rollout of the groups has its verdict: once a step, or once for each of `model.num_waves`.
-        May change `reward`, `in_loss` and `in_baseline`.
+        """Runs when every rollout of the groups has its verdict: once a step, or once for each of `model.num_waves`;
+        and once more for each round of a stage's `refill`. May change `reward`, `in_loss` and `in_baseline`.
 
         Args:
             groups: this rank's groups.

@@ -122,10 +122,13 @@ def check_cost(job: Job[GRPOModule], device: str, stages: dict[str, Arithmetic])
         for fills in (FILLS, 1.0)
     )
     total, generating = sum(map(sum, half)), sum(seconds for seconds, _ in half)
+    refills = sum(stage.refill * generates for stage, (generates, _) in zip(stages.values(), half, strict=True))
+    further = f"; refill adds up to {refills / 3600:,.0f}" if refills else ""
     message = (
         f"about {total / 3600:,.0f} on {ranks} x {device}, {generating / total:.0%} generating, with responses "
-        f"of {FILLS:.0%} of their budget; {sum(map(sum, whole)) / 3600:,.0f} with whole ones; {_assumed(speed)}, "
-        f"{READS:.0%} of {speed.bandwidth / 1e12:g} TB/s in generation; without rewards, screening and evaluations"
+        f"of {FILLS:.0%} of their budget; {sum(map(sum, whole)) / 3600:,.0f} with whole ones{further}; "
+        f"{_assumed(speed)}, {READS:.0%} of {speed.bandwidth / 1e12:g} TB/s in generation; without rewards, screening "
+        "and evaluations"
     )
     job.checks.add("hours", "ok", message)
 

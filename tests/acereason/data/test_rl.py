@@ -23,6 +23,7 @@ def data(stages: dict[str, Stage], problems: int = 20, source: Source | None = N
     rewards = RewardPool(RewardSettings(workers=1))
     config = SimpleNamespace(max_position_embeddings=64)
     module = SimpleNamespace(tokenizer=TOKENIZER, rewards=rewards, config=config, sampling=Sampling(1.0, 16))
+    module.num_waves = 1
     module.left_out = set()
     module.begun = []
     module.callback_names = lambda: {"Curriculum", "Overlong", "EasyFilter"}
@@ -130,6 +131,38 @@ def test_state_gives_the_same_epochs():
     assert ids(goto(resumed, 1, 2)) == ids(goto(made, 1, 2))
     assert resumed.state_dict() == made.state_dict()
     assert resumed.policy.begun == ["a"]
+
+
+def test_further_prompts_are_the_epochs_others_in_an_order_of_the_step():
+    made = data({"a": Stage(["sums"], steps=9, prompts_per_step=8)})
+    made.policy.left_out = {each.id for each in made.problems_of("a")[:2]}
+    batches = goto(made, 0, 0)
+    epoch, taken = {each.id for each in made.problems}, set(ids(batches[:1]))
+    first = ids([made.further(taken)])
+    assert set(first) == epoch - taken
+    assert len(first) == 18 - 8
+    assert first == ids([made.further(taken)])
+    made.trainer.global_step = 1
+    assert ids([made.further(taken)]) != first
+    resumed = data({"a": Stage(["sums"], steps=9, prompts_per_step=8)})
+    resumed.policy.left_out = made.policy.left_out
+    resumed.load_state_dict(made.state_dict())
+    goto(resumed, 0, 1)
+    assert ids([resumed.further(taken)]) == ids([made.further(taken)])
+
+
+def test_further_prompts_are_of_the_share_that_the_epoch_draws():
+    made = data({"a": Stage({"sums": 0.5}, steps=9, prompts_per_step=4)})
+    batches = goto(made, 0, 0)
+    assert set(ids([made.further(set())])) > set(ids(batches))
+    assert len(made.further(set())) == 10
+
+
+def test_waves_and_refill_exclude_each_other():
+    made = data({"a": Stage(["sums"], steps=1, refill=1)})
+    made.policy.num_waves = 2
+    with pytest.raises(UserError, match=r"data\.stages\.a\.refill: set it to 0, or model\.num_waves to 1"):
+        made.check_trainer()
 
 
 def test_the_order_depends_on_the_seed():

@@ -15,6 +15,7 @@ def test_shares():
         ({"steps": 0}, r"data\.stages\.a\.steps: must be at least 1, not 0"),
         ({"steps": None}, r"data\.stages\.a\.steps: give steps or epochs"),
         ({"epochs": 0}, r"epochs: must be at least 1"),
+        ({"refill": -1}, r"data\.stages\.a\.refill: must be at least 0, not -1"),
         ({"prompts_per_step": 0}, r"prompts_per_step: must be at least 1"),
         ({"max_response_length": 0}, r"max_response_length: must be at least 1"),
         ({"group_size": 1}, r"group_size: must be at least 2, not 1"),

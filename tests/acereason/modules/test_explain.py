@@ -26,6 +26,13 @@ def test_by_hand():
     assert "128 of 49,585 prompts x 8 = 1,024 responses (128 a rank), up to 8,388,608 tokens in up to 43" in text
 
 
+def test_a_step_that_may_be_refilled():
+    stage = Stage(["math"], steps=10, prompts_per_step=4, refill=3)
+    a, text = of(stage, problems=100)
+    assert (a.rollouts, a.tokens, a.further, a.most_tokens) == (32, 32 * 16, 96, (32 + 96) * 16)
+    assert "one update; by refill up to 96 more responses; 10 steps" in text
+
+
 def test_epochs_as_steps_and_whichever_comes_first():
     stage = Stage(["math"], steps=50, epochs=3, prompts_per_step=8)
     assert of(stage, problems=100)[0].steps == 36  # 12 whole batches an epoch

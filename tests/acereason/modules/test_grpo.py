@@ -13,7 +13,7 @@ from acereason.modules.hooks import RolloutCallback
 from acereason.modules.measures import Measures
 from acereason.modules.sequences import as_sequence
 from acereason.rollouts.hf import HFEngine
-from tests.support.fakes import BACKBONE, fake_trainer, group, plain_logprobs, problem, rollout, tiny_qwen
+from tests.support.fakes import BACKBONE, curriculum, fake_trainer, group, plain_logprobs, problem, rollout, tiny_qwen
 
 
 def module(**settings) -> GRPOModule:
@@ -223,11 +223,13 @@ def stepping(monkeypatch, wave: list[Group], **settings) -> GRPOModule:
     """A module with a tiny model whose step has this wave of groups; its gradient stays, and its step is not logged."""
     steps = module(**settings)
     steps.model, steps.trainer = tiny_qwen(), fake_trainer()
+    steps.data = SimpleNamespace(curriculum=curriculum())
     steps.section = lambda name: nullcontext()
     replaced = {
         "waves": lambda problems: [wave],
         "manual_backward": lambda loss: loss.backward(),
         "update": lambda measures, denominator: measures.metrics(),
+        "refilled": lambda groups: groups,
         "log_step": lambda metrics, groups: metrics,
     }
     for name, function in replaced.items():

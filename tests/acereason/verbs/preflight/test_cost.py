@@ -1,6 +1,7 @@
 """Hours by hand, and those of docs/recipe.md."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from acereason.rollouts.engine import EngineMemory
 from acereason.rollouts.replay import ReplayEngine
 from acereason.rollouts.vllm import VLLMEngine
 from acereason.verbs.preflight import cost
+from acereason.verbs.preflight.checks import Checks
 from acereason.verbs.preflight.cost import SPEEDS, Drawn, Speed, generation_seconds, stage_seconds, update_seconds
 from acereason.verbs.preflight.memory import DEVICES, count_parameters
 from tests.support.fakes import SEVEN_B
@@ -70,6 +72,15 @@ def test_an_engine_of_two_ranks_has_the_responses_of_both():
 def test_responses_from_a_file_take_no_time():
     engine = ReplayEngine.memory(None, SEVEN_B, PARAMETERS, 1000, 1)
     assert generation_seconds(engine, H100, 8, Drawn(64, 1000, 1000)) == 0
+
+
+def test_what_refill_may_add_is_told():
+    checks = Checks()
+    job = SimpleNamespace(module=module(), parameters=PARAMETERS, planned=SimpleNamespace(ranks=8), checks=checks)
+    stages = {"math_8k": replace(arithmetic("math_8k", 8), refill=2)}
+    generating, _ = stage_seconds(module(), PARAMETERS, stages["math_8k"], H100, cost.FILLS)
+    cost.check_cost(job, "h100-80gb", stages)
+    assert f"; refill adds up to {2 * generating / 3600:,.0f};" in checks.found[-1].message
 
 
 def test_every_device_has_a_speed():
