@@ -22,6 +22,11 @@ def judged(problems: list[Problem]) -> list[Group]:
     return groups
 
 
+def shared(problems: list[Problem]) -> list[Group]:
+    """This rank's groups of all ranks' problems."""
+    return judged(dealt(problems))
+
+
 class Further:
     """Problems that may come in."""
 
@@ -36,11 +41,10 @@ class Further:
 
 def step(rounds: int, further: str = "pqrstu") -> tuple[dict[str, float], list[str], list[str], float]:
     """This rank's metrics, problems in the loss and out of it, and its part of the denominator."""
-    own = dealt([problem(name=name) for name in STEP])
-    groups = refilled(judged(own), rounds, Further(further), judged)
+    groups = refilled(shared([problem(name=name) for name in STEP]), rounds, Further(further), shared)
     inside = [each.problem.id for each in groups if each.rollouts[0].in_loss or each.problem.id == "d"]
     outside = [each.problem.id for each in groups if each.problem.id not in inside]
-    return refill_metrics(groups, len(own)), inside, outside, denominators(groups)["group"]
+    return refill_metrics(groups, len(STEP)), inside, outside, denominators(groups)["group"]
 
 
 def test_replaceable_is_a_judged_group_without_a_gradient():
