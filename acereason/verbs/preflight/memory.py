@@ -124,25 +124,25 @@ def _forward_and_backward(module: QwenModule, longest: int) -> Parts:
     # why: a sequence is never cut, so that one beyond `micro_batch_tokens` is a larger micro batch of its own
     tokens, layers, hidden = max(module.micro_batch_tokens, longest), config.num_hidden_layers, config.hidden_size
     inputs = tokens * width * hidden * layers
-    layer = tokens * width * layer_values(config)
+    layer = tokens * width * kept_values(config)
+    # why: profiles of one layer in eight shapes peak where the gradients of gate and up are there as well
+    gate = tokens * width * 2 * config.intermediate_size
     logits = 2**20 * module.logits_mib + 8 * FEW_ON_GPU * config.vocab_size
     # why: beside adapters the head is not trained
     gradient = 0 if module.backbone.lora else (4 + width) * config.vocab_size * hidden
     return {
-        "activations": inputs + layer if module.backbone.gradient_checkpointing else layer * layers,
+        "activations": gate + (inputs + layer if module.backbone.gradient_checkpointing else layer * layers),
         "logits and the head's gradient": logits + gradient,
     }
 
 
-def layer_values(config: QwenConfig) -> int:
-    """Return how many numbers a layer holds for each token at the peak of its backward pass, at most."""
+def kept_values(config: QwenConfig) -> int:
+    """Return how many numbers a layer keeps of each token for its backward pass, at most."""
     queries = head_size(config) * config.num_attention_heads
     keys = head_size(config) * (config.num_key_value_heads or config.num_attention_heads)
-    # why: Qwen3 keeps each head's queries and keys before and after their norms, once in float32
-    attention = 7 * queries + 5 * keys if config.model_type == "qwen3" else 4 * queries
-    # why: profiles of one layer of Qwen2 in three shapes gave 11.4 hidden + 5.1 intermediate, where queries are as
-    # wide as hidden
-    return 8 * config.hidden_size + attention + 6 * config.intermediate_size
+    # why: Qwen3 keeps queries and keys before their norms too, in float32, and between norm and rotation
+    attention = (5 if config.model_type == "qwen3" else 2) * (queries + keys)
+    return 5 * config.hidden_size + attention + 3 * config.intermediate_size
 
 
 def _gathered(module: QwenModule, parameters: int, ranks: int) -> float:
