@@ -22,8 +22,10 @@ from typing import Any
 import torch
 
 from acereason.common.types import Problem, Sampling
+from acereason.models.backbone import Backbone, load_config
 from acereason.models.bytes import byte_tokenizer
-from acereason.models.qwen import Backbone, build_model, load_config, stream_weights
+from acereason.models.exports import stream_weights
+from acereason.models.qwen import build_model
 from acereason.rollouts.engine import RolloutEngine
 from acereason.rollouts.hf import HFEngine
 from benchmarks.policies import SIZES as POLICIES

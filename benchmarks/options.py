@@ -19,7 +19,8 @@ import torch
 
 from acereason.algorithm.batching import MicroBatch, collate
 from acereason.common.types import Sequence
-from acereason.models.qwen import Backbone, Qwen, build_model, load_config
+from acereason.models.backbone import Backbone, load_config
+from acereason.models.qwen import Qwen, build_model
 from benchmarks.race import peak_after_reset, peak_bytes
 from benchmarks.report import Row, print_rows
 

@@ -9,8 +9,10 @@ import torch
 
 from acereason.algorithm.batching import collate
 from acereason.common.types import Sequence
+from acereason.models.backbone import Backbone, load_config
 from acereason.models.bytes import byte_tokenizer
-from acereason.models.qwen import Backbone, Qwen, build_model, export, load_config
+from acereason.models.exports import export
+from acereason.models.qwen import Qwen, build_model
 
 SIZES = {
     "0.8M": {

@@ -23,7 +23,7 @@ import torch
 import run
 from acereason.common.seeds import derive_seed
 from acereason.common.types import Group, Problem, Sampling
-from acereason.models.qwen import export, stream_weights
+from acereason.models.exports import export, stream_weights
 from acereason.rollouts.hf import HFEngine
 from benchmarks.policies import quickstart_policy
 from benchmarks.race import median_ratio

@@ -19,7 +19,8 @@ import torch
 
 from acereason.algorithm.objective import assign_advantages
 from acereason.common.types import Group, Problem, Response, Rollout, Sequence, Verdict
-from acereason.models.qwen import Backbone, build_model, load_config
+from acereason.models.backbone import Backbone, load_config
+from acereason.models.qwen import build_model
 from acereason.modules.grpo import GRPOModule
 from acereason.modules.measures import Measures
 from acereason.modules.sequences import as_sequence, rows_of

@@ -27,8 +27,10 @@ import torch.multiprocessing as multiprocessing
 from torch import Tensor
 
 from acereason.common.types import Group, Problem, Sampling, Verdict
+from acereason.models.backbone import Backbone, load_config
 from acereason.models.bytes import byte_tokenizer
-from acereason.models.qwen import Backbone, build_model, load_config, stream_weights
+from acereason.models.exports import stream_weights
+from acereason.models.qwen import build_model
 from acereason.processes.distributed import gather, rank, world_size
 from acereason.processes.ports import lasting
 from acereason.rollouts.hf import HFEngine

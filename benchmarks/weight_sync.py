@@ -24,8 +24,10 @@ from statistics import median
 import torch
 import yaml
 
+from acereason.models.backbone import Backbone, load_config
 from acereason.models.bytes import byte_tokenizer
-from acereason.models.qwen import Backbone, Qwen, build_model, load_config, stream_weights
+from acereason.models.exports import stream_weights
+from acereason.models.qwen import Qwen, build_model
 from acereason.rollouts.vllm import VLLMEngine
 from benchmarks.race import median_ratio, peak_after_reset, peak_bytes
 from benchmarks.report import Row, print_rows

@@ -12,7 +12,7 @@ from acereason.common.types import Problem, Sampling
 from acereason.data.loading import read_problems
 from acereason.data.problems import Source
 from acereason.data.where import Range
-from acereason.models.qwen import export, stream_weights
+from acereason.models.exports import export, stream_weights
 from acereason.processes import distributed
 from acereason.rollouts.hf import HFEngine
 from acereason.sampling.journal import RankJournals

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from acereason.models import qwen
+from acereason.models import exports
 from acereason.verbs.lightning_cli import lightning_cli
 from acereason.verbs.starting import Begin
 from tests.support.comparison import SGD, equal, fit
@@ -36,7 +36,7 @@ def test_an_engine_without_the_adapters_is_refused(tmp_path, monkeypatch):
     def base(state, lora):
         yield from ((name.replace(".base_layer", ""), tensor) for name, tensor in state.items() if "lora_" not in name)
 
-    monkeypatch.setattr(qwen, "merged_weights", base)
+    monkeypatch.setattr(exports, "merged_weights", base)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     logger = [f"--trainer.logger.save_dir={tmp_path}", "--trainer.logger.name=run"]
     cli = lightning_cli(["--config=conf/debug.yaml", *logger, *LORA, "--model.optimizer.lr=0.05"], run=False)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import run
-from acereason.models.qwen import export
+from acereason.models.exports import export
 from tests.support.comparison import metrics, same_weights
 from tests.support.fakes import TOKENIZER, tiny_qwen
 from tests.support.killed_runs import ONE_THREAD

@@ -19,16 +19,10 @@ from acereason.common.types import Sequence
 from acereason.data.chat import chat_template
 from acereason.data.policy import Data
 from acereason.models.attention import Attend, attend_for
+from acereason.models.backbone import Backbone, load_config, load_tokenizer
+from acereason.models.exports import export, load_weights
 from acereason.models.family import QwenConfig, head_size
-from acereason.models.qwen import (
-    Backbone,
-    Qwen,
-    build_model,
-    export,
-    load_config,
-    load_tokenizer,
-    load_weights,
-)
+from acereason.models.qwen import Qwen, build_model
 from acereason.models.served import Served, ends_of, generation_of
 from acereason.modules.measures import Measures
 from acereason.modules.recording import RecordingModule

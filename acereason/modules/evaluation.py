@@ -12,7 +12,8 @@ from acereason.common.types import Sampling, Verdict
 from acereason.data.evaluation import EvaluationData
 from acereason.evaluation.measured import result_of, write_problems
 from acereason.evaluation.results import Result, table, write_results
-from acereason.models.qwen import Backbone, stream_weights
+from acereason.models.backbone import Backbone
+from acereason.models.exports import stream_weights
 from acereason.modules.hooks import run_folder
 from acereason.modules.rollout import RolloutModule
 from acereason.processes.distributed import dealt, gather, rank, world_size

@@ -6,7 +6,7 @@ from typing import Any
 
 from acereason.common.types import Sampling
 from acereason.data.policy import PromptData
-from acereason.models.qwen import stream_weights
+from acereason.models.exports import stream_weights
 from acereason.modules.base import QwenModule
 from acereason.modules.on_policy import OnPolicy
 from acereason.processes.signals import Interrupted, at_once

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from acereason.algorithm.batching import MicroBatch, collate
 from acereason.common.types import Sequence
-from acereason.models.qwen import Backbone, Qwen, build_model, load_config
+from acereason.models.backbone import Backbone, load_config
+from acereason.models.qwen import Qwen, build_model
 from benchmarks import loss_head
 from benchmarks.gpu.settings import Settings, Tell
 from benchmarks.meter import Cost, cost

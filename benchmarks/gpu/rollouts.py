@@ -11,8 +11,10 @@ import torch
 
 from acereason.algorithm.batching import collate, pack
 from acereason.common.types import Group, Problem, Sampling
+from acereason.models.backbone import Backbone, load_config
 from acereason.models.bytes import byte_tokenizer
-from acereason.models.qwen import Backbone, Qwen, build_model, load_config, stream_weights
+from acereason.models.exports import stream_weights
+from acereason.models.qwen import Qwen, build_model
 from acereason.modules.grpo import GRPOModule
 from acereason.modules.measures import Measures
 from acereason.modules.sequences import as_sequence

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from acereason.models.qwen import Backbone
+from acereason.models.backbone import Backbone
 from acereason.modules.sft import SFTModule
 from benchmarks.gpu import __main__ as gpu
 from benchmarks.gpu import curve, debug, kernels, training

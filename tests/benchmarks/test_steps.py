@@ -7,8 +7,9 @@ import torch
 
 from acereason.algorithm.batching import collate
 from acereason.common.types import Sequence
+from acereason.models.backbone import Backbone, load_config
 from acereason.models.bytes import byte_tokenizer
-from acereason.models.qwen import Backbone, build_model, load_config
+from acereason.models.qwen import build_model
 from benchmarks import grpo_step, sft_step
 from benchmarks.policies import stop_with
 from benchmarks.race import Turn

@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 
 from acereason.data.stage import Stage
 from acereason.evaluation.accuracy import Accuracy
-from acereason.models.qwen import export
+from acereason.models.exports import export
 from callbacks import Plateau
 from tests.support.fakes import TOKENIZER, FakeModule, curriculum, fake_trainer, tiny_qwen
 

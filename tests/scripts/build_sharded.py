@@ -15,8 +15,10 @@ import torch
 import torch.distributed as dist
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
+from acereason.models.backbone import Backbone, load_config
 from acereason.models.bytes import byte_tokenizer
-from acereason.models.qwen import Backbone, build_model, export, load_config, load_weights
+from acereason.models.exports import export, load_weights
+from acereason.models.qwen import build_model
 
 CONFIG = {
     "vocab_size": 16385,  # no multiple of the ranks

@@ -9,8 +9,9 @@ from transformers import Qwen2Config
 from acereason.common.types import Group, Problem, Response, Rollout, Verdict
 from acereason.data.curriculum import Curriculum, Plan
 from acereason.data.stage import Stage
+from acereason.models.backbone import Backbone, load_config
 from acereason.models.bytes import byte_tokenizer
-from acereason.models.qwen import Backbone, Qwen, build_model, load_config
+from acereason.models.qwen import Qwen, build_model
 
 CONFIG = {
     "vocab_size": 260,

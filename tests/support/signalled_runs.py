@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import pyarrow.parquet as pq
 import yaml
 
-from acereason.models.qwen import export
+from acereason.models.exports import export
 from tests.support.comparison import metrics, same_weights
 from tests.support.curations import fingerprint, write_config, write_rows
 from tests.support.evaluations import config as evaluation_config

@@ -9,7 +9,7 @@ import lightning.pytorch as pl
 import torch
 
 from acereason.common.types import Sampling
-from acereason.models.qwen import export
+from acereason.models.exports import export
 from acereason.modules.hooks import run_folder
 
 

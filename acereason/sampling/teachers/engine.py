@@ -13,7 +13,7 @@ from torch import Tensor
 from acereason.common.errors import UserError
 from acereason.common.types import Problem, Sampling
 from acereason.data.prompts import Template
-from acereason.models.qwen import Backbone, load_config, load_tokenizer
+from acereason.models.backbone import Backbone, load_config, load_tokenizer
 from acereason.models.served import ends_of, generation_of
 from acereason.processes.drivers import driver, hidden, too_old
 from acereason.rollouts.engine import RolloutEngine

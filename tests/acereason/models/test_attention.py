@@ -26,7 +26,8 @@ from acereason.models.attention import (
     flash_attn,
     varlen,
 )
-from acereason.models.qwen import Backbone, build_model, load_config
+from acereason.models.backbone import Backbone, load_config
+from acereason.models.qwen import build_model
 from tests.support.fakes import CONFIG, tiny_qwen
 
 LENGTHS = [5, 1, 17, 8, 1]

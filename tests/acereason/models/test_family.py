@@ -9,8 +9,9 @@ from transformers import AutoModelForCausalLM
 from acereason.algorithm.batching import collate
 from acereason.common.errors import UserError
 from acereason.common.types import Sampling, Sequence
+from acereason.models.backbone import Backbone, load_config
+from acereason.models.exports import export, stream_weights
 from acereason.models.family import copy_of, head_size, model_class
-from acereason.models.qwen import Backbone, export, load_config, stream_weights
 from acereason.rollouts.hf import HFEngine
 from tests.support.fakes import CONFIG, STOP_IDS, TOKENIZER, problem, tiny_qwen
 

@@ -12,8 +12,10 @@ from transformers import AutoModelForCausalLM
 from acereason.algorithm.batching import collate
 from acereason.common.errors import UserError
 from acereason.common.types import Sequence
+from acereason.models.backbone import load_config
+from acereason.models.exports import ADAPTER, export, load_weights, stream_weights
 from acereason.models.lora import Lora, adapters, dropping, initialize_adapters, read_adapters, weights_of
-from acereason.models.qwen import ADAPTER, Qwen, build_model, export, load_config, load_weights, stream_weights
+from acereason.models.qwen import Qwen, build_model
 from tests.support.fakes import BACKBONE, CONFIG, TOKENIZER, tiny_qwen
 from tests.support.forked_ranks import on_ranks
 

@@ -5,15 +5,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from acereason.common.errors import UserError
-from acereason.models.qwen import (
-    Backbone,
-    build_model,
-    export,
-    load_config,
-    load_tokenizer,
-    load_weights,
-    stream_weights,
-)
+from acereason.models.backbone import Backbone, load_config, load_tokenizer
+from acereason.models.exports import export, load_weights, stream_weights
+from acereason.models.qwen import build_model
 from tests.support.fakes import BACKBONE, CONFIG, TOKENIZER, plain_logprobs, tiny_qwen
 
 

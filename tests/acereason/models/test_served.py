@@ -8,8 +8,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from acereason.common.errors import UserError
 from acereason.data.prompts import Template
+from acereason.models.backbone import Backbone, load_config, load_tokenizer
 from acereason.models.bytes import byte_tokenizer
-from acereason.models.qwen import Backbone, load_config, load_tokenizer
 from acereason.models.served import ends_of, generation_of
 from tests.support.fakes import CONFIG, TOKENIZER, problem, tiny_qwen
 from tests.support.independent_vllm import fresh_chat

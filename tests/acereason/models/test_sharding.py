@@ -16,7 +16,9 @@ from acereason.algorithm.batching import collate
 from acereason.common.errors import UserError
 from acereason.common.types import Sequence
 from acereason.models import files
-from acereason.models.qwen import Backbone, build_model, export, load_config, load_weights, shapes_by, stream_weights
+from acereason.models.backbone import Backbone, load_config
+from acereason.models.exports import export, load_weights, stream_weights
+from acereason.models.qwen import build_model, shapes_by
 from tests.scripts import build_sharded
 from tests.support.fakes import BACKBONE, CONFIG, TOKENIZER, tiny_qwen
 from tests.support.forked_ranks import on_ranks

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from acereason.models.qwen import Backbone
+from acereason.models.backbone import Backbone
 from acereason.modules.evaluation import EvaluationModule
 from acereason.rewards.pool import RewardPool, RewardSettings
 from acereason.rollouts.hf import HFEngine

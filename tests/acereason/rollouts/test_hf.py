@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from acereason.common.types import Sampling
-from acereason.models.qwen import stream_weights
+from acereason.models.exports import stream_weights
 from acereason.rollouts.hf import HFEngine
 from tests.support.fakes import STOP_IDS, TOKENIZER, plain_logprobs, problem, tiny_qwen
 

@@ -6,7 +6,7 @@ from datasets import Dataset
 
 from acereason.common.errors import UserError
 from acereason.common.types import Sampling
-from acereason.models.qwen import stream_weights
+from acereason.models.exports import stream_weights
 from acereason.rollouts.engine import alone, numbered
 from acereason.rollouts.replay import ReplayEngine
 from tests.support.fakes import STOP_IDS, TOKENIZER, problem, tiny_qwen

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from acereason.models.qwen import stream_weights
+from acereason.models.exports import stream_weights
 from acereason.rollouts.weights import checked, copy_finite, in_buckets, shapes_of
 from tests.support.fakes import tiny_qwen
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from acereason.common.errors import UserError
-from acereason.models.qwen import stream_weights
+from acereason.models.exports import stream_weights
 from acereason.sampling.identity import WeightsDigest, accept, problem_digest
 from tests.support.fakes import problem, tiny_qwen
 

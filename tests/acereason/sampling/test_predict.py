@@ -18,7 +18,7 @@ import run
 from acereason.common.seeds import derive_seed
 from acereason.data.loading import read_problems
 from acereason.data.problems import Source
-from acereason.models.qwen import export
+from acereason.models.exports import export
 from acereason.sampling.journal import Journal
 from tests.support.fakes import TOKENIZER, problem, tiny_qwen
 from tests.support.killed_runs import ONE_THREAD

@@ -6,7 +6,8 @@ from lightning.pytorch.strategies import ModelParallelStrategy, SingleDeviceStra
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.tensor import DTensor
 
-from acereason.models.qwen import build_model, load_config
+from acereason.models.backbone import load_config
+from acereason.models.qwen import build_model
 from acereason.processes import ports
 from acereason.verbs.connectors import Rendezvous, Shards
 from tests.support.fakes import BACKBONE, tiny_qwen

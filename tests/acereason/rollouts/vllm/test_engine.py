@@ -11,7 +11,7 @@ import torch
 
 from acereason.common.errors import UserError
 from acereason.common.types import Group, Response, Sampling
-from acereason.models.qwen import export, stream_weights
+from acereason.models.exports import export, stream_weights
 from acereason.rollouts.draws import _cut
 from acereason.rollouts.vllm import VLLMEngine
 from acereason.rollouts.vllm.requests import CoreSettings

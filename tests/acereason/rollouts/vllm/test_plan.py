@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from acereason.common.types import Sampling
-from acereason.models.qwen import stream_weights
+from acereason.models.exports import stream_weights
 from acereason.rollouts.vllm import VLLMEngine
 from tests.support.fakes import STOP_IDS, TOKENIZER, problem, tiny_qwen
 

@@ -3,7 +3,7 @@ import pytest
 from acereason.common.errors import UserError
 from acereason.common.types import Sampling
 from acereason.data.prompts import Template
-from acereason.models.qwen import export
+from acereason.models.exports import export
 from acereason.rollouts.hf import HFEngine
 from acereason.sampling.teachers.engine import EngineTeacher, Local
 from tests.support.fakes import TOKENIZER, tiny_qwen

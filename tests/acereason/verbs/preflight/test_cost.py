@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from acereason.models.qwen import Backbone
+from acereason.models.backbone import Backbone
 from acereason.modules.explain import Arithmetic
 from acereason.rollouts.engine import EngineMemory
 from acereason.rollouts.replay import ReplayEngine

@@ -9,8 +9,8 @@ from rich.console import Console
 
 import run
 from acereason.common.errors import UserError
+from acereason.models.backbone import Backbone, load_config
 from acereason.models.bytes import byte_tokenizer
-from acereason.models.qwen import Backbone, load_config
 from acereason.verbs.preflight.checks import Checks
 from acereason.verbs.preflight.model import check_weights
 from tests.support.fakes import CONFIG, tiny_qwen
