@@ -142,7 +142,7 @@ def test_top_p_means_what_it_means_to_the_embedded_engine(engine, model):
     for group in engine.generate(PROBLEMS, sampling, 8, seed=0):
         for response in (rollout.response for rollout in group.rollouts):
             ids = group.problem.prompt_ids + response.token_ids
-            logits = plain_logprobs(model, ids)[len(group.problem.prompt_ids) - 1 :].double()
+            logits = plain_logprobs(model, ids)[len(group.problem.prompt_ids) - 1 :].detach().double()
             wanted = torch.full((len(logits), 1), sampling.top_p, dtype=torch.float64)
             kept = _cut(torch.softmax(logits / sampling.temperature, -1), wanted)
             nucleus = (kept / kept.sum(-1, keepdim=True)).log()
