@@ -51,7 +51,8 @@ def test_the_debug_run_leaves_what_it_promises(debug_run):
     assert [(e["step"], e["benchmark"], e["n"], e["problems"]) for e in summary["evaluations"]] == [
         (step, "heldout", 2, 8) for step in (0, 2, 4, 6, 8, 10, 12)
     ]
-    assert summary["seconds"].keys() == {"rollout", "reward", "train", "pack", "forward", "backward", "optimizer"}
+    parts = {"rollout", "reward", "idle", "train", "pack", "forward", "backward", "optimizer"}
+    assert summary["seconds"].keys() == parts
     assert sum(summary["seconds"][name] for name in ("pack", "forward", "backward")) < summary["seconds"]["train"]
     samples = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
     assert [row["step"] for row in samples[::2]] == list(range(12))

@@ -31,7 +31,7 @@ def forward(layer: Any, hidden: Tensor, *, position_embeddings: tuple[Tensor, Te
         documents: what `packed_attention` takes of them.
     """
     hidden, normed = _norm(hidden, layer.input_layernorm)
-    hidden = hidden + _attended(layer.self_attn, normed, position_embeddings, documents)
+    hidden = hidden + attended(layer.self_attn, normed, position_embeddings, documents)
     hidden, normed = _norm(hidden, layer.post_attention_layernorm)
     gated = Gate.apply(layer.mlp.gate_proj(normed), layer.mlp.up_proj(normed))
     return hidden + layer.mlp.down_proj(gated)
@@ -41,8 +41,8 @@ def _norm(hidden: Tensor, norm: Any) -> tuple[Tensor, Tensor]:
     return Norm.apply(hidden, norm.weight, norm.variance_epsilon)
 
 
-def _attended(attention: Any, normed: Tensor, rotation: tuple[Tensor, Tensor], documents: dict[str, Any]) -> Tensor:
-    """[1, N, H] of attention's own module."""
+def attended(attention: Any, normed: Tensor, rotation: tuple[Tensor, Tensor], documents: dict[str, Any]) -> Tensor:
+    """Map normalized hidden states [1, N, H] to the same, by the modules of transformers' attention."""
     projections = (attention.q_proj, attention.k_proj, attention.v_proj)
     query, key, value = (project(normed).unflatten(-1, (-1, attention.head_dim)) for project in projections)
     # why: Qwen3 normalizes each head's queries and keys, Qwen2 does not
@@ -50,8 +50,8 @@ def _attended(attention: Any, normed: Tensor, rotation: tuple[Tensor, Tensor], d
         query, key = attention.q_norm(query), attention.k_norm(key)
     query, key = (Rotate.apply(tensor, *rotation) for tensor in (query, key))
     heads = (tensor.transpose(1, 2) for tensor in (query, key, value))
-    attended, _ = packed_attention(attention, *heads, scaling=attention.scaling, **documents)
-    return attention.o_proj(attended.flatten(-2))
+    mixed, _ = packed_attention(attention, *heads, scaling=attention.scaling, **documents)
+    return attention.o_proj(mixed.flatten(-2))
 
 
 class Norm(torch.autograd.Function):

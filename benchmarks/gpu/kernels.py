@@ -12,6 +12,7 @@ from torch import Tensor
 from acereason.algorithm.batching import MicroBatch, collate
 from acereason.common.types import Sequence
 from acereason.models.backbone import Backbone, load_config
+from acereason.models.layer import attended
 from acereason.models.qwen import Qwen, build_model
 from benchmarks import loss_head
 from benchmarks.gpu.settings import Settings, Tell
@@ -67,7 +68,7 @@ class Attention:
             values = torch.randn(parameter.shape, generator=generator) / config["hidden_size"] ** 0.5
             parameter.data.copy_(values)
         self.batch, self.arguments = _batch(lengths, self.device), {}
-        hook = self.layer.register_forward_pre_hook(self._keep, with_kwargs=True)
+        hook = self.model.model.layers[0].register_forward_pre_hook(self._keep, with_kwargs=True)
         self.model.token_logprobs(self.batch, 1.0, 64)
         hook.remove()
         self.chosen = attention_of(self.model, self.arguments)
@@ -75,26 +76,30 @@ class Attention:
         self.hidden = hidden.to(self.device, getattr(torch, dtype))
 
     def _keep(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        assert not args
-        self.arguments = {name: value for name, value in kwargs.items() if name != "hidden_states"}
+        self.arguments = kwargs
 
     def run(self, **changes: Any) -> tuple[Tensor, Tensor]:
         """Output and gradient of the input, forward and backward, as the trainer has it but for some arguments."""
-        hidden = self.hidden.detach().requires_grad_()
-        output = self.layer(hidden_states=hidden, **self.arguments | changes)[0]
-        output.backward(torch.ones_like(output))
-        self.layer.zero_grad()
-        return output.detach(), hidden.grad
+        documents = self.arguments | changes
+        rotation = documents.pop("position_embeddings")
+        return self._both(lambda hidden: attended(self.layer, hidden, rotation, documents))
 
     def masked(self, mask: Tensor) -> tuple[Tensor, Tensor]:
         """The same with one mask [1, 1, N, N] over the pack, by transformers' own way."""
+        arguments = self.arguments | {"attention_mask": mask}
         with _as(self.model, "sdpa"):
-            return self.run(attention_mask=mask)
+            return self._both(lambda hidden: self.layer(hidden_states=hidden, **arguments)[0])
 
     def by_documents(self) -> tuple[Tensor, Tensor]:
         """The same with a call for each document."""
-        with _as(self.model, "documents"):
-            return self.run(attend=None)
+        return self.run(attend=None)
+
+    def _both(self, attention: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        hidden = self.hidden.detach().requires_grad_()
+        output = attention(hidden)
+        output.backward(torch.ones_like(output))
+        self.layer.zero_grad()
+        return output.detach(), hidden.grad
 
     def mask(self) -> Tensor:
         """Which key each query sees."""

@@ -134,7 +134,9 @@ def test_a_server_that_is_not_there_is_one_line():
 
 def test_it_gives_up_after_so_many_in_a_row(serve):
     server = serve(lambda body, asked: "500")
-    with pytest.raises(UserError, match=r"4 requests to http://\S+ failed in a row, the last with: .*made up 500"):
+    with pytest.raises(
+        UserError, match=r"[45] requests to http://\S+ failed in a row, .*made up 500"
+    ):  # of two at once
         outcomes(server, concurrency=2, give_up_after=4)
     assert sum(server.asked.values()) <= 6
 
