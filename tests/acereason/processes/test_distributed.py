@@ -75,7 +75,8 @@ def test_a_single_process_needs_no_store():
 SHARING = """
 import os, sys, time
 import torch.distributed as dist
-from acereason.processes.distributed import claimed, exchanged, gather
+from acereason.processes.distributed import claimed, gather
+from acereason.processes.tensors import exchanged
 
 dist.init_process_group("gloo")
 rank = dist.get_rank()
