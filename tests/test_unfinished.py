@@ -16,7 +16,7 @@ SCREEN = ["--data.stages.short.screen=0.5", "--trainer.max_steps=1", *ENGINE]
 
 @pytest.fixture
 def asked(tmp_path, monkeypatch):
-    """Runs a command line whose engine fails after so many groups of all runs; the ids of all that were drawn."""
+    """Runs a command line whose engine fails after so many responses of all runs; the ids of all that were drawn."""
 
     def drawn(name: str, arguments: list[str], dies_at: int | None = None) -> list[str]:
         monkeypatch.setenv("ASKED", str(tmp_path / f"{name}-asked"))
@@ -38,18 +38,18 @@ def fit(folder: Path, name: str, *more: str) -> list[str]:
 
 @pytest.mark.slow
 def test_a_screening_and_an_evaluation_go_on(tmp_path, asked, monkeypatch):
-    """20 problems are screened, then 4 are probed and 16 responses of a benchmark drawn; it fails in the middle."""
+    """80 responses of 20 problems are screened, 4 are probed and 16 of a benchmark drawn; it fails in the middle."""
     screened, screen = [], EasyFilter._screen
     monkeypatch.setattr(
         EasyFilter, "_screen", lambda self, *more: (screen(self, *more), screened.append(self.screened))[0]
     )
     whole = asked("whole", fit(tmp_path, "whole"))
-    for dies_at in (7, 13, 33):
+    for dies_at in (26, 50, 95):
         asked("killed", fit(tmp_path, "killed"), dies_at)
     drawn = asked("killed", fit(tmp_path, "killed"))
-    again = Counter(drawn) - Counter(whole) - Counter(whole[20:24])  # every start probes
+    again = Counter(drawn) - Counter(whole) - Counter(whole[80:84])  # every start probes
     assert not Counter(whole) - Counter(drawn)
-    assert again.total() <= 3  # what had been drawn when it failed, and not been judged
+    assert again.total() <= 2 * (4 + 3) + 4  # what had been drawn when it failed, and was no judged group yet
     assert screened == [screened[0]] * 3
     assert metrics(tmp_path / "killed") == metrics(tmp_path / "whole")
     assert not list(tmp_path.glob(".*-unfinished"))
@@ -58,10 +58,10 @@ def test_a_screening_and_an_evaluation_go_on(tmp_path, asked, monkeypatch):
 @pytest.mark.slow
 def test_another_policy_screens_anew(tmp_path, asked):
     with_seed = [f"--seed_everything={seed}" for seed in (1, 2)]
-    asked("one", fit(tmp_path, "run", with_seed[0]), 7)
+    asked("one", fit(tmp_path, "run", with_seed[0]), 26)
     assert len(list((tmp_path / ".run-unfinished").glob("screen-short-*-0.jsonl"))) == 1
     drawn = asked("two", fit(tmp_path, "run", with_seed[1]))
-    assert len(drawn) == 20 + 4 + 16 + 8 + 4  # screened, probed, evaluated, trained on, probed
+    assert len(drawn) == 20 * 4 + 4 + 16 + 8 * 4 + 4  # screened, probed, evaluated, trained on, probed
 
 
 def test_a_sweep_goes_on(tmp_path, asked):
