@@ -80,8 +80,9 @@ def collate(sequences: list[Sequence], device: torch.device | str = "cpu") -> Mi
     # why: a rank without sequences computes one document without targets, as it must join the others' collectives
     sequences = sequences or [Sequence(token_ids=[0], prompt_length=1, weight=0.0)]
     lengths = [len(sequence.token_ids) for sequence in sequences]
-    ends = torch.tensor(lengths).cumsum(0)
-    starts = ends - torch.tensor(lengths)
+    sizes = torch.tensor(lengths)
+    ends = sizes.cumsum(0)
+    starts = ends - sizes
     prompts = torch.tensor([sequence.prompt_length for sequence in sequences])
     responses = torch.tensor([sequence.response_length for sequence in sequences])
     before = _counted(responses)  # response tokens before each
@@ -92,21 +93,22 @@ def collate(sequences: list[Sequence], device: torch.device | str = "cpu") -> Mi
     logprobs = chain.from_iterable(s.sampler_logprobs or repeat(unknown, s.response_length) for s in sequences)
     return MicroBatch(
         input_ids=input_ids[None].to(device),
-        position_ids=_counted(ends - starts)[None].to(device),
+        position_ids=_counted(sizes)[None].to(device),
         document_lengths=lengths,
         cu_seqlens=torch.cat([starts, ends[-1:]]).to(device, torch.int32),
         predictors=predictors.to(device),
         targets=input_ids[predictors + 1].to(device),
-        weights=torch.tensor([s.weight for s in sequences], dtype=torch.float32)
-        .repeat_interleave(responses)
-        .to(device),
+        weights=_of_tokens([s.weight for s in sequences], responses).to(device),
         sampler_logprobs=torch.tensor([*logprobs], dtype=torch.float32, device=device),
-        stands_for=torch.tensor([s.stands_for for s in sequences], dtype=torch.float32)
-        .repeat_interleave(responses)
-        .to(device),
+        stands_for=_of_tokens([s.stands_for for s in sequences], responses).to(device),
         first_tenth=(before < tenth).to(device),
         last_tenth=(responses.repeat_interleave(responses) - 1 - before < tenth).to(device),
     )
+
+
+def _of_tokens(values: list[float], responses: Tensor) -> Tensor:
+    """Return each response's value for each of its tokens, float32."""
+    return torch.tensor(values, dtype=torch.float32).repeat_interleave(responses)
 
 
 def _counted(lengths: Tensor) -> Tensor:

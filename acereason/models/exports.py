@@ -22,6 +22,7 @@ from acereason.models.lora import gathered_adapters, merged_weights, read_adapte
 from acereason.models.qwen import Qwen
 from acereason.models.served import Served
 from acereason.models.sharding import read
+from acereason.processes.tensors import whole
 
 ADAPTER = "adapter"
 """Folder of the adapters within an export."""
@@ -42,7 +43,7 @@ def stream_weights(
     for name, tensor in state.items():
         if copies or isinstance(tensor, DTensor):
             tensor = tensor.to(dtype)
-        yield name, tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+        yield name, whole(tensor)
 
 
 def load_weights(model: Qwen, folder: Path) -> None:

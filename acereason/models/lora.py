@@ -16,13 +16,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 
 from acereason.common.errors import UserError
 from acereason.common.seeds import derive_seed
 from acereason.models.sharding import rows
-from acereason.processes.tensors import local
+from acereason.processes.tensors import local, whole
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """Products of a layer."""
@@ -84,12 +83,12 @@ def add_adapters(model: PreTrainedModel, lora: Lora) -> None:
 def initialize_adapters(model: nn.Module, seed: int) -> None:
     """Set each A to uniform numbers, as peft does, that depend on the seed and its name alone, and each B to 0."""
     for name, parameter in adapters(model):
-        whole = torch.zeros(parameter.shape)
+        full = torch.zeros(parameter.shape)
         if ".lora_A." in name:
             generator = torch.Generator().manual_seed(derive_seed(seed, name))
             bound = 1 / math.sqrt(parameter.shape[1])
-            whole.uniform_(-bound, bound, generator=generator)
-        _fill(parameter, whole)
+            full.uniform_(-bound, bound, generator=generator)
+        _fill(parameter, full)
 
 
 def adapters(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -100,7 +99,7 @@ def adapters(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
 def gathered_adapters(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Yield (name, full tensor) of all As and Bs. Under FSDP every rank must take every one, in step."""
     for name, parameter in adapters(model):
-        yield name, _whole(parameter.detach())
+        yield name, whole(parameter.detach())
 
 
 def weights_of(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -117,9 +116,9 @@ def merged_weights(state: Mapping[str, Tensor], lora: Lora) -> Iterator[tuple[st
         module, base, last = name.rpartition(_BASE)
         if is_adapter(name):
             continue
-        full = _whole(tensor)
+        full = whole(tensor)
         if base and last == ".weight":
-            down, up = (_whole(state[f"{module}.{part}{_IN_PEFT}"]) for part in ("lora_A", "lora_B"))
+            down, up = (whole(state[f"{module}.{part}{_IN_PEFT}"]) for part in ("lora_A", "lora_B"))
             full = full + lora.alpha / lora.rank * (up @ down)
         yield name.replace(_BASE, ""), full
 
@@ -151,8 +150,8 @@ def dropping(model: nn.Module, lora: Lora | None, seed: int) -> Iterator[None]:
     if lora is None or not lora.dropout:
         yield
         return
-    devices = [parameter.device for parameter in [next(model.parameters())] if parameter.device.type != "cpu"]
-    with torch.random.fork_rng(devices=devices):
+    device = next(model.parameters()).device
+    with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
         torch.manual_seed(seed)
         for module in _dropouts(model):
             module.p = lora.dropout
@@ -172,9 +171,5 @@ def is_adapter(name: str) -> bool:
     return ".lora_A." in name or ".lora_B." in name
 
 
-def _whole(tensor: Tensor) -> Tensor:
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-
-
-def _fill(parameter: Tensor, whole: Tensor) -> None:
-    local(parameter).copy_(whole[rows(parameter)])
+def _fill(parameter: Tensor, full: Tensor) -> None:
+    local(parameter).copy_(full[rows(parameter)])

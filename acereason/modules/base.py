@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.core.optimizer import LightningOptimizer
-from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from transformers import GenerationConfig, PreTrainedTokenizerBase
@@ -27,6 +26,7 @@ from acereason.models.served import Served, ends_of, generation_of
 from acereason.modules.measures import Measures
 from acereason.modules.recording import RecordingModule
 from acereason.processes.distributed import largest
+from acereason.processes.tensors import whole
 
 
 class QwenModule(RecordingModule):
@@ -237,4 +237,4 @@ class QwenModule(RecordingModule):
         norm = clip_grad_norm_(self.model.parameters(), self.max_grad_norm or float("inf"), error_if_nonfinite=True)
         optimizer.step()
         optimizer.zero_grad()
-        return (norm.full_tensor() if isinstance(norm, DTensor) else norm).item(), rate
+        return whole(norm).item(), rate

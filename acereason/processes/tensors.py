@@ -19,6 +19,11 @@ def local(tensor: Tensor) -> Tensor:
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
+def whole(tensor: Tensor) -> Tensor:
+    """Return a DTensor gathered from all ranks, each of which must call it, and any other tensor as it is."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
 def total(values: Tensor) -> Tensor:
     """Sum the values elementwise over ranks, in place."""
     if ranks := group():
