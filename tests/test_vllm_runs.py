@@ -14,13 +14,15 @@ from tests.support.command_line import listed
 from tests.support.comparison import metrics, same_weights
 from tests.support.independent_vllm import fresh_vllm
 from tests.support.killed_runs import ONE_THREAD, arguments, finish, killed_at
+from tests.support.limits import HANG
 from tests.test_kill import same_run
 from tests.test_two_ranks import SGD
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]
 
 VLLM = ["--model.engine=VLLMEngine", "--model.engine.cache_gib=0.25"]
-SEPARATE = [*VLLM, "--model.engine.placement=separate", "--model.engine.sync_seconds=5"]
+SEPARATE = [*VLLM, "--model.engine.placement=separate"]
+IMPATIENT = [*SEPARATE, "--model.engine.sync_seconds=5"]
 
 
 def with_one_more(tmp_path: Path, name: str, before: str, **settings) -> str:
@@ -74,7 +76,7 @@ def test_it_resumes_exactly(tmp_path, whole, overrides):
     ("how", "overrides", "message"),
     [
         ("kill in generation", SEPARATE, "was killed by SIGKILL while generating; the run goes on from its last"),
-        ("stop in sync", SEPARATE, "did not answer within 5 s while taking in weights"),
+        ("stop in sync", IMPATIENT, "did not answer within 5 s while taking in weights"),
         ("missing", VLLM, "weight sync: 1 parameters never came, first model.layers.0.self_attn.k_proj.bias"),
         ("forget", [*VLLM, "--model.max_logprob_gap=1e-4"], "it does not hold the policy of step 3"),
         *(
@@ -98,14 +100,12 @@ def test_what_breaks_is_told_and_the_run_goes_on_from_its_checkpoint(tmp_path, w
     command = [sys.executable, "run.py", *arguments(folder, *broken)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ONE_THREAD) as run:
         engines = engines_at(run, folder / "checkpoints", step=2)
-        start = time.monotonic()
-        said = run.communicate(timeout=60)[0]
-        assert time.monotonic() - start < 30
+        said = run.communicate(timeout=HANG)[0]
     assert run.returncode != 0
     assert message in said
-    assert len(engines) == (overrides == SEPARATE)
+    assert len(engines) == ("--model.engine.placement=separate" in overrides)
     assert_gone(engines)
-    finish(folder, *overrides)
+    finish(folder, *(SEPARATE if overrides == IMPATIENT else overrides))
     same_run(whole, folder)
 
 
@@ -116,7 +116,7 @@ def test_no_engine_outlives_its_trainer(tmp_path, sign):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ONE_THREAD) as run:
         engines = engines_at(run, folder / "checkpoints", step=1)
         run.send_signal(sign)
-        run.communicate(timeout=30)
+        run.communicate(timeout=HANG)
     assert len(engines) == 1
     assert_gone(engines)
 
@@ -127,7 +127,7 @@ def test_the_quickstarts_rl_learns_on_vllm(tmp_path):
     logger = [f"--trainer.logger.save_dir={tmp_path}"]
     for config, more in (("sft", []), ("rl", [f"--model.pretrained={tmp_path}/sft/export", *VLLM])):
         command = [sys.executable, "run.py", "fit", f"--config=conf/quickstart/{config}.yaml", *logger, *more]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=1800)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=3 * HANG)
     evaluations = json.loads((tmp_path / "rl/summary.json").read_text())["evaluations"]
     first, last = evaluations[:2], evaluations[-2:]
     assert [row["step"] for row in (*first, *last)] == [0, 0, 240, 240]
@@ -144,7 +144,7 @@ def engines_at(run: subprocess.Popen, checkpoints: Path, step: int) -> list[int]
     return [int(pid) for pid in children if "spawn_main" in command_of(int(pid))]
 
 
-def assert_gone(processes: list[int], seconds: float = 10.0) -> None:
+def assert_gone(processes: list[int], seconds: float = HANG) -> None:
     deadline = time.monotonic() + seconds
     while any(map(command_of, processes)) and time.monotonic() < deadline:
         time.sleep(0.1)
