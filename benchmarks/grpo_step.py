@@ -7,8 +7,8 @@ Three processes take turns on the same random policy, prompts, group size, respo
 the right answer, 0 for a wrong one, -1 for a truncated response), in float32: ours with the embedded engine, ours on
 vLLM, and TRL, which generates with transformers. A step is all of it: rollout, rewards, update, and ours also pushes
 its weights to the engine and probes it. TRL makes one update a batch, as ours does, all of it in one pass or, in a
-process of its own, in eight passes; without gradient checkpointing, which would slow it down. At 30M and 135M every token ends a
-response with the same probability, so that most are short and some reach the budget.
+process of its own, in eight passes; without gradient checkpointing, which would slow it down. At 30M and 135M every
+token ends a response with the same probability, so that most are short and some reach the budget.
 
 The requirements are for the faster of our engines beside TRL in one pass.
 """
