@@ -43,13 +43,14 @@ def whole(tmp_path_factory):
     return folder
 
 
-def test_after_each_update_the_engine_equals_a_fresh_one_of_that_steps_export(tmp_path):
+@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.nightly)])
+def test_after_each_update_the_engine_equals_a_fresh_one_of_that_steps_export(tmp_path, every):
     """Twelve updates, with a policy restored from an export between them."""
     folder = tmp_path / "compared"
     finish(folder, with_one_more(tmp_path, "Compare", before="Overlong"), *VLLM)
     compared = sorted((folder / "compared").iterdir())
     assert [path.name for path in compared] == [f"{step:02}" for step in range(1, 13)]
-    for path in compared:
+    for path in compared[::every]:
         seen = json.loads((path / "engine.json").read_text())
         problems = [Problem(name, "math", "", "", prompt_ids=ids) for name, ids in seen["prompts"]]
         theirs = fresh_vllm(path, problems, longest=64, tokens=8)
@@ -77,7 +78,6 @@ def test_it_resumes_exactly(tmp_path, whole, overrides):
     [
         ("kill in generation", SEPARATE, "was killed by SIGKILL while generating; the run goes on from its last"),
         ("stop in sync", IMPATIENT, "did not answer within 5 s while taking in weights"),
-        ("missing", VLLM, "weight sync: 1 parameters never came, first model.layers.0.self_attn.k_proj.bias"),
         ("forget", [*VLLM, "--model.max_logprob_gap=1e-4"], "it does not hold the policy of step 3"),
         *(
             pytest.param(*case, marks=pytest.mark.nightly)
@@ -87,6 +87,8 @@ def test_it_resumes_exactly(tmp_path, whole, overrides):
                     SEPARATE,
                     "was killed by SIGKILL while taking in weights, model.embed_tokens.weight",
                 ),
+                # nightly as well: test_engine breaks streams in the same ways
+                ("missing", VLLM, "weight sync: 1 parameters never came, first model.layers.0.self_attn.k_proj.bias"),
                 ("shape", SEPARATE, "weight sync: model.layers.0.self_attn.k_proj.bias is [31], the engine's is [32]"),
                 ("nan", VLLM, "weight sync: model.norm.weight has 1 of 64 values that are not finite"),
                 ("exception", SEPARATE, "OSError: made up"),
@@ -109,7 +111,11 @@ def test_what_breaks_is_told_and_the_run_goes_on_from_its_checkpoint(tmp_path, w
     same_run(whole, folder)
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda sign: sign.name)
+@pytest.mark.parametrize(
+    "sign",
+    [pytest.param(signal.SIGINT, marks=pytest.mark.nightly), signal.SIGTERM, signal.SIGKILL],
+    ids=lambda sign: sign.name,
+)
 def test_no_engine_outlives_its_trainer(tmp_path, sign):
     folder = tmp_path / "run"
     command = [sys.executable, "run.py", *arguments(folder, *SEPARATE)]
