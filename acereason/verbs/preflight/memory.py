@@ -10,7 +10,7 @@ formulae.
 
 import torch
 
-from acereason.models.family import QwenConfig, head_size, model_class
+from acereason.models.family import QwenConfig, copy_of, head_size, model_class
 from acereason.models.head import FEW_ON_GPU
 from acereason.models.lora import adapters, add_adapters
 from acereason.modules.base import QwenModule
@@ -61,10 +61,13 @@ def count_trained(module: QwenModule, parameters: int) -> int:
     lora = module.backbone.lora
     if lora is None:
         return parameters
+    # why: every layer has the same, and the first is built in no time
+    config = copy_of(module.config, torch.float32)
+    config.num_hidden_layers, config.layer_types = 1, config.layer_types[:1]
     with torch.device("meta"):
-        model = model_class(module.config)(module.config)
+        model = model_class(config)(config)
         add_adapters(model, lora)
-    return sum(parameter.numel() for _, parameter in adapters(model))
+    return module.config.num_hidden_layers * sum(parameter.numel() for _, parameter in adapters(model))
 
 
 def estimate(module: GRPOModule, parameters: int, ranks: int, longest: int, group_size: int) -> dict[str, Parts]:
