@@ -3,10 +3,10 @@
     pip install acereason[8bit]
     python -m benchmarks.memory [--steps 250] [--rounds 7] [--parts runs updates]
 
-`runs`: the quickstart's SFT model under FSDP2 on a mesh of one CPU, an update of it plain, offloaded, with fused AdamW
-and with torchao's AdamW of 8 bits: loss of the last updates and held out, the largest difference of any update's loss
-from that of the plain run, median seconds of an update, bytes of a checkpoint. On a CPU both sides of the offloading
-are the same memory: what it does to speed and memory on a GPU is not measured here.
+`runs`: the quickstart's SFT model under FSDP2 on a mesh of one CPU, plain, offloaded, offloaded with fused AdamW, and
+with torchao's AdamW of 8 bits, side by side: loss of the last updates and held out, the largest difference of any
+update's loss from that of the plain run, median seconds of an update, bytes of a checkpoint. On a CPU both sides of the
+offloading are the same memory: what it does to speed and memory on a GPU is not measured here.
 
 `updates`: AdamW alone on 33 million numbers, as it runs on the machine's cores when it is offloaded; its variants take
 turns. The bytes a second are of 28 a number: gradient, weight and two moments read, three of them written.
@@ -44,8 +44,8 @@ LAST = 25
 
 def measure(steps: int = 250, rounds: int = 7, parts: tuple[str, ...] = ("runs", "updates")) -> list[Row]:
     """All rows; those of 8 bits only where torchao is installed."""
-    runs = [of_run(name, steps) for name in _here(RUNS)] if "runs" in parts else []
-    return [*_beside_plain(runs, steps), *(updates(rounds) if "updates" in parts else [])]
+    runs = _beside_plain(_runs(steps), steps) if "runs" in parts else []
+    return [*runs, *(updates(rounds) if "updates" in parts else [])]
 
 
 def _here(names: dict) -> list[str]:
@@ -53,15 +53,27 @@ def _here(names: dict) -> list[str]:
     return [name for name in names if there or name != EIGHT_BITS]
 
 
-def of_run(name: str, steps: int) -> tuple[str, list[dict], int]:
-    """(name, lines of metrics, bytes of the last checkpoint) of a run."""
+def _runs(steps: int) -> list[tuple[str, list[dict], int]]:
+    """(name, lines of metrics, bytes of the last checkpoint) of each run; they go side by side, so that whatever else
+    the machine does slows all of them."""
     with tempfile.TemporaryDirectory() as folder:
-        fit = ["--config=conf/quickstart/sft.yaml", f"--trainer.logger.init_args.save_dir={folder}"]
-        fit += [*MESH, *RUNS[name], f"--trainer.max_steps={steps}"]
-        subprocess.run([sys.executable, "run.py", "fit", *fit], check=True, stdout=sys.stderr)
-        lines = [json.loads(line) for line in Path(folder, "sft/metrics.jsonl").read_text().splitlines()]
-        *_, last = sorted(Path(folder, "sft/checkpoints").iterdir(), key=lambda path: path.stat().st_mtime)
-        return name, lines, sum(file.stat().st_size for file in last.rglob("*.distcp"))
+        names = _here(RUNS)
+        processes = [_start(name, steps, Path(folder)) for name in names]
+        if failed := [name for name, process in zip(names, processes, strict=True) if process.wait()]:
+            raise RuntimeError(f"{failed[0]}: failed")
+        return [_ended(name, Path(folder)) for name in names]
+
+
+def _start(name: str, steps: int, folder: Path) -> subprocess.Popen:
+    place = [f"--trainer.logger.init_args.save_dir={folder}", f"--trainer.logger.init_args.name={name}"]
+    fit = ["--config=conf/quickstart/sft.yaml", *place, *MESH, *RUNS[name], f"--trainer.max_steps={steps}"]
+    return subprocess.Popen([sys.executable, "run.py", "fit", *fit], stdout=sys.stderr)
+
+
+def _ended(name: str, folder: Path) -> tuple[str, list[dict], int]:
+    lines = [json.loads(line) for line in (folder / name / "metrics.jsonl").read_text().splitlines()]
+    *_, last = sorted((folder / name / "checkpoints").iterdir(), key=lambda path: path.stat().st_mtime)
+    return name, lines, sum(file.stat().st_size for file in last.rglob("*.distcp"))
 
 
 def _beside_plain(runs: list[tuple[str, list[dict], int]], steps: int) -> list[Row]:
