@@ -26,6 +26,16 @@ def test_an_offloaded_run_on_two_ranks_is_that_of_one_process_and_resumes_bit_fo
     same_weights(again / "export", two / "export")
 
 
+@pytest.mark.gpu
+def test_on_a_gpu_an_offloaded_run_resumes(tmp_path):
+    hardware = ["--config=conf/hardware/1gpu-offload.yaml", "--model.optimizer.fused=true"]
+    whole = fit(tmp_path, "whole", *hardware)
+    resumed = fit(tmp_path, "resumed", *hardware, f"--ckpt_path={whole}/checkpoints/step-000003.ckpt")
+    first, second = (dict(metrics(folder, since=3)["policy/loss"]) for folder in (whole, resumed))
+    assert first.keys() == second.keys()
+    assert second[3] == pytest.approx(first[3], rel=1e-3)
+
+
 @pytest.mark.nightly
 def test_a_checkpoint_goes_on_with_and_without_offloading(tmp_path):
     plain, offloaded = fit(tmp_path, "plain", *SGD, *TWO), fit(tmp_path, "offloaded", *SGD, *TWO, *OFFLOAD)
