@@ -7,7 +7,13 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
+from torch.distributed.fsdp import (
+    CPUOffloadPolicy,
+    MixedPrecisionPolicy,
+    OffloadPolicy,
+    fully_shard,
+    register_fsdp_forward_method,
+)
 from transformers import Qwen2ForCausalLM, Qwen2Model, Qwen3ForCausalLM, Qwen3Model
 
 from acereason.algorithm.batching import MicroBatch
@@ -18,7 +24,7 @@ from acereason.models.files import holders, weight_files
 from acereason.models.head import PolicyLoss, chunked_logprobs
 from acereason.models.layer import keep_little
 from acereason.models.lora import Lora, add_adapters, initialize_adapters, weights_of
-from acereason.models.sharding import fill, materialize, read
+from acereason.models.sharding import fill, materialize, pin_exactly, read
 
 
 class Policy(nn.Module):
@@ -83,16 +89,18 @@ def build_model(
 ) -> Qwen:
     """Return the model in float32, with the named weights, or random ones that depend on the seed alone.
 
-    Without a mesh it is whole, on the CPU. On a mesh each rank has its shards alone, on the mesh's device, and no rank
-    ever holds more than them and a tensor, but for the first one where it has to make the weights. Every rank of the
-    mesh must call it.
+    Without a mesh it is whole, on the CPU. On a mesh each rank has its shards alone, on the mesh's device, or with
+    `offload` on the CPU, and no rank ever holds more than them and a tensor, but for the first one where it has to make
+    the weights. Every rank of the mesh must call it.
     """
     if mesh is None:
         model = _equipped(_whole(config, pretrained, seed), backbone)
     else:
         with torch.device("meta"):
             model = _equipped(_POLICIES[config.model_type](config), backbone)
-        materialize(shard(model, mesh, backbone.compute_dtype), torch.device(mesh.device_type))
+        device = torch.device(mesh.device_type)
+        kept_on = torch.device("cpu") if backbone.offload else device
+        materialize(shard(model, mesh, backbone.compute_dtype, backbone.offload), kept_on, device)
         _fill(model, pretrained, lambda: _whole(config, pretrained, seed))
     initialize_adapters(model, seed)
     return model
@@ -145,14 +153,18 @@ def shapes_by(config: QwenConfig) -> dict[str, list[int]]:
         return {name: list(tensor.shape) for name, tensor in model_class(config)(config).state_dict().items()}
 
 
-def shard(model: Qwen, mesh: DeviceMesh, compute_dtype: str) -> Qwen:
-    """Shard the model by FSDP2: each layer on its own, then the rest; gradients are reduced in float32."""
+def shard(model: Qwen, mesh: DeviceMesh, compute_dtype: str, offload: bool = False) -> Qwen:
+    """Shard the model by FSDP2: each layer on its own, then the rest; gradients are reduced in float32. With `offload`
+    shards and their gradients stay on the CPU, from where a layer comes each time that it computes."""
     # why no casting of inputs: it would round a micro batch's weights and log-probs, which are float32; what a
     # layer is given has the compute dtype from the embedding on
     policy = MixedPrecisionPolicy(getattr(torch, compute_dtype), torch.float32, cast_forward_inputs=False)
+    offloading = CPUOffloadPolicy(pin_memory=mesh.device_type != "cpu") if offload else OffloadPolicy()
+    if offload and mesh.device_type != "cpu":
+        pin_exactly()
     for layer in model.model.layers:
-        fully_shard(layer, mesh=mesh, mp_policy=policy)
-    fully_shard(model, mesh=mesh, mp_policy=policy)
+        fully_shard(layer, mesh=mesh, mp_policy=policy, offload_policy=offloading)
+    fully_shard(model, mesh=mesh, mp_policy=policy, offload_policy=offloading)
     for method in ("token_logprobs", "policy_loss"):
         register_fsdp_forward_method(model, method)
     return model

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from transformers import GenerationConfig, PreTrainedTokenizerBase
@@ -110,6 +111,8 @@ class QwenModule(RecordingModule):
             raise UserError("trainer.strategy: several processes need FSDP2, see conf/hardware/8gpu.yaml")
         if not has_mesh and self.backbone.compute_dtype != "float32":
             raise UserError("model.backbone.compute_dtype: bfloat16 needs FSDP2, see conf/hardware/1gpu.yaml")
+        if not has_mesh and self.backbone.offload:
+            raise UserError("model.backbone.offload: needs FSDP2, see conf/hardware/1gpu-offload.yaml")
 
     def attention_on(self, device: torch.device) -> Attend:
         """Choose what computes attention on a device; a UserError where `backbone.attention` can't run there."""
@@ -119,7 +122,7 @@ class QwenModule(RecordingModule):
     def configure_optimizers(self) -> Optimizer:
         """The optimizer; its learning rate is set before every update."""
         optimizer = self.optimizer_of(parameter for parameter in self.model.parameters() if parameter.requires_grad)
-        self.learning_rate = optimizer.param_groups[0]["lr"]
+        self.learning_rate = float(optimizer.param_groups[0]["lr"])
         self._settings = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
         return optimizer
 
@@ -230,7 +233,8 @@ class QwenModule(RecordingModule):
         optimizer = self._optimizer
         rate = self.learning_rate * self._schedule.factor(self.trainer.global_step)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            # why: an optimizer of torchao holds its rate as a tensor, and refuses a number in its place
+            group["lr"] = torch.full_like(group["lr"], rate) if isinstance(group["lr"], Tensor) else rate
         for parameter in self.model.parameters():
             if parameter.grad is not None:
                 parameter.grad.div_(denominator)
