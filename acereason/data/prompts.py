@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from transformers import PreTrainedTokenizerBase
 
 from acereason.common.errors import UserError
+from acereason.common.texts import filled
 from acereason.common.types import Problem
 from acereason.data.responses import learnt
 
@@ -98,17 +99,6 @@ class Template:
         """Return the tokens that end a response: the template's and the tokenizer's."""
         ids = [self.end_id(tokenizer), tokenizer.eos_token_id]
         return [token for token in dict.fromkeys(ids) if token is not None]
-
-
-def filled(text: str, **values: str) -> str:
-    """Return the text with each `{name}` replaced by its value; placeholders within values stay.
-
-    Example:
-        >>> filled("{user}: {system}", user="a {system}", system="b")
-        'a {system}: b'
-    """
-    # why: not str.format, which fails on the braces of LaTeX; one pass, as a statement may hold a placeholder
-    return re.sub("|".join(rf"\{{{name}\}}" for name in values), lambda found: values[found[0][1:-1]], text)
 
 
 def _ids(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:

@@ -9,10 +9,12 @@ from rich.console import Console
 
 from acereason.common.errors import UserError
 from acereason.common.files import atomic_file
+from acereason.common.journal import RankJournals
 from acereason.common.terminal import progress
 from acereason.common.texts import to_json
 from acereason.common.types import Verdict
 from acereason.rewards.pool import RewardPool, RewardSettings
+from acereason.rewards.settings import JUDGE
 from acereason.verbs.scoring.explanation import explain as print_explanation
 from acereason.verbs.scoring.rows import Row, read_rows
 from acereason.verbs.scoring.summary import Summary
@@ -47,6 +49,7 @@ def score(
         elif output is None:
             raise UserError("output: name the .jsonl file for the verdicts, or give --explain with a row's id")
         else:
+            pool.keep_verdicts(RankJournals(Path(output).parent, f"{Path(output).stem}.{JUDGE}"), rank=0)
             summary = _score(Path(input), Path(output), pool)
             _report(summary, max_error_rate, output)
     finally:
