@@ -9,6 +9,7 @@ from acereason.common.errors import UserError
 from acereason.common.texts import filled
 from acereason.common.types import Problem
 from acereason.data.responses import learnt
+from acereason.rewards.registry import takes_tests
 
 _NEEDED = {"layout": "{user}", "math": "{statement}", "code": "{statement}", "starter": "{statement}"}
 """The placeholder that each text must have."""
@@ -22,7 +23,7 @@ class Template:
     system: str = "You are a helpful and harmless assistant. You should think step-by-step."
     """System prompt."""
     math: str = "{statement}\n\nPlease place your final answer inside \\boxed{}."
-    """Instruction for math problems; {statement} is the problem."""
+    """Instruction for problems with an answer, math and reasoning-gym; {statement} is the problem."""
     code: str = (
         "{statement}\n\nWrite Python code to solve the problem. "
         "Please place the solution code in the following format:\n```python\n# Your solution code here\n```"
@@ -70,7 +71,8 @@ class Template:
 
     def instruction(self, problem: Problem) -> str:
         """Return the instruction, the user's part of the prompt."""
-        instruction: str = self.starter if problem.starter else getattr(self, problem.task)
+        plain = self.code if takes_tests(problem.task) else self.math
+        instruction = self.starter if problem.starter else plain
         return filled(instruction, starter=problem.starter, statement=problem.statement)
 
     def encode_prompt(self, problem: Problem, tokenizer: PreTrainedTokenizerBase) -> list[int]:
