@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from tests.support.openai_server import Rule, TeacherServer
@@ -21,7 +22,7 @@ def honest(prompt: str) -> str:
 
 
 class JudgeServer(TeacherServer):
-    """Answers by `say`, a function of the prompt and of the number of requests so far."""
+    """Answers by `say`, a function of the prompt and of the number of the answer, from 1."""
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class JudgeServer(TeacherServer):
         delay: float = 0.0,
     ) -> None:
         self.say, self.finish_reason = say, finish_reason
+        self._numbers = count(1)
         super().__init__(rule, delay)
 
     @property
@@ -38,6 +40,7 @@ class JudgeServer(TeacherServer):
         return [body["messages"][-1]["content"] for body in self.bodies]
 
     def _answer(self, body: dict, prompt: str, wrong: str) -> dict[str, Any]:
-        text = self.say(prompt, len(self.bodies))
+        # why: not the length of `bodies`: requests that overlap must have numbers of their own
+        text = self.say(prompt, next(self._numbers))
         choice = {"index": 0, "finish_reason": self.finish_reason, "message": {"role": "assistant", "content": text}}
         return {"id": "x", "object": "chat.completion", "choices": [choice], "usage": {"completion_tokens": len(text)}}

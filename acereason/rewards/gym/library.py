@@ -3,6 +3,9 @@
 import difflib
 import importlib.util
 import json
+import os
+import subprocess
+import sys
 from functools import lru_cache
 from typing import Any
 
@@ -28,23 +31,24 @@ def check_dataset(key: str, name: str, config: dict[str, Any]) -> None:
 
 
 def entries(name: str, config: dict[str, Any], size: int, seed: int) -> list[dict[str, Any]]:
-    """Return the first entries of a data set, a function of the arguments: question, answer, metadata."""
-    import reasoning_gym
+    """Return the first entries of a data set, a function of the arguments: question, answer, metadata.
 
-    dataset = reasoning_gym.create_dataset(name, size=size, seed=seed, **config)
-    return [dataset[index] for index in range(size)]
+    Raises:
+        UserError: the library fails to make them, or they are no plain data.
+    """
+    # why: see `made.py`; the path, since this process may have found modules by more than its environment says
+    environment = os.environ | {"PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-m", "acereason.rewards.gym.made", json.dumps([name, config, size, seed])]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise UserError(f"reasoning_gym: {name} can't be made: {reason}")
+    return json.loads(done.stdout)
 
 
 def ground_truth(name: str, config: dict[str, Any], entry: dict[str, Any]) -> str:
-    """Return an entry as the ground truth of a problem, in JSON.
-
-    Raises:
-        ValueError: it holds what JSON can't.
-    """
-    try:
-        return json.dumps({"dataset": name, "config": config, "entry": entry})
-    except TypeError as error:
-        raise ValueError(f"reasoning-gym's {name} has entries that are no plain data: {error}") from error
+    """Return an entry as the ground truth of a problem, in JSON."""
+    return json.dumps({"dataset": name, "config": config, "entry": entry})
 
 
 @lru_cache(maxsize=64)

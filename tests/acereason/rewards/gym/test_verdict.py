@@ -13,7 +13,8 @@ from reasoning_gym.factory import DATASETS
 
 from acereason.common.types import Problem
 from acereason.rewards.gym.guards import GUARDS
-from acereason.rewards.gym.library import entries, ground_truth
+from acereason.rewards.gym.library import ground_truth
+from acereason.rewards.gym.made import made
 from acereason.rewards.gym.verdict import Gym, answer_of, scored
 from acereason.rewards.pool import RewardPool, RewardSettings
 
@@ -21,7 +22,7 @@ GYM = Gym(RewardSettings())
 
 
 def problem(dataset: str, seed: int = 1, **config: object) -> Problem:
-    (entry,) = entries(dataset, config, size=1, seed=seed)
+    (entry,) = made(dataset, config, size=1, seed=seed)
     return Problem("p", "reasoning-gym", entry["question"], ground_truth(dataset, config, entry))
 
 
@@ -133,7 +134,7 @@ RUN_THEIR_OWN = {"basic_arithmetic", "bitwise_arithmetic", "codeio", "gsm_symbol
 
 def test_every_scorer_that_runs_answers_is_guarded():
     runs = re.compile(r"(?<!def )\b(eval|exec|sympify|parse_expr)\(")
-    files = {name: inspect.getsource(inspect.getmodule(made)) for name, (made, _) in DATASETS.items()}
+    files = {name: inspect.getsource(inspect.getmodule(owner)) for name, (owner, _) in DATASETS.items()}
     found = {name for name, source in files.items() if runs.search(source)}
     assert found - RUN_THEIR_OWN - {"propositional_logic"} == GUARDS.keys()  # a `parse_expr` of its own
 
