@@ -15,7 +15,8 @@ def task_of(name: object) -> Task:
     for known in VERIFIERS:
         if name == known:
             return known
-    raise ValueError(f"task must be {' or '.join(VERIFIERS)}, not {name!r}")
+    *others, last = VERIFIERS
+    raise ValueError(f"task must be {', '.join(others)} or {last}, not {name!r}")
 
 
 def takes_tests(task: Task) -> bool:

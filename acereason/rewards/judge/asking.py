@@ -158,7 +158,8 @@ class Judge:
 
     def _opened(self, retries: int) -> openai.AsyncOpenAI:
         settings = self.settings
-        most = max([settings.max_tokens, *(v for v in settings.body.values() if type(v) is int)])
+        budgets = (settings.body.get(name) or 0 for name in ("max_tokens", "max_completion_tokens"))
+        most = max(settings.max_tokens, *budgets)
         return open_client(settings.url, self._secrets, _SETTING, retries, settings.timeout, most)
 
 

@@ -33,8 +33,8 @@ def score(
     judged, and then no output is written.
 
     Args:
-        input: a .jsonl file. Each row: id, task (math or code), response, and answer (one, or a list of acceptable
-            ones) or tests. Where rows also name the verdict they expect (correct or wrong), the summary shows the
+        input: a .jsonl file. Each row: id, task (math, code or reasoning-gym), response, and answer (one, or a list of
+            acceptable ones) or tests. Where rows also name the verdict they expect (correct or wrong), the summary shows the
             differences.
         output: the .jsonl file of verdicts, in the order of the rows: id, status, reward (1, 0 or null, or the sum of
             `rewards.functions`), extracted, detail, seconds.
