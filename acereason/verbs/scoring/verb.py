@@ -34,8 +34,8 @@ def score(
 
     Args:
         input: a .jsonl file. Each row: id, task (math, code or reasoning-gym), response, and answer (one, or a list of
-            acceptable ones) or tests. Where rows also name the verdict they expect (correct or wrong), the summary shows the
-            differences.
+            acceptable ones) or tests. Where rows also name the verdict they expect (correct or wrong), the summary
+            shows the differences.
         output: the .jsonl file of verdicts, in the order of the rows: id, status, reward (1, 0 or null, or the sum of
             `rewards.functions`), extracted, detail, seconds.
         explain: id of one row whose verdict is shown step by step; nothing else is judged or written.
