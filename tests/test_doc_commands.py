@@ -208,7 +208,7 @@ TOLD = [
     "bfloat16 needs FSDP2, see conf/hardware/1gpu.yaml",
     "model.backbone.offload: needs FSDP2, see conf/hardware/1gpu-offload.yaml",
     "several processes need FSDP2, see conf/hardware/8gpu.yaml",
-    "give one of path, arithmetic and programs, and null for the others",
+    "give one of path, arithmetic, programs and reasoning_gym, and null for the others",
     "rows can't be used: ",
     " fit beside the response budget",
     "tokens leaves no room for a prompt",

@@ -204,6 +204,7 @@ class GRPOModule(MeasuredModule):
     def on_train_start(self) -> None:
         """Print each stage's batch arithmetic; end at once where the curriculum is already finished."""
         super().on_train_start()
+        self.keep_verdicts()
         self._stop_when_finished()
         rank_zero_info(explain(self, self.data, self.trainer.world_size))
         if self.data.has_code:

@@ -8,21 +8,17 @@ from typing import Any, Literal
 
 import openai
 
+from acereason.common.answers import NoResponse, read_answer
 from acereason.common.errors import UserError
 from acereason.common.texts import without_halves
 from acereason.common.types import Sampling
+from acereason.common.wire import Secrets, open_client
 from acereason.data.prompts import Template
 from acereason.sampling.request import Failed, Finished, Request
-from acereason.sampling.teachers.answers import outcome_of
-from acereason.sampling.teachers.wire import Bounded, Secrets
 
-_CONNECT_SECONDS = 10.0
 _GREETING_SECONDS = 60.0
 _MOST_CONNECTIONS = 1000
 """Most connections that the client opens at a time."""
-_BYTES_PER_TOKEN = 512
-"""Most bytes of an answer for each token of the budget: the longest tokens, escaped, and sent twice."""
-_BYTES_BESIDE = 2**20
 _NO_KEY = (openai.AuthenticationError, openai.PermissionDeniedError)
 _REFUSED = (openai.AuthenticationError, openai.NotFoundError)
 """Refusals that every request would get: of the key, or of the address or model. A 403 may be about one prompt."""
@@ -83,7 +79,7 @@ class ServerTeacher:
 
     def __init__(self, server: Server, template: Template, sampling: Sampling, seed: int) -> None:
         self.server, self.template, self.sampling, self.seed = server, template, sampling, seed
-        self._secrets = Secrets(server.url, server.api_key_env)
+        self._secrets = Secrets(server.url, server.api_key_env, "server")
         self._loop = asyncio.new_event_loop()
         self._failures = _Failures()
         self._successes = 0
@@ -202,18 +198,17 @@ class ServerTeacher:
         return f"server.{key}: {self._secrets.url} refuses: {self._secrets.told(error)}"
 
     def _client(self) -> openai.AsyncOpenAI:
-        try:
-            return openai.AsyncOpenAI(
-                base_url=self.server.url,
-                # why: the client refuses to be made without a key, even for a server that needs none
-                api_key=self._secrets.key or "none",
-                max_retries=self.server.retries,
-                timeout=openai.Timeout(self.server.timeout, connect=_CONNECT_SECONDS),
-                http_client=Bounded(_BYTES_BESIDE + _BYTES_PER_TOKEN * self.sampling.max_response_length),
-            )
-        # why: an address that is none makes the library below the client raise errors of several kinds
-        except Exception as error:
-            raise UserError(f"server.url: is no address: {self._secrets.told(error)}") from error
+        server, tokens = self.server, self.sampling.max_response_length
+        return open_client(server.url, self._secrets, "server", server.retries, server.timeout, tokens)
+
+
+def outcome_of(request: Request, endpoint: Literal["chat", "completions"], content: bytes) -> Finished | Failed:
+    """Return a request's response as the teacher wrote it, thoughts included, or the reason why there is none."""
+    try:
+        answer = read_answer(endpoint, content)
+        return Finished(request, answer.text, answer.tokens, answer.finish_reason)
+    except NoResponse as error:
+        return Failed(request, without_halves(str(error)))
 
 
 class _Failures:

@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import run
+from acereason.common.journal import Journal
 from acereason.common.seeds import derive_seed
 from acereason.data.loading import read_problems
 from acereason.data.problems import Source
 from acereason.models.exports import export
-from acereason.sampling.journal import Journal
 from tests.support.fakes import TOKENIZER, problem, tiny_qwen
 from tests.support.killed_runs import ONE_THREAD
 from tests.support.limits import HANG

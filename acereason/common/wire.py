@@ -18,6 +18,10 @@ _PACKED = ("gzip", "deflate")
 """Compressions that answers may have; others can make gigabytes of a few bytes."""
 _OF_THE_WAY = ("content-encoding", "content-length", "transfer-encoding")
 """Headers that no longer hold once an answer is read and unpacked."""
+_CONNECT_SECONDS = 10.0
+_BYTES_PER_TOKEN = 512
+"""Most bytes of an answer for each token of the budget: the longest tokens, escaped, and sent twice."""
+_BYTES_BESIDE = 2**20
 
 
 class Bounded(openai.DefaultAsyncHttpxClient):
@@ -92,15 +96,16 @@ class Secrets:
     Args:
         url: address of the server.
         api_key_env: name of the environment variable that holds the key; None where there is no key.
+        setting: the setting that holds the two, which errors name.
     """
 
-    def __init__(self, url: str, api_key_env: str | None) -> None:
-        self.key = _key(api_key_env)
+    def __init__(self, url: str, api_key_env: str | None, setting: str) -> None:
+        self.key = _key(api_key_env, setting)
         try:
             parts = urlsplit(url)
             host = parts.netloc.rpartition("@")[2]
         except ValueError as error:
-            raise UserError("server.url: is no address, such as http://localhost:8000/v1") from error
+            raise UserError(f"{setting}.url: is no address, such as http://localhost:8000/v1") from error
         self.url = urlunsplit((parts.scheme, host, parts.path, "", ""))
         """The address without user, password and query, which may be shown."""
         user = [text for text in (parts.password or parts.username,) if text]
@@ -125,7 +130,37 @@ class Secrets:
         return without_halves(self.without(one_line(": ".join(words)))) or type(error).__name__
 
 
-def _key(name: str | None) -> str | None:
+def open_client(
+    url: str, secrets: Secrets, setting: str, retries: int, timeout: float, tokens: int
+) -> openai.AsyncOpenAI:
+    """Return a client of a server.
+
+    Args:
+        url: address of the API.
+        secrets: the key.
+        setting: the setting that holds the address, which errors name.
+        retries: how often a request is sent again.
+        timeout: seconds of one answer.
+        tokens: most tokens of a response, by which its bytes are bounded.
+
+    Raises:
+        UserError: the address is none.
+    """
+    try:
+        return openai.AsyncOpenAI(
+            base_url=url,
+            # why: the client refuses to be made without a key, even for a server that needs none
+            api_key=secrets.key or "none",
+            max_retries=retries,
+            timeout=openai.Timeout(timeout, connect=_CONNECT_SECONDS),
+            http_client=Bounded(_BYTES_BESIDE + _BYTES_PER_TOKEN * tokens),
+        )
+    # why: an address that is none makes the library below the client raise errors of several kinds
+    except Exception as error:
+        raise UserError(f"{setting}.url: is no address: {secrets.told(error)}") from error
+
+
+def _key(name: str | None, setting: str) -> str | None:
     """Return the key from the environment.
 
     Raises:
@@ -136,10 +171,10 @@ def _key(name: str | None) -> str | None:
     # why: files and shells leave a line break at its end, which no header may hold
     key = os.environ.get(name, "").strip()
     if not key:
-        raise UserError(f"server.api_key_env: the environment variable {name} is not set, or empty")
+        raise UserError(f"{setting}.api_key_env: the environment variable {name} is not set, or empty")
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise UserError(
-            f"server.api_key_env: the environment variable {name} holds no key: it has spaces, line breaks or "
+            f"{setting}.api_key_env: the environment variable {name} holds no key: it has spaces, line breaks or "
             "characters beyond ASCII within"
         )
     return key
