@@ -146,6 +146,8 @@ class Rollout:
     in_baseline: bool = True
     """Whether its reward enters the group's mean and standard deviation."""
     advantage: float = 0.0
+    token_advantages: list[float] | None = None
+    """[R] what each token's advantage has beyond `advantage`, from a teacher; None: nothing."""
 
 
 @dataclass

@@ -45,7 +45,7 @@ def fill(weights: Iterable[tuple[str, Tensor]], make: Callable[[], QwenForCausal
     made = dict(whole.named_parameters()) if whole else {}
     for name, parameter in weights:
         mine = local(parameter)
-        source = made.pop(name).detach().to(mine.device) if whole else mine.new_empty(parameter.shape)
+        source = made.pop(name).detach().to(mine) if whole else mine.new_empty(parameter.shape)
         broadcast(source, 0)
         mine.copy_(source[rows(parameter)])
         # why: freed at once: the whole model shrinks as the shards are filled

@@ -11,7 +11,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
-from acereason.algorithm.batching import MicroBatch, collate, pack, split_evenly
+from acereason.algorithm.batching import MicroBatch, collate, even_parts
 from acereason.algorithm.schedule import Schedule
 from acereason.common.errors import UserError, first_line
 from acereason.common.types import Sequence
@@ -212,8 +212,7 @@ class QwenModule(RecordingModule):
     def _micro_batches(self, sequences: list[Sequence]) -> Iterator[MicroBatch]:
         """Yield packed micro batches, on every rank as many as on the rank that needs the most."""
         with self.section("pack"):
-            needed = int(largest(len(pack([len(s.token_ids) for s in sequences], self.micro_batch_tokens))))
-            parts = split_evenly(sequences, self.micro_batch_tokens, max(needed, 1))
+            parts = even_parts(sequences, self.micro_batch_tokens)
         for part in parts:
             with self.section("pack"):
                 batch = collate(part, self.device)
