@@ -85,30 +85,37 @@ _POLICIES: dict[str, type[Qwen]] = {"qwen2": Qwen2, "qwen3": Qwen3}
 
 
 def build_model(
-    config: QwenConfig, pretrained: str | None, backbone: Backbone, seed: int, mesh: DeviceMesh | None = None
+    config: QwenConfig,
+    pretrained: str | None,
+    backbone: Backbone,
+    seed: int,
+    mesh: DeviceMesh | None = None,
+    dtype: torch.dtype = torch.float32,
+    key: str = "model.pretrained",
 ) -> Qwen:
-    """Return the model in float32, with the named weights, or random ones that depend on the seed alone.
+    """Return the model in `dtype`, with the named weights, or random ones that depend on the seed alone. `key` is what
+    names the weights, for errors.
 
     Without a mesh it is whole, on the CPU. On a mesh each rank has its shards alone, on the mesh's device, or with
     `offload` on the CPU, and no rank ever holds more than them and a tensor, but for the first one where it has to make
     the weights. Every rank of the mesh must call it.
     """
     if mesh is None:
-        model = _equipped(_whole(config, pretrained, seed), backbone)
+        model = _equipped(_whole(config, pretrained, seed, key), backbone).to(dtype)
     else:
         with torch.device("meta"):
-            model = _equipped(_POLICIES[config.model_type](config), backbone)
+            model = _equipped(_POLICIES[config.model_type](config), backbone).to(dtype)
         device = torch.device(mesh.device_type)
         kept_on = torch.device("cpu") if backbone.offload else device
         materialize(shard(model, mesh, backbone.compute_dtype, backbone.offload), kept_on, device)
-        _fill(model, pretrained, lambda: _whole(config, pretrained, seed))
+        _fill(model, pretrained, lambda: _whole(config, pretrained, seed, key), key)
     initialize_adapters(model, seed)
     return model
 
 
-def _fill(model: Qwen, pretrained: str | None, make: Callable[[], Qwen]) -> None:
+def _fill(model: Qwen, pretrained: str | None, make: Callable[[], Qwen], key: str) -> None:
     """Give a sharded model its weights: from files if it can read them, else from the first rank, which makes them."""
-    with telling(pretrained, "model.pretrained"):
+    with telling(pretrained, key):
         if files := _readable(model, pretrained):
             read(weights_of(model), files)
             return
@@ -122,14 +129,13 @@ def _readable(model: Qwen, pretrained: str | None) -> dict[str, Path]:
     return files if all(name in files for name, _ in weights_of(model)) else {}
 
 
-def _whole(config: QwenConfig, pretrained: str | None, seed: int) -> Qwen:
+def _whole(config: QwenConfig, pretrained: str | None, seed: int, key: str) -> Qwen:
     kind = _POLICIES[config.model_type]
     if pretrained is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return kind(config)
     attention = config._attn_implementation
-    key = "model.pretrained"
     return from_hub(kind, pretrained, key, config=config, dtype=torch.float32, attn_implementation=attention)
 
 

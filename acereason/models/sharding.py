@@ -51,7 +51,9 @@ def fill(weights: Iterable[tuple[str, Tensor]], make: Callable[[], QwenForCausal
     made = dict(whole.named_parameters()) if whole else {}
     for name, parameter in weights:
         mine, device = local(parameter), mesh_device(parameter)
-        source = made.pop(name).detach().to(device) if whole else mine.new_empty(parameter.shape, device=device)
+        source = (
+            made.pop(name).detach().to(device, mine.dtype) if whole else mine.new_empty(parameter.shape, device=device)
+        )
         broadcast(source, 0)
         mine.copy_(source[rows(parameter)])
         # why: freed at once: the whole model shrinks as the shards are filled

@@ -12,7 +12,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
-from acereason.algorithm.batching import MicroBatch, collate, pack, split_evenly
+from acereason.algorithm.batching import MicroBatch, collate, even_parts
 from acereason.algorithm.schedule import Schedule
 from acereason.common.errors import UserError, first_line
 from acereason.common.types import Sequence
@@ -158,11 +158,11 @@ class QwenModule(RecordingModule):
         """Add the gradient of minus the sum of weight x log-prob over this rank's response tokens.
 
         May run several times before `update`: the sum is linear in the sequences. Every rank must call it as often.
-        Sequences of weight 0 are measured without a backward pass, which is two thirds of the work: their gradient is
-        0.
+        Sequences whose tokens all have weight 0 are measured without a backward pass, which is two thirds of the work:
+        their gradient is 0.
         """
-        self.observe([sequence for sequence in sequences if not sequence.weight], measures, temperature)
-        for batch in self._micro_batches([sequence for sequence in sequences if sequence.weight]):
+        self.observe([sequence for sequence in sequences if not sequence.has_gradient], measures, temperature)
+        for batch in self._micro_batches([sequence for sequence in sequences if sequence.has_gradient]):
             with self.section("forward"):
                 loss, logprobs, entropy = self.model.policy_loss(batch, temperature, self.logits_mib, importance_cap)
             with self.section("backward"):
@@ -215,8 +215,7 @@ class QwenModule(RecordingModule):
     def _micro_batches(self, sequences: list[Sequence]) -> Iterator[MicroBatch]:
         """Yield packed micro batches, on every rank as many as on the rank that needs the most."""
         with self.section("pack"):
-            needed = int(largest(len(pack([len(s.token_ids) for s in sequences], self.micro_batch_tokens))))
-            parts = split_evenly(sequences, self.micro_batch_tokens, max(needed, 1))
+            parts = even_parts(sequences, self.micro_batch_tokens)
         for part in parts:
             with self.section("pack"):
                 batch = collate(part, self.device)

@@ -70,14 +70,18 @@ def count_trained(module: QwenModule, parameters: int) -> int:
     return module.config.num_hidden_layers * sum(parameter.numel() for _, parameter in adapters(model))
 
 
-def estimate(module: GRPOModule, parameters: int, ranks: int, longest: int, group_size: int) -> dict[str, Parts]:
+def estimate(
+    module: GRPOModule, parameters: int, ranks: int, longest: int, group_size: int, teacher: int = 0
+) -> dict[str, Parts]:
     """Return {phase: {part: bytes on one device}} for sequences of up to `longest` tokens.
 
-    `generating` and `updating` take turns on the trainer's device; `apart` is on the device of a separate engine.
+    `generating` and `updating` take turns on the trainer's device, on which a local teacher of `teacher` parameters
+    stays in the compute dtype; `apart` is on the device of a separate engine.
     """
     engine = module.engine.memory(module.config, parameters, longest, group_size)
-    generates, kept = _of_engine(engine), _kept(module, parameters, ranks)
-    update = estimate_update(module, parameters, ranks, longest)
+    stays = {"teacher": _width(module) * teacher / ranks} if teacher else {}
+    generates, kept = _of_engine(engine), _kept(module, parameters, ranks) | stays
+    update = estimate_update(module, parameters, ranks, longest) | stays
     if engine.separate:
         return {"generating": kept, "updating": update, "apart": generates}
     return {"generating": kept | generates, "updating": update if engine.sleeps else update | generates}

@@ -75,11 +75,18 @@ def check_batches(job: Job[GRPOModule], problems: dict[str, list[Problem]]) -> d
     return found
 
 
-def check_memory(job: Job[GRPOModule], stages: dict[str, Arithmetic]) -> None:
-    """Compare the estimate at the largest stage with the device, or with two where the engine has its own."""
+def check_memory(job: Job[GRPOModule], stages: dict[str, Arithmetic], teacher: int) -> None:
+    """Compare the estimate at the largest stage with the device, or with two where the engine has its own.
+
+    Args:
+        job: the run.
+        stages: the stages' batches.
+        teacher: number of parameters of a local teacher.
+    """
     check_cache(job, stages)
     largest = max(stages.values(), key=lambda a: (a.longest, a.group_size))
-    check_devices(job, estimate(job.module, job.parameters, job.planned.ranks, largest.longest, largest.group_size))
+    size = largest.longest, largest.group_size
+    check_devices(job, estimate(job.module, job.parameters, job.planned.ranks, *size, teacher))
 
 
 def check_devices(job: Job[QwenModule], phases: dict[str, Parts]) -> None:

@@ -49,7 +49,9 @@ def test_a_layer_keeps_about_what_it_is_said_to_keep(family):
     assert 0.9 * kept_values(config) < held < kept_values(config)
 
 
-def estimated(engine, ranks: int = 8, optimizer=torch.optim.AdamW, **backbone) -> dict[str, dict[str, float]]:
+def estimated(
+    engine, ranks: int = 8, optimizer=torch.optim.AdamW, teacher: int = 0, **backbone
+) -> dict[str, dict[str, float]]:
     """A policy of 7 billion parameters and micro batches of 1,000 tokens; groups of 2 sequences of 500."""
     module = SimpleNamespace(
         config=SEVEN_B,
@@ -59,7 +61,7 @@ def estimated(engine, ranks: int = 8, optimizer=torch.optim.AdamW, **backbone) -
         logits_mib=100,
         optimizer_of=optimizer,
     )
-    return estimate(module, parameters=7_000_000_000, ranks=ranks, longest=500, group_size=2)
+    return estimate(module, parameters=7_000_000_000, ranks=ranks, longest=500, group_size=2, teacher=teacher)
 
 
 EMBEDDINGS = 152064 * 3584
@@ -81,6 +83,11 @@ def test_an_estimate_by_hand():
         }
         | engine
     )
+
+
+def test_a_local_teacher_stays_in_the_compute_dtype_spread_over_the_ranks():
+    alone, taught = (estimated(HFEngine(), teacher=teacher) for teacher in (0, 32_000_000_000))
+    assert all(taught[phase] == alone[phase] | {"teacher": 8e9} for phase in ("generating", "updating"))
 
 
 def test_an_engine_that_sleeps_is_not_there_during_the_update():
