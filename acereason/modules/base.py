@@ -155,11 +155,11 @@ class QwenModule(RecordingModule):
         """Add the gradient of minus the sum of weight x log-prob over this rank's response tokens.
 
         May run several times before `update`: the sum is linear in the sequences. Every rank must call it as often.
-        Sequences of weight 0 are measured without a backward pass, which is two thirds of the work: their gradient is
-        0.
+        Sequences whose tokens all have weight 0 are measured without a backward pass, which is two thirds of the work:
+        their gradient is 0.
         """
-        self.observe([sequence for sequence in sequences if not sequence.weight], measures, temperature)
-        for batch in self._micro_batches([sequence for sequence in sequences if sequence.weight]):
+        self.observe([sequence for sequence in sequences if not sequence.has_gradient], measures, temperature)
+        for batch in self._micro_batches([sequence for sequence in sequences if sequence.has_gradient]):
             with self.section("forward"):
                 loss, logprobs, entropy = self.model.policy_loss(batch, temperature, self.logits_mib, importance_cap)
             with self.section("backward"):

@@ -1,4 +1,5 @@
 from contextlib import nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,7 @@ from acereason.common.errors import UserError
 from acereason.common.types import Sequence
 from acereason.modules.base import QwenModule
 from acereason.modules.measures import Measures
-from tests.support.fakes import BACKBONE, fake_trainer, tiny_qwen
+from tests.support.fakes import BACKBONE, fake_trainer, plain_logprobs, tiny_qwen
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,22 @@ def test_sequences_of_weight_0_are_measured_without_a_backward_pass(monkeypatch,
     if rows:
         assert metrics["policy/entropy"] == pytest.approx(entropy.mean().item())
         assert metrics["sync/logprob_gap"] == pytest.approx((logprobs + 1).abs().mean().item())
+
+
+def test_tokens_weigh_what_is_their_own(monkeypatch):
+    """The gradient is minus the sum of each token's weight x log-prob; a row whose tokens all have 0 gets no pass."""
+    module, measures = updating(monkeypatch), Measures(torch.device("cpu"))
+    own = [0.25, -0.5, 0.0, 1.0, 0.0, -0.125]
+    rows = [replace(sequence(0, 0.5), token_weights=own), replace(sequence(20, 0.5), token_weights=[-0.5] * 6)]
+    loss_of, passes = module.model.policy_loss, []
+    monkeypatch.setattr(module.model, "policy_loss", lambda batch, *a: passes.append(batch) or loss_of(batch, *a))
+    module.accumulate(rows, measures, 0.7)
+    assert sum(len(batch.targets) for batch in passes) == 6
+    plain, ids = tiny_qwen(), rows[0].token_ids
+    logprobs = plain_logprobs(plain, ids, 0.7)[2:].gather(-1, torch.tensor(ids[3:])[:, None])
+    (-(torch.tensor(own) + 0.5) * logprobs[:, 0]).sum().backward()
+    for one, other in zip(module.model.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, atol=1e-6, rtol=1e-4)
 
 
 def test_nothing_to_observe_costs_no_forward_pass(monkeypatch):
