@@ -7,20 +7,21 @@ weights times log-probs, as strictly on-policy, where r is 1.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
-CLIPS = {"token": (0.2, 0.2), "sequence": (3e-4, 4e-4)}
-"""{ratio: how far below and above 1 it is clipped, unless a run says otherwise}: PPO's, and GSPO's (its section 5.1)."""
+RatioOf: TypeAlias = Literal["token", "sequence"]
+CLIPS: dict[RatioOf, tuple[float, float]] = {"token": (0.2, 0.2), "sequence": (3e-4, 4e-4)}
+"""{ratio: how far below and above 1 it is clipped, unless a run says otherwise}: PPO's, and GSPO's (section 5.1)."""
 
 
 @dataclass
 class OffPolicy:
     """Several updates on the rollouts of a step, by an objective whose importance ratios are clipped. Beyond the paper.
 
-    A step stays one batch of rollouts for all that counts steps: stages, schedules, checkpoints, `WeightSync`.
+    A step stays one batch of rollouts for all that counts steps: stages, schedules, checkpoints, the sync of weights.
     """
 
     updates: int
@@ -30,11 +31,11 @@ class OffPolicy:
     """How far below 1 the ratio is clipped; null: 0.2, or 3e-4 where `ratio` is `sequence`."""
     clip_high: float | None = None
     """How far above 1; null: 0.2, or 4e-4 where `ratio` is `sequence`. DAPO's clip-higher takes 0.28."""
-    ratio: Literal["token", "sequence"] = "token"
+    ratio: RatioOf = "token"
     """Of each token, or GSPO's: all tokens of a response have their ratios' geometric mean."""
     old_logprobs: Literal["trainer", "engine"] = "trainer"
     """Whose log-probs the ratio is taken to: the trainer's of before the step, by another forward pass over all mini
-    batches but the first, or the engine's, which cost nothing and may be of an older policy (`WeightSync`)."""
+    batches but the first, or the engine's, which cost nothing: the ratio then has what the two differ by, too."""
 
     def __post_init__(self) -> None:
         if self.updates < 1:
@@ -52,6 +53,15 @@ class OffPolicy:
         low = low if self.clip_low is None else self.clip_low
         high = high if self.clip_high is None else self.clip_high
         return 1 - low, 1 + high
+
+    def check(self, num_waves: int, importance_cap: float | None) -> None:
+        """Raise a ValueError for settings of the module that this objective can't be had with."""
+        if num_waves > 1:
+            raise ValueError("num_waves: must be 1 under off_policy: mini batches are cut from all groups of a step")
+        if importance_cap is not None and self.old_logprobs == "engine":
+            raise ValueError(
+                "importance_cap: must be null where off_policy.old_logprobs is engine: the ratio, to the engine, has it"
+            )
 
 
 @dataclass
@@ -78,6 +88,19 @@ class Ratios:
 def known(old_logprobs: Tensor, logprobs: Tensor) -> Tensor:
     """Return the old log-probs, and where they are NaN the present ones."""
     return torch.where(old_logprobs.isnan(), logprobs, old_logprobs)
+
+
+def log_ratios(logprobs: Tensor, old_logprobs: Tensor, ratio: RatioOf, lengths: list[int]) -> Tensor:
+    """Return the logarithm of each token's ratio: its own, or the mean of its response's.
+
+    Args:
+        logprobs: [M] of the policy that is updated.
+        old_logprobs: [M] of the one before the step; NaN where that is the same.
+        ratio: whose.
+        lengths: numbers of tokens of the responses, which sum to M.
+    """
+    own = logprobs - known(old_logprobs, logprobs)
+    return response_means(own, lengths) if ratio == "sequence" else own
 
 
 def clipped(ratios: Tensor, weights: Tensor, bounds: tuple[float, float]) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@ from math import exp, log, nan
 import pytest
 import torch
 
-from acereason.algorithm.clipping import OffPolicy, Ratios, clipped, known, response_means
+from acereason.algorithm.clipping import OffPolicy, Ratios, clipped, known, log_ratios, response_means
 
 HIGHER = (0.8, 1.28)
 """DAPO's clip-higher."""
@@ -44,13 +44,17 @@ def test_a_response_shares_the_geometric_mean_of_its_ratios():
     own, slopes = Ratios(old, (0.8, 1.2)).clipped(logprobs, weights, slice(None))
     assert own.tolist() == pytest.approx([1.2, 0.6])
     assert slopes.tolist() == pytest.approx([0, 0.6])
-    together = Ratios(old, (0.8, 1.2), response_means(logprobs - old, [2]))
+    shared = log_ratios(logprobs, old, "sequence", [2])
+    together = Ratios(old, (0.8, 1.2), shared)
     values, slopes = together.clipped(logprobs, weights, slice(None))
     assert values.tolist() == slopes.tolist() == pytest.approx([0.9**0.5] * 2)
     bad = together.clipped(logprobs, -weights, slice(None))
     assert [part.tolist() for part in bad] == [pytest.approx([-(0.9**0.5)] * 2)] * 2
-    narrow = Ratios(old, OffPolicy(1, ratio="sequence").bounds, together.shared).clipped(logprobs, -weights, slice(None))
-    assert [part.tolist() for part in narrow] == [pytest.approx([-(1 - 3e-4)] * 2), [0, 0]]
+    gspo = Ratios(old, OffPolicy(1, ratio="sequence").bounds, shared)
+    assert [part.tolist() for part in gspo.clipped(logprobs, -weights, slice(None))] == [
+        pytest.approx([-(1 - 3e-4)] * 2),
+        [0, 0],
+    ]
 
 
 def test_without_an_old_log_prob_the_ratio_is_1():
@@ -92,7 +96,7 @@ def test_values_and_gradients_are_those_of_autograd(ratio, low, high):
     leaf = logprobs.clone().requires_grad_()
     loss = plain_loss(leaf, old, weights, settings)
     loss.backward()
-    shared = response_means(logprobs - old, [3, 1, 4]) if ratio == "sequence" else None
+    shared = log_ratios(logprobs, old, ratio, [3, 1, 4]) if ratio == "sequence" else None
     values, slopes = Ratios(old, settings.bounds, shared).clipped(logprobs, weights, slice(None))
     assert -values.sum().item() == pytest.approx(loss.item(), rel=1e-12)
     torch.testing.assert_close(-slopes, leaf.grad, rtol=1e-12, atol=1e-12)
@@ -105,6 +109,15 @@ def test_what_the_ratio_is_clipped_to():
     assert OffPolicy(4, clip_high=0.28).bounds == (0.8, 1.28)
     assert OffPolicy(4, ratio="sequence").bounds == (1 - 3e-4, 1 + 4e-4)
     assert OffPolicy(4, clip_low=0.1, ratio="sequence").bounds == (0.9, 1 + 4e-4)
+
+
+def test_what_it_cannot_be_had_with_is_refused():
+    OffPolicy(2).check(num_waves=1, importance_cap=2.0)
+    OffPolicy(2, old_logprobs="engine").check(num_waves=1, importance_cap=None)
+    with pytest.raises(ValueError, match="num_waves: must be 1 under off_policy"):
+        OffPolicy(2).check(num_waves=2, importance_cap=None)
+    with pytest.raises(ValueError, match="importance_cap: must be null where off_policy.old_logprobs is engine"):
+        OffPolicy(2, old_logprobs="engine").check(num_waves=1, importance_cap=2.0)
 
 
 @pytest.mark.parametrize(
