@@ -217,6 +217,8 @@ class Sequence:
     """Responses that it stands for in the metrics: itself, or others too that are not measured."""
     token_weights: list[float] | None = None
     """[R] what each response token's factor has beyond `weight`; None: nothing."""
+    old_logprobs: list[float] | None = None
+    """[R] log-probs by the policy before the step's first update; None: that is the policy which is updated."""
 
     @property
     def response_length(self) -> int:

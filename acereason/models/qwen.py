@@ -17,6 +17,7 @@ from torch.distributed.fsdp import (
 from transformers import Qwen2ForCausalLM, Qwen2Model, Qwen3ForCausalLM, Qwen3Model
 
 from acereason.algorithm.batching import MicroBatch
+from acereason.algorithm.clipping import OffPolicy, Ratios, log_ratios
 from acereason.models.attention import attend_for
 from acereason.models.backbone import Backbone, from_hub, telling
 from acereason.models.family import QwenConfig, head_size, model_class
@@ -43,12 +44,18 @@ class Policy(nn.Module):
         return chunked_logprobs(self._predicting(batch), self.lm_head.weight, batch.targets, temperature, logits_mib)
 
     def policy_loss(
-        self, batch: MicroBatch, temperature: float, logits_mib: int, importance_cap: float | None = None
+        self,
+        batch: MicroBatch,
+        temperature: float,
+        logits_mib: int,
+        importance_cap: float | None = None,
+        off_policy: OffPolicy | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the loss of Eq. 1 over the batch's tokens, weighted, and what `token_logprobs` returns. The loss alone
-        has a gradient."""
+        """Return the loss of Eq. 1 over the batch's tokens, weighted, or that of clipped ratios, and what
+        `token_logprobs` returns. The loss alone has a gradient."""
+        hidden = self._predicting(batch)
         return PolicyLoss.apply(
-            self._predicting(batch),
+            hidden,
             self.lm_head.weight,
             batch.targets,
             batch.weights,
@@ -56,7 +63,20 @@ class Policy(nn.Module):
             importance_cap,
             temperature,
             logits_mib,
+            None if off_policy is None else self._ratios(hidden, batch, temperature, logits_mib, off_policy),
         )
+
+    def _ratios(
+        self, hidden: Tensor, batch: MicroBatch, temperature: float, logits_mib: int, off_policy: OffPolicy
+    ) -> Ratios:
+        """What the loss needs to know of the policy before the step."""
+        shared = None
+        if off_policy.ratio == "sequence":
+            # why: the gradient of a response's first token depends on its last token's ratio, so that a product with
+            # the head is for the ratios alone: a fortieth of a pass at 7B
+            logprobs, _ = chunked_logprobs(hidden, self.lm_head.weight, batch.targets, temperature, logits_mib)
+            shared = log_ratios(logprobs, batch.old_logprobs, off_policy.ratio, batch.response_lengths)
+        return Ratios(batch.old_logprobs, off_policy.bounds, shared)
 
     def _predicting(self, batch: MicroBatch) -> Tensor:
         """[M, H] final hidden states of the positions that predict."""

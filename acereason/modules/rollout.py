@@ -25,9 +25,6 @@ class RolloutModule(QwenModule):
     Args:
         engine: generates the rollouts.
         rewards: how responses are judged.
-        strict_on_policy: refuse settings that draw rollouts from another policy than the one that is updated (3.2.1): a
-            nucleus below 1, weights that are not pushed after every update, a second update on the same rollouts. False
-            allows them, and takes no account of the difference.
         max_logprob_gap: mean absolute difference between the engine's log-probs and the trainer's, in nats, above which
             a step raises before it changes any weight; bfloat16 on both sides gives 0.03, stale weights more than 0.1.
     """
@@ -40,13 +37,11 @@ class RolloutModule(QwenModule):
         self,
         engine: RolloutEngine,
         rewards: RewardSettings = RewardSettings(),  # noqa: B008  read only
-        strict_on_policy: bool = True,
         max_logprob_gap: float = 0.1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.strict_on_policy = strict_on_policy
-        self.on_policy = OnPolicy(strict_on_policy, max_logprob_gap)
+        self.on_policy = OnPolicy(max_logprob_gap)
         engine.follow(self.backbone.compute_dtype)
         self.rollouts = Rollouts(engine, RewardPool(rewards), self.section, self.breaking_off)
         self._breaks_off = True

@@ -64,7 +64,12 @@ class Drawn:
 
 
 def update_seconds(
-    module: QwenModule, parameters: int, speed: Speed, ranks: int, lengths: Iterable[tuple[float, float]]
+    module: QwenModule,
+    parameters: int,
+    speed: Speed,
+    ranks: int,
+    lengths: Iterable[tuple[float, float]],
+    further: float = 0.0,
 ) -> float:
     """Estimate the seconds of forward and backward passes.
 
@@ -74,6 +79,7 @@ def update_seconds(
         speed: speed of a device.
         ranks: number of devices.
         lengths: (tokens, number of sequences) of the sequences.
+        further: forward passes beyond that of the gradient.
     """
     config, lengths = module.config, list(lengths)
     # why: embeddings are looked up, not multiplied; tied ones are the head too, which multiplies
@@ -83,7 +89,7 @@ def update_seconds(
     # why: half of all pairs of tokens, since attention sees the past alone
     attention = 2 * config.num_hidden_layers * config.hidden_size * pairs
     # why: a backward pass costs two forward passes, and recomputation is one more
-    passes = 4 if module.backbone.gradient_checkpointing else 3
+    passes = further + (4 if module.backbone.gradient_checkpointing else 3)
     return passes * (products + attention) / (ranks * speed.flops * COMPUTES)
 
 
@@ -149,9 +155,11 @@ def stage_seconds(
     engine = module.engine.memory(module.config, parameters, stage.longest, stage.group_size)
     drawn = Drawn(stage.rollouts, fills * stage.budget, stage.budget)
     generates = generation_seconds(engine, speed, stage.ranks, drawn)
-    updates = update_seconds(module, parameters, speed, stage.ranks, [(drawn.mean, drawn.responses)])
+    # why: all mini batches but the first pass the policy before the step once more
+    further = 1 - 1 / stage.updates if module.off_policy and module.off_policy.old_logprobs == "trainer" else 0.0
+    updates = update_seconds(module, parameters, speed, stage.ranks, [(drawn.mean, drawn.responses)], further)
     tokens = drawn.mean * drawn.responses
-    updates += offload_seconds(module, parameters, speed, stage.ranks, tokens, 1, machines)
+    updates += offload_seconds(module, parameters, speed, stage.ranks, tokens, stage.updates, machines)
     return stage.steps * generates, stage.steps * updates
 
 

@@ -196,8 +196,9 @@ def _kept(trainer: pl.Trainer) -> int:
 
 def check_hours(job: Job[GRPOModule], stages: dict[str, Arithmetic]) -> None:
     """Add the number of updates, and the hours at a measured rate."""
-    steps, tokens = sum(a.steps for a in stages.values()), sum(a.steps * a.most_tokens for a in stages.values())
-    message = f"{steps:,} updates at most, {tokens:,} response tokens at most"
+    updates = sum(a.steps * a.updates for a in stages.values())
+    tokens = sum(a.steps * a.most_tokens for a in stages.values())
+    message = f"{updates:,} updates at most, {tokens:,} response tokens at most"
     if rate := job.planned.tokens_per_second:
         message += f"; {tokens / rate / 3600:,.1f} hours at most, at {rate:,.0f} tokens a second"
     job.checks.add("data.stages", "ok", message)

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from torch.optim import AdamW
 
+from acereason.algorithm.clipping import OffPolicy
 from acereason.models.backbone import Backbone
 from acereason.modules.explain import Arithmetic
 from acereason.rollouts.engine import EngineMemory
@@ -37,7 +38,7 @@ PLANNED = SimpleNamespace(ranks=8, num_nodes=1)
 def module(checkpointing: bool = True, config=SEVEN_B) -> SimpleNamespace:
     engine = VLLMEngine(dtype="bfloat16", cache_gib=32, max_num_seqs=256)
     backbone = Backbone(gradient_checkpointing=checkpointing, compute_dtype="bfloat16")
-    return SimpleNamespace(config=config, backbone=backbone, engine=engine)
+    return SimpleNamespace(config=config, backbone=backbone, engine=engine, off_policy=None)
 
 
 @pytest.mark.parametrize(("checkpointing", "passes"), [(True, 4), (False, 3)])
@@ -105,6 +106,18 @@ def test_what_refill_may_add_is_told():
     generating, _ = stage_seconds(module(), PARAMETERS, stages["math_8k"], H100, cost.FILLS)
     cost.check_cost(job, "h100-80gb", stages)
     assert f"; refill adds up to {2 * generating / 3600:,.0f};" in checks.found[-1].message
+
+
+def test_of_several_updates_all_but_the_first_pass_the_policy_before_the_step():
+    """Four passes for the gradient and recomputation; of four mini batches three have one more."""
+    stage, seconds = arithmetic("math_8k", 8), {}
+    for settings in (None, OffPolicy(4), OffPolicy(4, old_logprobs="engine")):
+        trains = module()
+        trains.off_policy = settings
+        several = replace(stage, updates=settings.updates if settings else 1)
+        seconds[settings and settings.old_logprobs] = stage_seconds(trains, PARAMETERS, several, H100, cost.FILLS)[1]
+    assert seconds["trainer"] == pytest.approx(seconds[None] * 4.75 / 4)
+    assert seconds["engine"] == seconds[None]
 
 
 def test_every_device_has_a_speed():
