@@ -206,6 +206,7 @@ TOLD = [
     "another process evaluates into this folder; wait for it",
     "holds samples of another ",
     "bfloat16 needs FSDP2, see conf/hardware/1gpu.yaml",
+    "model.backbone.offload: needs FSDP2, see conf/hardware/1gpu-offload.yaml",
     "several processes need FSDP2, see conf/hardware/8gpu.yaml",
     "give one of path, arithmetic, programs and reasoning_gym, and null for the others",
     "rows can't be used: ",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from acereason.common.types import Sequence
+from acereason.processes.distributed import largest
 
 
 @dataclass
@@ -75,6 +76,13 @@ def split_evenly(sequences: list[Sequence], budget: int, num_bins: int) -> list[
     return bins + [[] for _ in range(num_bins - len(bins))]
 
 
+def even_parts(sequences: list[Sequence], budget: int) -> list[list[Sequence]]:
+    """Pack the sequences into lists of at most `budget` tokens, on every rank as many as on the rank that needs the
+    most. Every rank must call it."""
+    needed = int(largest(len(pack([len(sequence.token_ids) for sequence in sequences], budget))))
+    return split_evenly(sequences, budget, max(needed, 1))
+
+
 def collate(sequences: list[Sequence], device: torch.device | str = "cpu") -> MicroBatch:
     """Pack the sequences into one row, as one micro batch."""
     # why: a rank without sequences computes one document without targets, as it must join the others' collectives
@@ -98,12 +106,21 @@ def collate(sequences: list[Sequence], device: torch.device | str = "cpu") -> Mi
         cu_seqlens=torch.cat([starts, ends[-1:]]).to(device, torch.int32),
         predictors=predictors.to(device),
         targets=input_ids[predictors + 1].to(device),
-        weights=_of_tokens([s.weight for s in sequences], responses).to(device),
+        weights=_weights(sequences, responses).to(device),
         sampler_logprobs=torch.tensor([*logprobs], dtype=torch.float32, device=device),
         stands_for=_of_tokens([s.stands_for for s in sequences], responses).to(device),
         first_tenth=(before < tenth).to(device),
         last_tenth=(responses.repeat_interleave(responses) - 1 - before < tenth).to(device),
     )
+
+
+def _weights(sequences: list[Sequence], responses: Tensor) -> Tensor:
+    """Return each response token's weight, float32: its response's, and its own on top where it has one."""
+    shared = _of_tokens([sequence.weight for sequence in sequences], responses)
+    if all(sequence.token_weights is None for sequence in sequences):
+        return shared
+    own = chain.from_iterable(s.token_weights or repeat(0.0, s.response_length) for s in sequences)
+    return shared + torch.tensor([*own], dtype=torch.float32)
 
 
 def _of_tokens(values: list[float], responses: Tensor) -> Tensor:

@@ -146,6 +146,8 @@ class Rollout:
     in_baseline: bool = True
     """Whether its reward enters the group's mean and standard deviation."""
     advantage: float = 0.0
+    token_advantages: list[float] | None = None
+    """[R] what each token's advantage has beyond `advantage`, from a teacher; None: nothing."""
 
 
 @dataclass
@@ -213,8 +215,17 @@ class Sequence:
     """[R] the engine's log-probs, to compare with the trainer's."""
     stands_for: float = 1.0
     """Responses that it stands for in the metrics: itself, or others too that are not measured."""
+    token_weights: list[float] | None = None
+    """[R] what each response token's factor has beyond `weight`; None: nothing."""
 
     @property
     def response_length(self) -> int:
         """Number of response tokens, R."""
         return len(self.token_ids) - self.prompt_length
+
+    @property
+    def has_gradient(self) -> bool:
+        """Whether the factor of any response token isn't 0."""
+        if self.token_weights is None:
+            return self.weight != 0
+        return any(self.weight + own for own in self.token_weights)

@@ -18,10 +18,6 @@ _PACKED = ("gzip", "deflate")
 """Compressions that answers may have; others can make gigabytes of a few bytes."""
 _OF_THE_WAY = ("content-encoding", "content-length", "transfer-encoding")
 """Headers that no longer hold once an answer is read and unpacked."""
-_CONNECT_SECONDS = 10.0
-_BYTES_PER_TOKEN = 512
-"""Most bytes of an answer for each token of the budget: the longest tokens, escaped, and sent twice."""
-_BYTES_BESIDE = 2**20
 
 
 class Bounded(openai.DefaultAsyncHttpxClient):
@@ -128,36 +124,6 @@ class Secrets:
         cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else None
         words = [str(error).rstrip("."), str(cause) or type(cause).__name__] if cause else [str(error)]
         return without_halves(self.without(one_line(": ".join(words)))) or type(error).__name__
-
-
-def open_client(
-    url: str, secrets: Secrets, setting: str, retries: int, timeout: float, tokens: int
-) -> openai.AsyncOpenAI:
-    """Return a client of a server.
-
-    Args:
-        url: address of the API.
-        secrets: the key.
-        setting: the setting that holds the address, which errors name.
-        retries: how often a request is sent again.
-        timeout: seconds of one answer.
-        tokens: most tokens of a response, by which its bytes are bounded.
-
-    Raises:
-        UserError: the address is none.
-    """
-    try:
-        return openai.AsyncOpenAI(
-            base_url=url,
-            # why: the client refuses to be made without a key, even for a server that needs none
-            api_key=secrets.key or "none",
-            max_retries=retries,
-            timeout=openai.Timeout(timeout, connect=_CONNECT_SECONDS),
-            http_client=Bounded(_BYTES_BESIDE + _BYTES_PER_TOKEN * tokens),
-        )
-    # why: an address that is none makes the library below the client raise errors of several kinds
-    except Exception as error:
-        raise UserError(f"{setting}.url: is no address: {secrets.told(error)}") from error
 
 
 def _key(name: str | None, setting: str) -> str | None:

@@ -7,11 +7,12 @@ from pathlib import Path
 import torch
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
-from acereason.algorithm.batching import MicroBatch, collate, pack, split_evenly
+from acereason.algorithm.batching import MicroBatch, collate, even_parts
 from acereason.algorithm.schedule import Schedule
 from acereason.common.errors import UserError, first_line
 from acereason.common.types import Sequence
@@ -110,6 +111,8 @@ class QwenModule(RecordingModule):
             raise UserError("trainer.strategy: several processes need FSDP2, see conf/hardware/8gpu.yaml")
         if not has_mesh and self.backbone.compute_dtype != "float32":
             raise UserError("model.backbone.compute_dtype: bfloat16 needs FSDP2, see conf/hardware/1gpu.yaml")
+        if not has_mesh and self.backbone.offload:
+            raise UserError("model.backbone.offload: needs FSDP2, see conf/hardware/1gpu-offload.yaml")
 
     def attention_on(self, device: torch.device) -> Attend:
         """Choose what computes attention on a device; a UserError where `backbone.attention` can't run there."""
@@ -119,7 +122,7 @@ class QwenModule(RecordingModule):
     def configure_optimizers(self) -> Optimizer:
         """The optimizer; its learning rate is set before every update."""
         optimizer = self.optimizer_of(parameter for parameter in self.model.parameters() if parameter.requires_grad)
-        self.learning_rate = optimizer.param_groups[0]["lr"]
+        self.learning_rate = float(optimizer.param_groups[0]["lr"])
         self._settings = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
         return optimizer
 
@@ -155,11 +158,11 @@ class QwenModule(RecordingModule):
         """Add the gradient of minus the sum of weight x log-prob over this rank's response tokens.
 
         May run several times before `update`: the sum is linear in the sequences. Every rank must call it as often.
-        Sequences of weight 0 are measured without a backward pass, which is two thirds of the work: their gradient is
-        0.
+        Sequences whose tokens all have weight 0 are measured without a backward pass, which is two thirds of the work:
+        their gradient is 0.
         """
-        self.observe([sequence for sequence in sequences if not sequence.weight], measures, temperature)
-        for batch in self._micro_batches([sequence for sequence in sequences if sequence.weight]):
+        self.observe([sequence for sequence in sequences if not sequence.has_gradient], measures, temperature)
+        for batch in self._micro_batches([sequence for sequence in sequences if sequence.has_gradient]):
             with self.section("forward"):
                 loss, logprobs, entropy = self.model.policy_loss(batch, temperature, self.logits_mib, importance_cap)
             with self.section("backward"):
@@ -212,8 +215,7 @@ class QwenModule(RecordingModule):
     def _micro_batches(self, sequences: list[Sequence]) -> Iterator[MicroBatch]:
         """Yield packed micro batches, on every rank as many as on the rank that needs the most."""
         with self.section("pack"):
-            needed = int(largest(len(pack([len(s.token_ids) for s in sequences], self.micro_batch_tokens))))
-            parts = split_evenly(sequences, self.micro_batch_tokens, max(needed, 1))
+            parts = even_parts(sequences, self.micro_batch_tokens)
         for part in parts:
             with self.section("pack"):
                 batch = collate(part, self.device)
@@ -230,7 +232,8 @@ class QwenModule(RecordingModule):
         optimizer = self._optimizer
         rate = self.learning_rate * self._schedule.factor(self.trainer.global_step)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            # why: an optimizer of torchao holds its rate as a tensor, and refuses a number in its place
+            group["lr"] = torch.full_like(group["lr"], rate) if isinstance(group["lr"], Tensor) else rate
         for parameter in self.model.parameters():
             if parameter.grad is not None:
                 parameter.grad.div_(denominator)

@@ -16,16 +16,19 @@ from acereason.common.types import Group, Problem, Sampling, Sequence
 from acereason.data.curriculum import Curriculum
 from acereason.data.rl import RLData
 from acereason.modules.explain import arithmetic, explain
-from acereason.modules.measured import MeasuredModule
 from acereason.modules.measures import Measures
 from acereason.modules.refill import refill_metrics, refilled
 from acereason.modules.sequences import rows_of
+from acereason.modules.taught import TaughtModule
 from acereason.processes.distributed import gather
 from acereason.processes.tensors import total
 from acereason.rewards.pool import check_error_rate
 
+_PARTS = ("rollout", "reward", "idle", "teacher", "train")
+"""Sections that make up a step's time."""
 
-class GRPOModule(MeasuredModule):
+
+class GRPOModule(TaughtModule):
     """Learns from rewards by GRPO: G rollouts of each prompt by the current policy, and one update on all of them.
 
     Args:
@@ -85,12 +88,14 @@ class GRPOModule(MeasuredModule):
             wave = self.refilled(wave)
             # why now: an engine that shares this device frees its memory for the update
             self.engine.sleep()
+            self.taught(wave)
             with self.section("train"):
                 self.accumulate(self.sequences(wave), measures, self.sampling.temperature, self.importance_cap)
             groups += wave
         check_error_rate(groups, self.rewards.settings.max_error_rate)
+        told = self.told()
         with self.section("train"):
-            metrics = self.update(measures, self.denominator(groups))
+            metrics = self.update(measures, self.denominator(groups)) | told
         if self.curriculum.current.refill:
             metrics |= refill_metrics(groups, len(problems))
         return self.log_step(metrics, groups)
@@ -178,7 +183,7 @@ class GRPOModule(MeasuredModule):
         """Log the step under its TensorBoard names and return the same."""
         metrics |= rollout_metrics(groups) | {"policy/temperature": self.sampling.temperature}
         metrics |= {f"time/{name}": seconds for name, seconds in self.seconds.items()}
-        metrics["time/step"] = sum(self.seconds.get(name, 0.0) for name in ("rollout", "reward", "idle", "train"))
+        metrics["time/step"] = sum(self.seconds.get(name, 0.0) for name in _PARTS)
         metrics["time/idle"] = fmean(gather([self.seconds.get("idle", 0.0)]))
         metrics["throughput/tokens_per_second"] = metrics["response/tokens"] / metrics["time/step"]
         shown = {"reward/mean": "reward", "policy/entropy": "entropy", "response/length_mean": "length"}

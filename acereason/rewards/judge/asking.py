@@ -11,10 +11,10 @@ from typing import Any
 import openai
 
 from acereason.common.answers import read_answer
+from acereason.common.connection import Connection
 from acereason.common.errors import UserError
 from acereason.common.seeds import derive_seed
 from acereason.common.types import Problem, Verdict
-from acereason.common.wire import Secrets, open_client
 from acereason.rewards.judge.kept import Kept, key_of
 from acereason.rewards.judge.question import question_of, verdict_of
 from acereason.rewards.judge.settings import JudgeSettings
@@ -38,7 +38,15 @@ class Judge:
 
     def __init__(self, settings: JudgeSettings, waiting: int, kept: Callable[[], Kept] | None = None) -> None:
         self.settings, self._open_kept = settings, kept
-        self._secrets = Secrets(settings.url, settings.api_key_env, _SETTING)
+        budgets = (settings.body.get(name) or 0 for name in ("max_tokens", "max_completion_tokens"))
+        self._connection = Connection(
+            settings.url,
+            settings.api_key_env,
+            _SETTING,
+            settings.retries,
+            settings.timeout,
+            max(settings.max_tokens, *budgets),
+        )
         self._room = threading.BoundedSemaphore(settings.concurrency + waiting)
         self._lock = threading.Lock()
         self._closed = False
@@ -85,7 +93,7 @@ class Judge:
         if not self._thread.is_alive():
             # why: in the caller's thread, where a mistake of the user's is told
             self._kept = self._open_kept() if self._open_kept else None
-            self._client = self._opened(self.settings.retries)
+            self._client = self._connection.client()
             self._loop = asyncio.new_event_loop()
             self._free = asyncio.Semaphore(self.settings.concurrency)
             self._thread.start()
@@ -146,21 +154,15 @@ class Judge:
             verdict = verdict_of(read_answer("chat", reply.content))
         # why: whatever a server makes the client raise is a failure to judge this response
         except Exception as error:
-            return Verdict("error", {"error": f"judge: {self._secrets.told(error)}"})
+            return Verdict("error", {"error": f"judge: {self._connection.secrets.told(error)}"})
         # why: a server may repeat the key in its answer, and details go to the screen and into files
-        verdict.detail["said"] = self._secrets.without(verdict.detail["said"])
+        verdict.detail["said"] = self._connection.secrets.without(verdict.detail["said"])
         verdict.detail["seconds"] = round(time.perf_counter() - started, 6)
         return verdict
 
     async def _greeting(self) -> Verdict:
-        async with self._opened(retries=0) as client:
+        async with self._connection.client().with_options(max_retries=0) as client:
             return await self._asked(client, self.request(_MADE_UP, r"2 + 3 is \boxed{5}."))
-
-    def _opened(self, retries: int) -> openai.AsyncOpenAI:
-        settings = self.settings
-        budgets = (settings.body.get(name) or 0 for name in ("max_tokens", "max_completion_tokens"))
-        most = max(settings.max_tokens, *budgets)
-        return open_client(settings.url, self._secrets, _SETTING, retries, settings.timeout, most)
 
 
 def greeted(settings: JudgeSettings) -> str:

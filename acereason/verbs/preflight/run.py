@@ -19,7 +19,7 @@ from acereason.verbs.preflight.cost import check_cost
 from acereason.verbs.preflight.data import check_judge, check_sources
 from acereason.verbs.preflight.evaluation import check_evaluation
 from acereason.verbs.preflight.memory import DEVICES
-from acereason.verbs.preflight.model import check_model
+from acereason.verbs.preflight.model import check_model, check_teacher
 from acereason.verbs.preflight.planned import Job, Planned, is_of
 from acereason.verbs.preflight.training import check_schedule, check_sft
 
@@ -75,7 +75,7 @@ def _check_stages(job: Job[GRPOModule]) -> None:
     """Check the stages of RL: problems, batches, memory, hours, schedule and disk."""
     stages, count = resources.check_batches(job, check_sources(job)), len(job.module.data.stages)
     if stages:
-        resources.check_memory(job, stages)
+        resources.check_memory(job, stages, check_teacher(job))
         resources.check_hours(job, stages)
         if job.planned.device:
             check_cost(job, job.planned.device, stages)
