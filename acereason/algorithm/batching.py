@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from acereason.common.types import Sequence
+from acereason.processes.distributed import largest
 
 
 @dataclass
@@ -87,6 +88,13 @@ def split_evenly(sequences: list[Sequence], budget: int, num_bins: int) -> list[
     bins = [[sequences[index] for index in bin_] for bin_ in pack([len(s.token_ids) for s in sequences], budget)]
     # why: under FSDP forward and backward are collectives, so that every rank needs the same number of micro batches
     return bins + [[] for _ in range(num_bins - len(bins))]
+
+
+def even_parts(sequences: list[Sequence], budget: int) -> list[list[Sequence]]:
+    """Pack the sequences into lists of at most `budget` tokens, on every rank as many as on the rank that needs the
+    most. Every rank must call it."""
+    needed = int(largest(len(pack([len(sequence.token_ids) for sequence in sequences], budget))))
+    return split_evenly(sequences, budget, max(needed, 1))
 
 
 def collate(sequences: list[Sequence], device: torch.device | str = "cpu") -> MicroBatch:

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Task = Literal["math", "code"]
+Task = Literal["math", "code", "reasoning-gym"]
 
 
 # why: none of these is frozen: Lightning refuses to move frozen dataclasses between devices
@@ -63,7 +63,7 @@ class Problem:
     statement: str
     """The problem's text as its source gives it, before any template."""
     answer: str
-    """Ground truth: for math, LaTeX without the box."""
+    """Ground truth: for math, LaTeX without the box; for reasoning-gym, the entry as JSON."""
     alternatives: list[str] = field(default_factory=list)
     """Further acceptable answers of a math problem."""
     source: str = ""
@@ -146,6 +146,8 @@ class Rollout:
     in_baseline: bool = True
     """Whether its reward enters the group's mean and standard deviation."""
     advantage: float = 0.0
+    token_advantages: list[float] | None = None
+    """[R] what each token's advantage has beyond `advantage`, from a teacher; None: nothing."""
 
 
 @dataclass

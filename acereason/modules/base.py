@@ -7,11 +7,12 @@ from pathlib import Path
 import torch
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
-from acereason.algorithm.batching import MicroBatch, collate, pack, split_evenly
+from acereason.algorithm.batching import MicroBatch, collate, even_parts
 from acereason.algorithm.clipping import OffPolicy
 from acereason.algorithm.schedule import Schedule
 from acereason.common.errors import UserError, first_line
@@ -111,6 +112,8 @@ class QwenModule(RecordingModule):
             raise UserError("trainer.strategy: several processes need FSDP2, see conf/hardware/8gpu.yaml")
         if not has_mesh and self.backbone.compute_dtype != "float32":
             raise UserError("model.backbone.compute_dtype: bfloat16 needs FSDP2, see conf/hardware/1gpu.yaml")
+        if not has_mesh and self.backbone.offload:
+            raise UserError("model.backbone.offload: needs FSDP2, see conf/hardware/1gpu-offload.yaml")
 
     def attention_on(self, device: torch.device) -> Attend:
         """Choose what computes attention on a device; a UserError where `backbone.attention` can't run there."""
@@ -120,7 +123,7 @@ class QwenModule(RecordingModule):
     def configure_optimizers(self) -> Optimizer:
         """The optimizer; its learning rate is set before every update."""
         optimizer = self.optimizer_of(parameter for parameter in self.model.parameters() if parameter.requires_grad)
-        self.learning_rate = optimizer.param_groups[0]["lr"]
+        self.learning_rate = float(optimizer.param_groups[0]["lr"])
         self._settings = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
         return optimizer
 
@@ -169,12 +172,9 @@ class QwenModule(RecordingModule):
             measures.add(batch, *found, loss)
 
     def update(self, measures: Measures, denominator: float = 1.0, last: bool = True) -> dict[str, float]:
-        """Take one optimizer step on the accumulated gradient over `denominator`, the same number on every rank. Before
-        the `last` of a step's updates `trainer.global_step` stays.
-
-        Returns:
-            the metrics of `Measures`, over all ranks, with policy/grad_norm and policy/lr.
-        """
+        """Take one optimizer step on the accumulated gradient over `denominator`, the same number on every rank, and
+        return the metrics of `Measures` over all ranks, policy/grad_norm and policy/lr. Before the `last` of a step's
+        updates `trainer.global_step` stays."""
         metrics = measures.metrics()
         metrics["policy/loss"] /= denominator
         self.accept(metrics)
@@ -218,8 +218,7 @@ class QwenModule(RecordingModule):
     def _micro_batches(self, sequences: list[Sequence]) -> Iterator[MicroBatch]:
         """Yield packed micro batches, on every rank as many as on the rank that needs the most."""
         with self.section("pack"):
-            needed = int(largest(len(pack([len(s.token_ids) for s in sequences], self.micro_batch_tokens))))
-            parts = split_evenly(sequences, self.micro_batch_tokens, max(needed, 1))
+            parts = even_parts(sequences, self.micro_batch_tokens)
         for part in parts:
             with self.section("pack"):
                 batch = collate(part, self.device)
@@ -236,7 +235,8 @@ class QwenModule(RecordingModule):
         optimizer = self._optimizer
         rate = self.learning_rate * self._schedule.factor(self.trainer.global_step)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            # why: an optimizer of torchao holds its rate as a tensor, and refuses a number in its place
+            group["lr"] = torch.full_like(group["lr"], rate) if isinstance(group["lr"], Tensor) else rate
         for parameter in self.model.parameters():
             if parameter.grad is not None:
                 parameter.grad.div_(denominator)

@@ -17,17 +17,20 @@ from acereason.common.types import Group, Problem, Sampling, Sequence
 from acereason.data.curriculum import Curriculum
 from acereason.data.rl import RLData
 from acereason.modules.explain import arithmetic, explain
-from acereason.modules.measured import MeasuredModule
 from acereason.modules.measures import Measures
 from acereason.modules.refill import refill_metrics, refilled
 from acereason.modules.sequences import rows_of
+from acereason.modules.taught import TaughtModule
 from acereason.modules.updates import MiniBatch, mini_batches, take_updates
 from acereason.processes.distributed import gather
 from acereason.processes.tensors import total
 from acereason.rewards.pool import check_error_rate
 
+_PARTS = ("rollout", "reward", "idle", "teacher", "train")
+"""Sections that make up a step's time."""
 
-class GRPOModule(MeasuredModule):
+
+class GRPOModule(TaughtModule):
     """Learns from rewards by GRPO: G rollouts of each prompt by the current policy, and one update on all of them, or
     by `off_policy` several.
 
@@ -90,11 +93,13 @@ class GRPOModule(MeasuredModule):
             wave = self.refilled(wave)
             # why now: an engine that shares this device frees its memory for the update
             self.engine.sleep()
+            self.taught(wave)
             if self.off_policy is None:
                 with self.section("train"):
                     self.accumulate(self.sequences(wave), measures, self.sampling.temperature, self.importance_cap)
             groups += wave
         check_error_rate(groups, self.rewards.settings.max_error_rate)
+        told = self.told()
         with self.section("train"):
             if self.off_policy is None:
                 metrics = self.update(measures, self.denominator(groups))
@@ -102,7 +107,7 @@ class GRPOModule(MeasuredModule):
                 metrics = self.several_updates(groups, self.off_policy)
         if self.curriculum.current.refill:
             metrics |= refill_metrics(groups, len(problems))
-        return self.log_step(metrics, groups)
+        return self.log_step(metrics | told, groups)
 
     def rollout(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> list[Group]:
         """Return this rank's judged groups, of `num_rollouts` responses to each of all ranks' problems."""
@@ -153,8 +158,7 @@ class GRPOModule(MeasuredModule):
 
     def several_updates(self, groups: list[Group], off_policy: OffPolicy) -> dict[str, float]:
         """Take the step's several updates on this rank's groups; return their metrics."""
-        seed = derive_seed(self.seed, "updates", self.trainer.global_step)
-        parts = mini_batches(groups, off_policy.updates, seed)
+        parts = mini_batches(groups, off_policy.updates, derive_seed(self.seed, "updates", self.trainer.global_step))
         batches = [MiniBatch(self.sequences(part), self.denominator(part)) for part in parts]
         return take_updates(self, batches, off_policy, self.sampling.temperature, self.importance_cap)
 
@@ -194,7 +198,7 @@ class GRPOModule(MeasuredModule):
         """Log the step under its TensorBoard names and return the same."""
         metrics |= rollout_metrics(groups) | {"policy/temperature": self.sampling.temperature}
         metrics |= {f"time/{name}": seconds for name, seconds in self.seconds.items()}
-        metrics["time/step"] = sum(self.seconds.get(name, 0.0) for name in ("rollout", "reward", "idle", "train"))
+        metrics["time/step"] = sum(self.seconds.get(name, 0.0) for name in _PARTS)
         metrics["time/idle"] = fmean(gather([self.seconds.get("idle", 0.0)]))
         metrics["throughput/tokens_per_second"] = metrics["response/tokens"] / metrics["time/step"]
         shown = {"reward/mean": "reward", "policy/entropy": "entropy", "response/length_mean": "length"}
@@ -220,6 +224,7 @@ class GRPOModule(MeasuredModule):
     def on_train_start(self) -> None:
         """Print each stage's batch arithmetic; end at once where the curriculum is already finished."""
         super().on_train_start()
+        self.keep_verdicts()
         self._stop_when_finished()
         rank_zero_info(explain(self, self.data, self.trainer.world_size))
         if self.data.has_code:

@@ -4,13 +4,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
+from acereason.common.journal import RankJournals
 from acereason.common.types import Sampling
 from acereason.data.policy import PromptData
 from acereason.models.exports import stream_weights
 from acereason.modules.base import QwenModule
+from acereason.modules.hooks import run_folder
 from acereason.modules.on_policy import OnPolicy
+from acereason.processes.distributed import rank
 from acereason.processes.signals import Interrupted, at_once
 from acereason.rewards.pool import RewardPool, RewardSettings
+from acereason.rewards.settings import JUDGE
 from acereason.rollouts.engine import RolloutEngine
 from acereason.rollouts.judged import Rollouts
 
@@ -77,6 +81,10 @@ class RolloutModule(QwenModule):
             yield
         with self.section("idle"):
             self.end_if_interrupted()
+
+    def keep_verdicts(self) -> None:
+        """Keep a judge's verdicts in the run's folder, which must have begun, and take over those that are there."""
+        self.rewards.keep_verdicts(RankJournals(run_folder(self.trainer) / JUDGE, JUDGE), rank())
 
     def push_weights(self) -> None:
         """Send the engine the current policy's weights, unless it holds them."""
