@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Task = Literal["math", "code"]
+Task = Literal["math", "code", "reasoning-gym"]
 
 
 # why: none of these is frozen: Lightning refuses to move frozen dataclasses between devices
@@ -63,7 +63,7 @@ class Problem:
     statement: str
     """The problem's text as its source gives it, before any template."""
     answer: str
-    """Ground truth: for math, LaTeX without the box."""
+    """Ground truth: for math, LaTeX without the box; for reasoning-gym, the entry as JSON."""
     alternatives: list[str] = field(default_factory=list)
     """Further acceptable answers of a math problem."""
     source: str = ""
@@ -217,6 +217,8 @@ class Sequence:
     """Responses that it stands for in the metrics: itself, or others too that are not measured."""
     token_weights: list[float] | None = None
     """[R] what each response token's factor has beyond `weight`; None: nothing."""
+    old_logprobs: list[float] | None = None
+    """[R] log-probs by the policy before the step's first update; None: that is the policy which is updated."""
 
     @property
     def response_length(self) -> int:

@@ -7,11 +7,13 @@ from pathlib import Path
 import torch
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
 from acereason.algorithm.batching import MicroBatch, collate, even_parts
+from acereason.algorithm.clipping import OffPolicy
 from acereason.algorithm.schedule import Schedule
 from acereason.common.errors import UserError, first_line
 from acereason.common.types import Sequence
@@ -110,6 +112,8 @@ class QwenModule(RecordingModule):
             raise UserError("trainer.strategy: several processes need FSDP2, see conf/hardware/8gpu.yaml")
         if not has_mesh and self.backbone.compute_dtype != "float32":
             raise UserError("model.backbone.compute_dtype: bfloat16 needs FSDP2, see conf/hardware/1gpu.yaml")
+        if not has_mesh and self.backbone.offload:
+            raise UserError("model.backbone.offload: needs FSDP2, see conf/hardware/1gpu-offload.yaml")
 
     def attention_on(self, device: torch.device) -> Attend:
         """Choose what computes attention on a device; a UserError where `backbone.attention` can't run there."""
@@ -119,7 +123,7 @@ class QwenModule(RecordingModule):
     def configure_optimizers(self) -> Optimizer:
         """The optimizer; its learning rate is set before every update."""
         optimizer = self.optimizer_of(parameter for parameter in self.model.parameters() if parameter.requires_grad)
-        self.learning_rate = optimizer.param_groups[0]["lr"]
+        self.learning_rate = float(optimizer.param_groups[0]["lr"])
         self._settings = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
         return optimizer
 
@@ -151,8 +155,10 @@ class QwenModule(RecordingModule):
         measures: Measures,
         temperature: float = 1.0,
         importance_cap: float | None = None,
+        off_policy: OffPolicy | None = None,
     ) -> None:
-        """Add the gradient of minus the sum of weight x log-prob over this rank's response tokens.
+        """Add the gradient of minus the sum of weight x log-prob over this rank's response tokens, off-policy that of
+        clipped ratios.
 
         May run several times before `update`: the sum is linear in the sequences. Every rank must call it as often.
         Sequences whose tokens all have weight 0 are measured without a backward pass, which is two thirds of the work:
@@ -161,13 +167,20 @@ class QwenModule(RecordingModule):
         self.observe([sequence for sequence in sequences if not sequence.has_gradient], measures, temperature)
         for batch in self._micro_batches([sequence for sequence in sequences if sequence.has_gradient]):
             with self.section("forward"):
-                loss, logprobs, entropy = self.model.policy_loss(batch, temperature, self.logits_mib, importance_cap)
+                loss, logprobs, entropy = self.model.policy_loss(
+                    batch, temperature, self.logits_mib, importance_cap, off_policy
+                )
             with self.section("backward"):
                 self.manual_backward(loss * self.trainer.world_size)  # FSDP2 averages over ranks, the objective sums
             measures.add(batch, logprobs, entropy, loss)
 
-    def update(self, measures: Measures, denominator: float = 1.0) -> dict[str, float]:
+    def update(self, measures: Measures, denominator: float = 1.0, last: bool = True) -> dict[str, float]:
         """Take one optimizer step on the accumulated gradient over `denominator`, the same number on every rank.
+
+        Args:
+            measures: those of the gradient.
+            denominator: of the objective.
+            last: whether it ends the step: before the last of several updates `trainer.global_step` stays.
 
         Returns:
             the metrics of `Measures`, over all ranks, with policy/grad_norm and policy/lr.
@@ -176,7 +189,7 @@ class QwenModule(RecordingModule):
         metrics["policy/loss"] /= denominator
         self.accept(metrics)
         with self.section("optimizer"):
-            grad_norm, rate = self._optimizer_step(denominator)
+            grad_norm, rate = self._optimizer_step(denominator, last)
         return metrics | {"policy/grad_norm": grad_norm, "policy/lr": rate}
 
     def accept(self, metrics: dict[str, float]) -> None:
@@ -189,14 +202,25 @@ class QwenModule(RecordingModule):
         return measures.metrics()
 
     @torch.no_grad()
-    def observe(self, sequences: list[Sequence], measures: Measures, temperature: float) -> None:
-        """Take the measures of this rank's sequences, without a gradient. Every rank must call it as often."""
+    def observe(
+        self, sequences: list[Sequence], measures: Measures, temperature: float, remember: bool = False
+    ) -> None:
+        """Take the measures of this rank's sequences, without a gradient. Every rank must call it as often.
+
+        Args:
+            sequences: this rank's.
+            measures: what is added to.
+            temperature: T of the log-probs.
+            remember: whether each sequence keeps its log-probs, as those of the policy before the step.
+        """
         if not largest(len(sequences)):
             return
         for batch in self._micro_batches(sequences):
             with self.section("forward"):
-                observed = self.model.token_logprobs(batch, temperature, self.logits_mib)
-            measures.add(batch, *observed)
+                logprobs, entropy = self.model.token_logprobs(batch, temperature, self.logits_mib)
+            measures.add(batch, logprobs, entropy)
+            if remember:
+                batch.remember(logprobs)
 
     def export(self, folder: Path) -> None:
         """Write the policy as a Hugging Face folder, in the dtype that it computes in. Every rank must call it."""
@@ -225,15 +249,20 @@ class QwenModule(RecordingModule):
         assert isinstance(optimizer, LightningOptimizer)
         return optimizer
 
-    def _optimizer_step(self, denominator: float) -> tuple[float, float]:
+    def _optimizer_step(self, denominator: float, last: bool) -> tuple[float, float]:
         optimizer = self._optimizer
         rate = self.learning_rate * self._schedule.factor(self.trainer.global_step)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            # why: an optimizer of torchao holds its rate as a tensor, and refuses a number in its place
+            group["lr"] = torch.full_like(group["lr"], rate) if isinstance(group["lr"], Tensor) else rate
         for parameter in self.model.parameters():
             if parameter.grad is not None:
                 parameter.grad.div_(denominator)
         norm = clip_grad_norm_(self.model.parameters(), self.max_grad_norm or float("inf"), error_if_nonfinite=True)
-        optimizer.step()
+        if last:
+            optimizer.step()
+        else:
+            # why: Lightning counts a global step for each step of its wrapper, and a step is a batch of rollouts
+            self.trainer.strategy.optimizer_step(optimizer.optimizer, lambda: None)
         optimizer.zero_grad()
         return whole(norm).item(), rate

@@ -1,4 +1,4 @@
-"""Strictly on-policy GRPO (section 3.2): rollout, hooks, advantages, one update."""
+"""GRPO (section 3.2): rollout, hooks, advantages, and strictly on-policy one update."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities import rank_zero_info
 
+from acereason.algorithm.clipping import OffPolicy
 from acereason.algorithm.metrics import rollout_metrics
 from acereason.algorithm.objective import Normalize, assign_advantages, denominators
 from acereason.common.seeds import derive_seed
@@ -20,6 +21,7 @@ from acereason.modules.measures import Measures
 from acereason.modules.refill import refill_metrics, refilled
 from acereason.modules.sequences import rows_of
 from acereason.modules.taught import TaughtModule
+from acereason.modules.updates import MiniBatch, mini_batches, take_updates
 from acereason.processes.distributed import gather
 from acereason.processes.tensors import total
 from acereason.rewards.pool import check_error_rate
@@ -29,7 +31,8 @@ _PARTS = ("rollout", "reward", "idle", "teacher", "train")
 
 
 class GRPOModule(TaughtModule):
-    """Learns from rewards by GRPO: G rollouts of each prompt by the current policy, and one update on all of them.
+    """Learns from rewards by GRPO: G rollouts of each prompt by the current policy, and one update on all of them, or
+    by `off_policy` several.
 
     Args:
         sampling: how training responses are drawn; a stage may set its own temperature and budget.
@@ -37,7 +40,8 @@ class GRPOModule(TaughtModule):
         normalize: denominator of the loss: `group` (Eq. 1 as written) or `batch` (all tokens of the step).
         ddof: of the group's standard deviation; 1 as veRL, 0 divides by G.
         importance_cap: weigh each token by min(pi_trainer / pi_engine, cap), for engines whose rounding differs; null:
-            not at all.
+            not at all. The trainer's are those of before the step.
+        off_policy: several updates on a step's rollouts, by clipped ratios; null: strictly on-policy (3.2.1), one.
         num_waves: parts in which a step's groups are trained on, each as soon as it is complete, while the engine
             generates the rest on a device of its own. The gradient is the same: it is a sum over tokens, divided once
             at the end. 1 trains when all are complete.
@@ -52,14 +56,13 @@ class GRPOModule(TaughtModule):
         normalize: Normalize = "group",
         ddof: int = 1,
         importance_cap: float | None = None,
+        off_policy: OffPolicy | None = None,
         num_waves: int = 1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if self.strict_on_policy and sampling.top_p < 1:
-            raise ValueError(
-                "sampling.top_p: must be 1 under strict_on_policy: a nucleus is another policy than the one trained"
-            )
+        if sampling.top_p < 1:
+            raise ValueError("sampling.top_p: must be 1 in RL: a nucleus is another policy than the one trained")
         if self.backbone.lora is not None and self.backbone.lora.dropout:
             raise ValueError("model.backbone.lora.dropout: must be 0 in RL: the engine of the rollouts drops nothing")
         if group_size < 2:
@@ -72,7 +75,9 @@ class GRPOModule(TaughtModule):
             raise ValueError(f"num_waves: {num_waves} needs an engine on a device of its own (VLLMEngine, separate)")
         self.sampling, self.group_size = sampling, group_size
         self.normalize, self.ddof = normalize, ddof
-        self.importance_cap, self.num_waves = importance_cap, num_waves
+        self.importance_cap, self.num_waves, self.off_policy = importance_cap, num_waves, off_policy
+        if off_policy is not None:
+            off_policy.check(num_waves, importance_cap)
 
     @property
     def curriculum(self) -> Curriculum:
@@ -89,13 +94,17 @@ class GRPOModule(TaughtModule):
             # why now: an engine that shares this device frees its memory for the update
             self.engine.sleep()
             self.taught(wave)
-            with self.section("train"):
-                self.accumulate(self.sequences(wave), measures, self.sampling.temperature, self.importance_cap)
+            if self.off_policy is None:
+                with self.section("train"):
+                    self.accumulate(self.sequences(wave), measures, self.sampling.temperature, self.importance_cap)
             groups += wave
         check_error_rate(groups, self.rewards.settings.max_error_rate)
         told = self.told()
         with self.section("train"):
-            metrics = self.update(measures, self.denominator(groups)) | told
+            if self.off_policy is None:
+                metrics = self.update(measures, self.denominator(groups)) | told
+            else:
+                metrics = self.several_updates(groups, self.off_policy) | told
         if self.curriculum.current.refill:
             metrics |= refill_metrics(groups, len(problems))
         return self.log_step(metrics, groups)
@@ -142,10 +151,17 @@ class GRPOModule(TaughtModule):
         self.settle(groups)
         return groups
 
-    def update(self, measures: Measures, denominator: float = 1.0) -> dict[str, float]:
-        """Take one optimizer step, on rollouts of the policy that takes it."""
+    def update(self, measures: Measures, denominator: float = 1.0, last: bool = True) -> dict[str, float]:
+        """Take one optimizer step, on rollouts of its own step."""
         self.on_policy.require_rollouts(self.trainer.global_step)
-        return super().update(measures, denominator)
+        return super().update(measures, denominator, last)
+
+    def several_updates(self, groups: list[Group], off_policy: OffPolicy) -> dict[str, float]:
+        """Take the step's several updates on this rank's groups; return their metrics."""
+        seed = derive_seed(self.seed, "updates", self.trainer.global_step)
+        parts = mini_batches(groups, off_policy.updates, seed)
+        batches = [MiniBatch(self.sequences(part), self.denominator(part)) for part in parts]
+        return take_updates(self, batches, off_policy, self.sampling.temperature, self.importance_cap)
 
     def tell_callbacks(self, groups: list[Group]) -> None:
         """Call the callbacks in the YAML's order: overlong, easy filter, samples, or a user's own."""
@@ -209,6 +225,7 @@ class GRPOModule(TaughtModule):
     def on_train_start(self) -> None:
         """Print each stage's batch arithmetic; end at once where the curriculum is already finished."""
         super().on_train_start()
+        self.keep_verdicts()
         self._stop_when_finished()
         rank_zero_info(explain(self, self.data, self.trainer.world_size))
         if self.data.has_code:

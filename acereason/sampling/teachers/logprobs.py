@@ -13,16 +13,13 @@ from typing import Any, TypeVar
 import openai
 from transformers import PreTrainedTokenizerBase
 
+from acereason.common.connection import Connection
 from acereason.common.errors import UserError
 from acereason.common.texts import one_line
 from acereason.common.types import Sequence
-from acereason.sampling.teachers.connection import Connection
 
 T = TypeVar("T")
 
-_BYTES_PER_TOKEN = 512
-_BYTES_BESIDE = 2**20
-"""Most bytes of an answer for each token of the longest sequence, and beside them."""
 _ID = "token_id:"
 """What vLLM writes before a token's id, where it is asked for ids in place of texts."""
 _SAMPLE = 'Is 12,345 + 6.78 > 2 ** 10? Let\'s see.\n\n```python\nprint("größer", x[-1])\n```\n答案是 <|im_end|>'
@@ -62,8 +59,7 @@ class ServedTeacher:
 
     def __init__(self, server: LogprobServer, longest: int) -> None:
         self.server = server
-        most = _BYTES_BESIDE + _BYTES_PER_TOKEN * longest
-        self._connection = Connection(server.url, server.api_key_env, server.retries, server.timeout, most)
+        self._connection = Connection(server.url, server.api_key_env, "server", server.retries, server.timeout, longest)
         self._loop = asyncio.new_event_loop()
 
     def logprobs(self, rows: list[Sequence], temperature: float) -> list[list[float] | str]:

@@ -8,19 +8,16 @@ from typing import Any, Literal
 
 import openai
 
+from acereason.common.answers import NoResponse, read_answer
+from acereason.common.connection import Connection
 from acereason.common.errors import UserError
 from acereason.common.texts import without_halves
 from acereason.common.types import Sampling
 from acereason.data.prompts import Template
 from acereason.sampling.request import Failed, Finished, Request
-from acereason.sampling.teachers.answers import outcome_of
-from acereason.sampling.teachers.connection import Connection
 
 _MOST_CONNECTIONS = 1000
 """Most connections that the client opens at a time."""
-_BYTES_PER_TOKEN = 512
-"""Most bytes of an answer for each token of the budget: the longest tokens, escaped, and sent twice."""
-_BYTES_BESIDE = 2**20
 _REFUSED = (openai.AuthenticationError, openai.NotFoundError)
 """Refusals that every request would get: of the key, or of the address or model. A 403 may be about one prompt."""
 _OURS = ("messages", "prompt", "model", "stream", "n")
@@ -80,8 +77,9 @@ class ServerTeacher:
 
     def __init__(self, server: Server, template: Template, sampling: Sampling, seed: int) -> None:
         self.server, self.template, self.sampling, self.seed = server, template, sampling, seed
-        most = _BYTES_BESIDE + _BYTES_PER_TOKEN * sampling.max_response_length
-        self._connection = Connection(server.url, server.api_key_env, server.retries, server.timeout, most)
+        self._connection = Connection(
+            server.url, server.api_key_env, "server", server.retries, server.timeout, sampling.max_response_length
+        )
         self._secrets = self._connection.secrets
         self._loop = asyncio.new_event_loop()
         self._failures = _Failures()
@@ -183,6 +181,15 @@ class ServerTeacher:
     def _messages(self, request: Request) -> list[Any]:
         system = [{"role": "system", "content": self.template.system}] if self.template.system else []
         return [*system, {"role": "user", "content": without_halves(self.template.instruction(request.problem))}]
+
+
+def outcome_of(request: Request, endpoint: Literal["chat", "completions"], content: bytes) -> Finished | Failed:
+    """Return a request's response as the teacher wrote it, thoughts included, or the reason why there is none."""
+    try:
+        answer = read_answer(endpoint, content)
+        return Finished(request, answer.text, answer.tokens, answer.finish_reason)
+    except NoResponse as error:
+        return Failed(request, without_halves(str(error)))
 
 
 class _Failures:

@@ -10,12 +10,13 @@ from acereason.modules.base import QwenModule
 from acereason.modules.evaluation import EvaluationModule
 from acereason.modules.grpo import GRPOModule
 from acereason.modules.hooks import callbacks_of
+from acereason.modules.rollout import RolloutModule
 from acereason.modules.sft import SFTModule
 from acereason.processes.drivers import driver
 from acereason.verbs.preflight import resources
 from acereason.verbs.preflight.checks import Checks
 from acereason.verbs.preflight.cost import check_cost
-from acereason.verbs.preflight.data import check_sources
+from acereason.verbs.preflight.data import check_judge, check_sources
 from acereason.verbs.preflight.evaluation import check_evaluation
 from acereason.verbs.preflight.memory import DEVICES
 from acereason.verbs.preflight.model import check_model, check_teacher
@@ -48,6 +49,8 @@ def preflight(trainer: pl.Trainer, module: QwenModule, planned: Planned) -> Chec
     for callback in callbacks_of(trainer, pl.Callback):
         with checks.catching(f"trainer.callbacks.{type(callback).__name__}"):
             callback.setup(trainer, module, "preflight")
+    if isinstance(module, RolloutModule):
+        check_judge(checks, module.rewards.settings)
     # why: without a configuration and a tokenizer there is nothing to count and no prompt to measure
     if check_model(job):
         resources.check_machine(job)

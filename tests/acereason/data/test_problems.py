@@ -72,7 +72,7 @@ def test_what_predict_writes(tmp_path):
 
 
 def test_a_task_that_is_none(tmp_path):
-    with pytest.raises(UserError, match="s/s/1: task must be math or code, not 'art'"):
+    with pytest.raises(UserError, match="s/s/1: task must be math, code or reasoning-gym, not 'art'"):
         only(Source(write(tmp_path / "f.jsonl", [PREDICTED | {"task": "art"}]), "sft"))
 
 

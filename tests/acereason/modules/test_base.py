@@ -1,11 +1,13 @@
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from acereason.algorithm.batching import collate
+from acereason.algorithm.schedule import Schedule
 from acereason.common.errors import UserError
 from acereason.common.types import Sequence
 from acereason.modules.base import QwenModule
@@ -31,6 +33,38 @@ def test_an_optimizer_that_refuses_a_value_is_a_users_mistake():
     module = QwenModule(backbone=BACKBONE, optimizer=lambda parameters: torch.optim.AdamW(parameters, lr=-1.0))
     with pytest.raises(UserError, match=r"^model.optimizer: Invalid learning rate: -1.0"):
         module.optimizer_of([torch.nn.Parameter(torch.zeros(1))])
+
+
+def test_offloading_is_fsdp2s():
+    module = QwenModule(backbone=replace(BACKBONE, offload=True))
+    module.check_sharding(has_mesh=True, ranks=1)
+    with pytest.raises(UserError, match=r"^model.backbone.offload: needs FSDP2, see conf/hardware/1gpu-offload.yaml"):
+        module.check_sharding(has_mesh=False, ranks=1)
+
+
+def test_a_rate_that_the_optimizer_holds_as_a_tensor_follows_the_schedule(monkeypatch):
+    """As those of torchao do, which refuse a number in its place."""
+    monkeypatch.setattr(QwenModule, "trainer", fake_trainer(global_step=1))
+    monkeypatch.setattr(QwenModule, "_optimizer", None)
+    found = []
+    for rate in (0.01, torch.tensor(0.01)):
+        module = QwenModule(
+            backbone=BACKBONE,
+            optimizer=partial(torch.optim.AdamW, lr=rate, foreach=False),
+            schedule=Schedule(warmup_steps=4),
+        )
+        module.model = tiny_qwen()
+        module._optimizer = module.configure_optimizers()
+        for parameter in module.model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        _, told = module._optimizer_step(2.0)
+        held = module._optimizer.param_groups[0]["lr"]
+        assert told == pytest.approx(0.01 * module.schedule.factor(1))
+        assert isinstance(held, torch.Tensor) == isinstance(rate, torch.Tensor)
+        assert float(held) == pytest.approx(told)
+        assert float(module._settings[0]["lr"]) == pytest.approx(0.01)  # what a resumed run begins with
+        found.append(torch.cat([parameter.flatten() for parameter in module.model.parameters()]))
+    torch.testing.assert_close(*found, rtol=1e-6, atol=1e-7)
 
 
 def updating(monkeypatch) -> QwenModule:

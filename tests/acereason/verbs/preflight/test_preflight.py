@@ -110,10 +110,6 @@ BROKEN = {
         "--trainer.devices=4": ("trainer.strategy", "8 ranks, trainer.devices x num_nodes"),
         "--trainer.reload_dataloaders_every_n_epochs=0": ("trainer.reload_dataloaders_every_n_epochs", "must be 1"),
         "--trainer.logger=false": ("trainer.default_root_dir", "is the working folder"),
-        '--trainer.callbacks+={"class_path": "WeightSync", "init_args": {"every_n_steps": 2}}': (
-            "WeightSync.every_n_steps",
-            "must be 1 under model.strict_on_policy",
-        ),
     },
     "ranks": {
         "--data.stages.math_8k.prompts_per_step=4": ("data.stages.math_8k.prompts_per_step", "4 prompts, 8 ranks"),
