@@ -113,6 +113,9 @@ class QwenModule(RecordingModule):
             raise UserError("model.backbone.compute_dtype: bfloat16 needs FSDP2, see conf/hardware/1gpu.yaml")
         if not has_mesh and self.backbone.offload:
             raise UserError("model.backbone.offload: needs FSDP2, see conf/hardware/1gpu-offload.yaml")
+        # why: Lightning can't read its tensors back from a checkpoint that is one file
+        if not has_mesh and self._of_torchao():
+            raise UserError("model.optimizer: a torchao optimizer needs FSDP2, see conf/hardware/1gpu.yaml")
 
     def attention_on(self, device: torch.device) -> Attend:
         """Choose what computes attention on a device; a UserError where `backbone.attention` can't run there."""
@@ -143,6 +146,9 @@ class QwenModule(RecordingModule):
             return self.build_optimizer(parameters)
         except ValueError as error:
             raise UserError(f"model.optimizer: {first_line(error)}") from error
+
+    def _of_torchao(self) -> bool:
+        return type(self.optimizer_of([torch.nn.Parameter(torch.zeros(1))])).__module__.startswith("torchao.")
 
     def optimizer_settings(self) -> set[str]:
         """Return the names of the settings that the optimizer has."""
