@@ -102,6 +102,9 @@ class QwenModule(OptimizedModule):
             raise UserError("model.backbone.compute_dtype: bfloat16 needs FSDP2, see conf/hardware/1gpu.yaml")
         if not has_mesh and self.backbone.offload:
             raise UserError("model.backbone.offload: needs FSDP2, see conf/hardware/1gpu-offload.yaml")
+        # why: Lightning can't read its tensors back from a checkpoint that is one file
+        if not has_mesh and self.takes_torchao():
+            raise UserError("model.optimizer: a torchao optimizer needs FSDP2, see conf/hardware/1gpu.yaml")
 
     def attention_on(self, device: torch.device) -> Attend:
         """Choose what computes attention on a device; a UserError where `backbone.attention` can't run there."""
