@@ -41,8 +41,8 @@ class Arithmetic:
     """Share of the worked steps that are followed by a redundant one, the same sum with its terms exchanged: slack that
     a policy can give up, or take up, without being wrong."""
     samples: int = 1
-    """Rows of a problem, each with another worked solution: in another order of steps or of terms. Each problem of levels
-    3 to 5 has four."""
+    """Rows of a problem, each with another worked solution: in another order of steps or of terms. Each problem of
+    levels 3 to 5 has four."""
 
     def check(self, key: str) -> None:
         """Raise a UserError for a value that can't work; `key` names this generator."""
