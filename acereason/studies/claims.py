@@ -1,6 +1,6 @@
 """This module says of each claim whether a study shows it, doesn't show it, or can't tell."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import isinf
 from typing import Literal
@@ -49,9 +49,14 @@ class Decision:
         sure = "no interval" if isinf(low) else f"95 % interval {low:+.2f} to {high:+.2f}"
         few = "" if self.contrast.seeds >= _FEWEST_SEEDS else f"; a claim needs {_FEWEST_SEEDS}"
         seeds = f"{self.contrast.seeds} seed{'s' if self.contrast.seeds > 1 else ''}"
-        measured = f"{self.contrast.mean:+.2f} {self.unit} ({sure}, {seeds}{few})"
-        counts = f"{self.claim.least:g} {self.unit}".strip()
-        return f"{self.verdict}: {self.claim.says} Here {measured}, {counts} would count; the paper: {self.claim.paper}"
+        measured = f"{f'{self.contrast.mean:+.2f} {self.unit}'.strip()} ({sure}, {seeds}{few})"
+        told = f"Here {measured}, {self.counts()} would count"
+        return f"{self.verdict}: {self.claim.says} {told}; the paper: {self.claim.paper}"
+
+    def counts(self) -> str:
+        """Return the smallest contrast that counts, with its unit."""
+        unit = "point" if self.unit == "points" and self.claim.least == 1 else self.unit
+        return f"{self.claim.least:g} {unit}".strip()
 
 
 def decide(claim: Claim, measure: Measure, values: Values) -> Decision:
@@ -88,7 +93,7 @@ def verdict(found: Estimate, least: float) -> Verdict:
     return "Shows" if low > 0 else "Can't tell"
 
 
-def check_claims(claims: list[Claim], measures: Mapping[str, Measure], arms: Mapping) -> None:
+def check_claims(claims: list[Claim], measures: Mapping[str, Measure], arms: Collection[str]) -> None:
     """Raise a UserError for a claim of an unknown measure or arm, or without a least difference."""
     for claim in claims:
         key = f"claims: {claim.says!r}"

@@ -9,8 +9,7 @@ from acereason.runs.report.content import Block, Heading, Line, Plot, Plots, Rep
 from acereason.runs.report.plots import columns, smooth
 from acereason.studies.claims import Decision
 from acereason.studies.measures import Measure, Values
-from acereason.studies.plan import END
-from acereason.studies.statistics import estimate
+from acereason.studies.statistics import Estimate, estimate
 
 Curves = Mapping[str, list[Curve]]
 """Curves of one measure by arm, one a seed."""
@@ -57,25 +56,20 @@ _NUMBERS = (
 
 def _claims(decisions: Sequence[Decision]) -> list[Block]:
     marks = {"Shows": "correct", "Doesn't show": "wrong", "Can't tell": "error"}
-    rows = [[d.verdict, d.claim.says, _shown(d), f"{d.claim.least:g} {d.unit}", d.claim.paper] for d in decisions]
+    rows = [[d.verdict, d.claim.says, _shown(d), d.counts(), d.claim.paper] for d in decisions]
     head = ["", "claim", "here, 95 % interval", "would count", "the paper"]
     sentences = [Text(decision.sentence()) for decision in decisions]
     return [*sentences, Table(head, rows, [marks[d.verdict] for d in decisions])] if decisions else []
 
 
 def _shown(decision: Decision) -> str:
-    return f"{difference(list_of(decision))} {decision.unit}".strip()
+    return f"{_difference(decision.contrast)} {decision.unit}".strip()
 
 
-def list_of(decision: Decision) -> tuple[float, float, float]:
-    """Return a contrast's mean and the ends of its interval."""
-    return (decision.contrast.mean, *decision.contrast.interval())
-
-
-def difference(found: tuple[float, float, float]) -> str:
+def _difference(found: Estimate) -> str:
     """Format a difference with the ends of its interval; without them where one seed has none."""
-    mean, low, high = found
-    return f"{mean:+.2f}" if isinf(low) else f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"
+    low, high = found.interval()
+    return f"{found.mean:+.2f}" if isinf(low) else f"{found.mean:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 def _plot(name: str, measure: Measure, values: Values) -> Plot:
@@ -85,9 +79,10 @@ def _plot(name: str, measure: Measure, values: Values) -> Plot:
         lines = [_over_moments(arm, number, values) for number, arm in enumerate(arms)]
         return Plot(f"measure-{name}", name, lines, measure.unit, xlabel="")
     ((_, by_arm),) = values.items()
-    found = [estimate(list(seeds.values())) for seeds in by_arm.values()]
-    line = Line(name, list(by_arm), [one.mean for one in found], "points", 0, [_bar(one.stderr) for one in found])
-    return Plot(f"measure-{name}", name, [line], measure.unit, xlabel="")
+    found = {arm: estimate(list(seeds.values())) for arm, seeds in by_arm.items()}
+    # why: a line for each: one through all of them would say that arms have an order
+    lines = [Line(arm, [arm], [e.mean], "points", n, [_bar(e.stderr)]) for n, (arm, e) in enumerate(found.items())]
+    return Plot(f"measure-{name}", name, lines, measure.unit, xlabel="")
 
 
 def _over_moments(arm: str, number: int, values: Values) -> Line:
@@ -143,12 +138,8 @@ def _mean(by_seed: Mapping[int, float]) -> str:
 def _paired(by_arm: Mapping[str, Mapping[int, float]], first: str, second: str) -> str:
     before, after = by_arm.get(first, {}), by_arm.get(second, {})
     differences = [after[seed] - before[seed] for seed in before if seed in after]
-    found = estimate(differences) if differences else None
-    return difference((found.mean, *found.interval())) if found else "-"
+    return _difference(estimate(differences)) if differences else "-"
 
 
 def _arms(values: Values) -> int:
     return len({arm for by_arm in values.values() for arm in by_arm})
-
-
-__all__ = ["END", "difference", "list_of", "mean_curve", "page"]

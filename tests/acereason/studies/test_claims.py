@@ -62,10 +62,10 @@ def test_a_single_seed_says_that_it_has_no_interval():
 def test_mistakes_name_the_claim():
     measures = {"accuracy": Measure("test", "avg", "sums")}
     with pytest.raises(UserError, match="'It helps.': no arm c; there are a, b"):
-        check_claims([claim({"c@rl": 1})], measures, {"a": {}, "b": {}})
+        check_claims([claim({"c@rl": 1})], measures, ["a", "b"])
     with pytest.raises(UserError, match="'It helps.': no measure accuracy; there are length"):
-        check_claims([claim({"a": 1})], {"length": measures["accuracy"]}, {"a": {}})
+        check_claims([claim({"a": 1})], {"length": measures["accuracy"]}, ["a"])
     with pytest.raises(UserError, match="least is 0; give the smallest difference that counts"):
-        check_claims([claim({"a": 1}, 0.0)], measures, {"a": {}})
+        check_claims([claim({"a": 1}, 0.0)], measures, ["a"])
     with pytest.raises(UserError, match="b@end isn't measured; the moments are sft, rl"):
         contrast(claim({"b@end": 1}), VALUES)

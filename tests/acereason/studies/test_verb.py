@@ -41,7 +41,7 @@ def test_a_study_from_its_runs_to_its_page(tmp_path, program, capfd):  # noqa: F
     assert values["length"]["1"]["small"] == {str(seed): 0.5 + seed for seed in range(5)}
     assert values["length"]["end"]["large"] == {str(seed): 10.0 + seed for seed in range(5)}
     text = (tmp_path / "out/report/report.md").read_text()
-    assert "Shows: Size helps. Here +3.00 points (95 % interval +3.00 to +3.00, 5 seeds), 1 points would count" in text
+    assert "Shows: Size helps. Here +3.00 points (95 % interval +3.00 to +3.00, 5 seeds), 1 point would count" in text
     assert "| moment | large - small |\n| --- | --- |\n| end | +3.00 (+3.00 to +3.00) |" in text
     page = (tmp_path / "out/report/report.html").read_text()
     assert "<h1>Does size help?</h1>" in page
