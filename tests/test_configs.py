@@ -32,7 +32,8 @@ BY_FILE = Path("conf/eval/livecodebench-files.yaml")
 REAL = Path("conf/real-model")
 EVALS = [*sorted(path for path in Path("conf/eval").glob("*.yaml") if path != BY_FILE), REAL / "test.yaml"]
 DIFFICULTY = sorted(Path("conf/difficulty").glob("*.yaml"))
-OTHERS = [*DIFFICULTY, *HARDWARE, *CURATIONS, BOILERPLATE, *PREDICTS, *EVALS, BY_FILE, REAL / "bfloat16.yaml"]
+STUDIES = sorted(Path("conf/studies").glob("*.yaml"))
+OTHERS = [*STUDIES, *DIFFICULTY, *HARDWARE, *CURATIONS, BOILERPLATE, *PREDICTS, *EVALS, BY_FILE, REAL / "bfloat16.yaml"]
 FITS = [Path("conf/debug.yaml"), *sorted(path for path in Path("conf").glob("*/*.yaml") if path not in OTHERS)]
 OFTEN = Path("conf/hardware/8gpu.yaml")
 """Tried by the fast tests; the others are slow ones."""
