@@ -51,8 +51,12 @@ def fitted(name: str, fit: Scaling, values: Mapping[str, Values]) -> Values:
     arms = list(fit.prompts)
     found: Values = {}
     for seed in table[arms[0]]:
-        points = [[by_arm[arm] for arm in arms] for by_arm in (fit.prompts, fit.responses)]
-        result = fit_scaling(*points, [table[arm][seed] for arm in arms])
+        x, y, z = ([by_arm[arm] for arm in arms] for by_arm in (fit.prompts, fit.responses, _of(seed, table)))
+        result = fit_scaling(x, y, z)
         for coefficient, value in asdict(result).items():
             found.setdefault(coefficient, {}).setdefault(FITTED, {})[seed] = value
     return found
+
+
+def _of(seed: int, table: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
+    return {arm: by_seed[seed] for arm, by_seed in table.items()}

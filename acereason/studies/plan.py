@@ -134,7 +134,8 @@ def _check(steps: Sequence[StudyStep], arms: Arms, seeds: Sequence[int]) -> None
     names = [step.name for step in steps]
     check_names(names, "steps")
     check_names(arms, "arms")
-    for key, listed in (("steps", names), ("arms", list(arms)), ("seeds", list(seeds))):
+    given: dict[str, list[Any]] = {"steps": names, "arms": list(arms), "seeds": list(seeds)}
+    for key, listed in given.items():
         if not listed:
             raise UserError(f"{key}: a study needs at least one")
         if twice := {str(one) for one in listed if listed.count(one) > 1}:

@@ -43,27 +43,24 @@ class Work:
             UserError: a run failed; names its log.
             Interrupted: a signal has come.
         """
-        while left := [job for job in self.jobs if self.done(job) is None]:
-            if not any(self._try(job) for job in left):
+        while left := {job.id: job for job in self.jobs if self.done(job) is None}:
+            ready = [job for job in left.values() if left.keys().isdisjoint(job.inputs)]
+            if not any(self._try(job) for job in ready):
                 # why: the others may end without having finished, and leave their runs to this process
                 time.sleep(_POLL_SECONDS)
 
     def _try(self, job: Job) -> bool:
-        """Do a run unless it is finished, lacks an input or is another process's; return whether it was done."""
-        finished = {other.id for other in self.jobs if self.done(other) is not None}
-        if job.id in finished or not finished.issuperset(job.inputs):
-            return False
+        """Do a run unless it is, or has become, another process's; return whether it was done here."""
         lock = Lock(self._place(job), "folder")
         lock.folder.mkdir(parents=True, exist_ok=True)
         try:
+            lock.take()
             # why: a step outlives a study that was killed for as long as it takes to save its last checkpoint
             Lock(runs_folder(self.folder) / job.id, "folder").check()
-            lock.take()
-        except Held:
-            return False
-        try:
             # why: it may have been finished between the look and the lock
             return self.done(job) is None and self._do(job)
+        except Held:
+            return False
         finally:
             lock.release()
 
