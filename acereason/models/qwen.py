@@ -121,10 +121,10 @@ def build_model(
     the weights. Every rank of the mesh must call it.
     """
     if mesh is None:
-        model = _equipped(_whole(config, pretrained, seed, key), backbone).to(dtype)
+        model = nn.Module.to(_equipped(_whole(config, pretrained, seed, key), backbone), dtype)
     else:
         with torch.device("meta"):
-            model = _equipped(_POLICIES[config.model_type](config), backbone).to(dtype)
+            model = nn.Module.to(_equipped(_POLICIES[config.model_type](config), backbone), dtype)
         device = torch.device(mesh.device_type)
         kept_on = torch.device("cpu") if backbone.offload else device
         materialize(shard(model, mesh, backbone.compute_dtype, backbone.offload), kept_on, device)

@@ -128,10 +128,12 @@ class QwenModule(OptimizedModule):
         self.observe([sequence for sequence in sequences if not sequence.has_gradient], measures, temperature)
         for batch in self._micro_batches([sequence for sequence in sequences if sequence.has_gradient]):
             with self.section("forward"):
-                loss, *found = self.model.policy_loss(batch, temperature, self.logits_mib, importance_cap, off_policy)
+                loss, logprobs, entropy = self.model.policy_loss(
+                    batch, temperature, self.logits_mib, importance_cap, off_policy
+                )
             with self.section("backward"):
                 self.manual_backward(loss * self.trainer.world_size)  # FSDP2 averages over ranks, the objective sums
-            measures.add(batch, *found, loss)
+            measures.add(batch, logprobs, entropy, loss)
 
     def update(self, measures: Measures, denominator: float = 1.0, last: bool = True) -> dict[str, float]:
         """Take one optimizer step on the accumulated gradient over `denominator`, the same number on every rank, and

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 import torch
+from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule
 from transformers import PreTrainedTokenizerBase
@@ -70,7 +71,7 @@ class FrozenTeacher:
         """Load the weights, in the dtype that the policy computes in. Every rank must call it."""
         dtype = getattr(torch, self.backbone.compute_dtype)
         model = build_model(self.config, self.pretrained, self.backbone, 0, mesh, dtype, f"{_KEY}.pretrained")
-        self._model = (model if mesh is not None else model.to(device)).requires_grad_(False)
+        self._model = (model if mesh is not None else nn.Module.to(model, device)).requires_grad_(False)
 
     @torch.no_grad()
     def logprobs(self, rows: list[Sequence], temperature: float) -> list[list[float] | str]:
