@@ -231,7 +231,7 @@ class QwenModule(RecordingModule):
         assert isinstance(optimizer, LightningOptimizer)
         return optimizer
 
-    def _optimizer_step(self, denominator: float, last: bool) -> tuple[float, float]:
+    def _optimizer_step(self, denominator: float, last: bool = True) -> tuple[float, float]:
         optimizer = self._optimizer
         rate = self.learning_rate * self._schedule.factor(self.trainer.global_step)
         for group in optimizer.param_groups:
