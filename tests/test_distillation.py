@@ -22,7 +22,7 @@ def taught(tmp_path_factory):
     folder = tmp_path_factory.mktemp("teacher") / "export"
     export(model, TOKENIZER, folder, is_writer=True)
     teacher = {"pretrained": folder, "coefficient": 0.1, "verifier": 1.0}
-    return [*SGD, *(f"--model.teacher.{name}={value}" for name, value in teacher.items())]
+    return [*SGD, "--trainer.max_steps=6", *(f"--model.teacher.{name}={value}" for name, value in teacher.items())]
 
 
 @pytest.fixture(scope="module")
