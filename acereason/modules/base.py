@@ -126,11 +126,10 @@ class QwenModule(OptimizedModule):
         their gradient is 0.
         """
         self.observe([sequence for sequence in sequences if not sequence.has_gradient], measures, temperature)
+        settings = temperature, self.logits_mib, importance_cap, off_policy
         for batch in self._micro_batches([sequence for sequence in sequences if sequence.has_gradient]):
             with self.section("forward"):
-                loss, logprobs, entropy = self.model.policy_loss(
-                    batch, temperature, self.logits_mib, importance_cap, off_policy
-                )
+                loss, logprobs, entropy = self.model.policy_loss(batch, *settings)
             with self.section("backward"):
                 self.manual_backward(loss * self.trainer.world_size)  # FSDP2 averages over ranks, the objective sums
             measures.add(batch, logprobs, entropy, loss)
