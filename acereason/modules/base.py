@@ -102,6 +102,9 @@ class QwenModule(OptimizedModule):
             raise UserError("model.backbone.compute_dtype: bfloat16 needs FSDP2, see conf/hardware/1gpu.yaml")
         if not has_mesh and self.backbone.offload:
             raise UserError("model.backbone.offload: needs FSDP2, see conf/hardware/1gpu-offload.yaml")
+        # why: Lightning can't read its tensors back from a checkpoint that is one file
+        if not has_mesh and self.takes_torchao():
+            raise UserError("model.optimizer: a torchao optimizer needs FSDP2, see conf/hardware/1gpu.yaml")
 
     def attention_on(self, device: torch.device) -> Attend:
         """Choose what computes attention on a device; a UserError where `backbone.attention` can't run there."""
@@ -116,8 +119,7 @@ class QwenModule(OptimizedModule):
         importance_cap: float | None = None,
         off_policy: OffPolicy | None = None,
     ) -> None:
-        """Add the gradient of minus the sum of weight x log-prob over this rank's response tokens, off-policy that of
-        clipped ratios.
+        """Add the gradient of minus the sum of weight x log-prob, or x clipped ratio, over this rank's response tokens.
 
         May run several times before `update`: the sum is linear in the sequences. Every rank must call it as often.
         Sequences whose tokens all have weight 0 are measured without a backward pass, which is two thirds of the work:
@@ -126,24 +128,15 @@ class QwenModule(OptimizedModule):
         self.observe([sequence for sequence in sequences if not sequence.has_gradient], measures, temperature)
         for batch in self._micro_batches([sequence for sequence in sequences if sequence.has_gradient]):
             with self.section("forward"):
-                loss, logprobs, entropy = self.model.policy_loss(
-                    batch, temperature, self.logits_mib, importance_cap, off_policy
-                )
+                loss, *found = self.model.policy_loss(batch, temperature, self.logits_mib, importance_cap, off_policy)
             with self.section("backward"):
                 self.manual_backward(loss * self.trainer.world_size)  # FSDP2 averages over ranks, the objective sums
-            measures.add(batch, logprobs, entropy, loss)
+            measures.add(batch, *found, loss)
 
     def update(self, measures: Measures, denominator: float = 1.0, last: bool = True) -> dict[str, float]:
-        """Take one optimizer step on the accumulated gradient over `denominator`, the same number on every rank.
-
-        Args:
-            measures: those of the gradient.
-            denominator: of the objective.
-            last: whether it ends the step: before the last of several updates `trainer.global_step` stays.
-
-        Returns:
-            the metrics of `Measures`, over all ranks, with policy/grad_norm and policy/lr.
-        """
+        """Take one optimizer step on the accumulated gradient over `denominator`, the same number on every rank, and
+        return the metrics of `Measures` over all ranks, policy/grad_norm and policy/lr. Before the `last` of a step's
+        updates `trainer.global_step` stays."""
         metrics = measures.metrics()
         metrics["policy/loss"] /= denominator
         self.accept(metrics)
@@ -161,24 +154,16 @@ class QwenModule(OptimizedModule):
         return measures.metrics()
 
     @torch.no_grad()
-    def observe(
-        self, sequences: list[Sequence], measures: Measures, temperature: float, remember: bool = False
-    ) -> None:
-        """Take the measures of this rank's sequences, without a gradient. Every rank must call it as often.
-
-        Args:
-            sequences: this rank's.
-            measures: what is added to.
-            temperature: T of the log-probs.
-            remember: whether each sequence keeps its log-probs, as those of the policy before the step.
-        """
+    def observe(self, sequences: list[Sequence], measures: Measures, temperature: float, keep: bool = False) -> None:
+        """Take the measures of this rank's sequences, without a gradient; `keep`: let each keep its log-probs as those
+        of the policy before the step. Every rank must call it as often."""
         if not largest(len(sequences)):
             return
         for batch in self._micro_batches(sequences):
             with self.section("forward"):
                 logprobs, entropy = self.model.token_logprobs(batch, temperature, self.logits_mib)
             measures.add(batch, logprobs, entropy)
-            if remember:
+            if keep:
                 batch.remember(logprobs)
 
     def export(self, folder: Path) -> None:

@@ -64,7 +64,14 @@ class OptimizedModule(RecordingModule):
 
     def optimizer_settings(self) -> set[str]:
         """Return the names of the settings that the optimizer has."""
-        return set(self.optimizer_of([torch.nn.Parameter(torch.zeros(1))]).param_groups[0]) - {"params"}
+        return set(self._smallest().param_groups[0]) - {"params"}
+
+    def takes_torchao(self) -> bool:
+        """Return whether the optimizer is one of torchao's."""
+        return type(self._smallest()).__module__.startswith("torchao.")
+
+    def _smallest(self) -> Optimizer:
+        return self.optimizer_of([torch.nn.Parameter(torch.zeros(1))])
 
     @property
     def _optimizer(self) -> LightningOptimizer:
