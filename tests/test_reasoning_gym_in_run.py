@@ -23,7 +23,7 @@ def test_a_run_judges_by_the_library(tmp_path):
     for row in rows:
         name, _, index = row["problem"].partition("/")[2].split("-")
         entry, found = made[name][int(index)], row["detail"]
-        assert row["statement"] == entry["question"]
+        assert row["statement"] == entry["question"].strip()
         scored = found["path"] == f"scored by {name}"
         assert scored or found["path"] in ("no answer", "not the form of an answer"), found
         assert row["detail"].get("answer", entry["answer"]) == entry["answer"]

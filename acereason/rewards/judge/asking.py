@@ -106,10 +106,10 @@ class Judge:
             self._kept.close()
 
     async def _end(self) -> None:
-        tasks = [*self._tasks]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        under_way = [*self._tasks]
+        for each in under_way:
+            each.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
         await self._client.close()
 
     def _begin(self, request: dict[str, Any], verdict: "Future[Verdict]") -> None:

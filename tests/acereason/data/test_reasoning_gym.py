@@ -42,7 +42,7 @@ def test_problems_are_a_function_of_the_settings():
 
 
 @needs_library
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "dataset",
     [
