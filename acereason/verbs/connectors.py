@@ -109,7 +109,7 @@ class Shards(ModelParallelStrategy):
     @override
     def model_to_device(self) -> None:
         module = self.lightning_module
-        if not _offloads(module):
+        if module is None or not _offloads(module):
             super().model_to_device()
             return
         # why: FSDP2 wants offloaded parameters to stay on the CPU; all else was made on the device

@@ -63,7 +63,7 @@ def count_trained(module: QwenModule, parameters: int) -> int:
         return parameters
     # why: every layer has the same, and the first is built in no time
     config = copy_of(module.config, torch.float32)
-    config.num_hidden_layers, config.layer_types = 1, config.layer_types[:1]
+    config.num_hidden_layers, config.layer_types = 1, (config.layer_types or [])[:1]
     with torch.device("meta"):
         model = model_class(config)(config)
         add_adapters(model, lora)
