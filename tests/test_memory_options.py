@@ -61,7 +61,8 @@ def test_moments_of_8_bits_resume_bit_for_bit(tmp_path, options):
     same_weights(resumed / "export", whole / "export")
     parameters = sum(tensor.numel() for tensor in load_file(whole / "export/model.safetensors").values())
     shards = (whole / "checkpoints/step-000003.ckpt").glob("*.distcp")
-    assert sum(path.stat().st_size for path in shards) / parameters < 7.5  # 12 in float32; small tensors keep that
+    each = sum(path.stat().st_size for path in shards) / parameters
+    assert each < 9  # 12 in float32, 6.03 in 8 bits; small tensors stay as they are, and each has a head in the file
 
 
 @needs_torchao

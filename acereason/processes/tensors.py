@@ -28,7 +28,8 @@ def whole(tensor: Tensor) -> Tensor:
     """Return a DTensor gathered from all ranks, each of which must call it, on the device that they compute on, and any
     other tensor as it is."""
     # why: offloaded shards are in the machine's memory, and NCCL gathers what is on GPUs alone
-    return tensor.to(mesh_device(tensor)).full_tensor() if isinstance(tensor, DTensor) else tensor
+    here = tensor.to(mesh_device(tensor))
+    return here.full_tensor() if isinstance(here, DTensor) else here
 
 
 def total(values: Tensor) -> Tensor:
