@@ -35,6 +35,16 @@ SIZES = {
         "max_position_embeddings": 2048,
         "tie_word_embeddings": False,
     },
+    "135M": {
+        "vocab_size": 260,
+        "hidden_size": 640,
+        "intermediate_size": 1856,
+        "num_hidden_layers": 30,
+        "num_attention_heads": 10,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 2048,
+        "tie_word_embeddings": False,
+    },
 }
 """transformers' Qwen2Config, by number of parameters. The first is the quickstart's."""
 

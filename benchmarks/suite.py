@@ -25,6 +25,7 @@ NAMES = (
     "sft_step",
     "loss_head",
     "options",
+    "memory",
     "signal_only",
     "rollout",
     "draws",

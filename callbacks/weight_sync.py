@@ -1,4 +1,4 @@
-"""This callback keeps training strictly on-policy: every rollout is drawn from the weights of the last update."""
+"""This callback keeps training on-policy: every rollout is drawn from the weights of the last update."""
 
 import time
 from typing import ClassVar
@@ -6,7 +6,6 @@ from typing import ClassVar
 import lightning.pytorch as pl
 from typing_extensions import override
 
-from acereason.common.errors import UserError
 from acereason.modules.grpo import GRPOModule
 
 
@@ -19,27 +18,16 @@ class WeightSync(pl.Callback):
     `model.max_logprob_gap` bounds. An update changes every parameter, so every parameter is sent.
 
     Args:
-        every_n_steps: updates between two pushes; more than 1 rolls out with a stale policy, which the module's
-            `strict_on_policy` refuses.
         probe: number of prompts in the check; 0 leaves it out.
     """
 
     # why: before callbacks that generate, which need the newest policy
     place: ClassVar[int] = 30
 
-    def __init__(self, every_n_steps: int = 1, probe: int = 4) -> None:
-        if every_n_steps < 1 or probe < 0:
-            raise ValueError(f"every_n_steps must be at least 1 and probe 0, not {every_n_steps} and {probe}")
-        self.every_n_steps, self.probe = every_n_steps, probe
-
-    @override
-    def setup(self, trainer: pl.Trainer, pl_module: GRPOModule, stage: str) -> None:
-        # why: here and not in `__init__`: only now is the module known whose settings decide
-        if self.every_n_steps > 1 and pl_module.strict_on_policy:
-            raise UserError(
-                f"WeightSync.every_n_steps: must be 1 under model.strict_on_policy: with {self.every_n_steps}, "
-                "rollouts come from a policy that is up to that many updates old"
-            )
+    def __init__(self, probe: int = 4) -> None:
+        if probe < 0:
+            raise ValueError(f"probe must be at least 0, not {probe}")
+        self.probe = probe
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: GRPOModule) -> None:
@@ -49,8 +37,7 @@ class WeightSync(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: GRPOModule, outputs: dict[str, float], batch: object, batch_idx: int
     ) -> None:
-        if trainer.global_step % self.every_n_steps == 0:
-            pl_module.record(self._push(pl_module))
+        pl_module.record(self._push(pl_module))
 
     @override
     def on_exception(self, trainer: pl.Trainer, pl_module: GRPOModule, exception: BaseException) -> None:

@@ -32,8 +32,10 @@ BY_FILE = Path("conf/eval/livecodebench-files.yaml")
 REAL = Path("conf/real-model")
 EVALS = [*sorted(path for path in Path("conf/eval").glob("*.yaml") if path != BY_FILE), REAL / "test.yaml"]
 DIFFICULTY = sorted(Path("conf/difficulty").glob("*.yaml"))
+JUDGE = Path("conf/rewards/judge.yaml")
 STUDIES = sorted(Path("conf/studies").glob("*.yaml"))
-OTHERS = [*STUDIES, *DIFFICULTY, *HARDWARE, *CURATIONS, BOILERPLATE, *PREDICTS, *EVALS, BY_FILE, REAL / "bfloat16.yaml"]
+OTHERS = [JUDGE, *STUDIES, *DIFFICULTY, *HARDWARE, *CURATIONS, BOILERPLATE, *PREDICTS, *EVALS, BY_FILE]
+OTHERS += [REAL / "bfloat16.yaml"]
 FITS = [Path("conf/debug.yaml"), *sorted(path for path in Path("conf").glob("*/*.yaml") if path not in OTHERS)]
 OFTEN = Path("conf/hardware/8gpu.yaml")
 """Tried by the fast tests; the others are slow ones."""
@@ -83,6 +85,14 @@ def test_a_config_builds_with_hardware(tmp_path, path, hardware):
         assert isinstance(engine, VLLMEngine)
         assert (engine.dtype, engine.max_num_seqs) == ("bfloat16", 256)
         assert engine.placement == ("separate" if hardware == RL_ONLY else "colocated")
+
+
+@pytest.mark.parametrize("path", ["conf/debug.yaml", "conf/rl/qwen2.5-math-7b.yaml"])
+def test_a_judge_goes_over_a_config_of_rl(tmp_path, path):
+    rewards = build(tmp_path, Path(path), JUDGE).model.rewards.settings
+    assert rewards.weights == {"verifier": 1.0, "judge": 0.3}
+    assert "{problem}" in rewards.judge.template
+    assert rewards.judge.api_key_env is None
 
 
 @pytest.mark.parametrize("hardware", HARDWARE, ids=str)

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import run
+from acereason.common.journal import RankJournals
 from acereason.common.seeds import derive_seed
 from acereason.common.types import Problem, Sampling
 from acereason.data.loading import read_problems
@@ -15,7 +16,6 @@ from acereason.data.where import Range
 from acereason.models.exports import export, stream_weights
 from acereason.processes import distributed
 from acereason.rollouts.hf import HFEngine
-from acereason.sampling.journal import RankJournals
 from acereason.sampling.samples import read_samples
 from tests.support.curations import curated, rows_of
 from tests.support.evaluations import CODE, ROWS, arguments, config, evaluate, finish, killed_at, replay

@@ -52,6 +52,7 @@ def test_callbacks_do_not_know_each_other(path):
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_optional_packages_stay_at_the_edge(path):
     allowed = {"vllm": "acereason/rollouts/vllm/", "ray": "acereason/rewards/remote.py"}
+    allowed |= {"reasoning_gym": "acereason/rewards/gym/"}
     for name in imported(path):
         assert str(path).startswith(allowed.get(name.split(".")[0], ""))
 

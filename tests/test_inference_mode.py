@@ -13,6 +13,7 @@ import run
 from acereason.modules.rollout import RolloutModule
 from tests.support.evaluations import arguments, config
 from tests.support.killed_runs import ONE_THREAD
+from tests.support.limits import HANG
 from tests.test_two_ranks import ONE, TWO
 
 SWEEP = ["--temperatures=[1.0]", "--problems=2", "--rollouts=1"]
@@ -64,7 +65,7 @@ def test_without_a_mesh_it_may_be_asked_for(tmp_path, chosen):
 @pytest.mark.nightly
 def test_on_two_ranks(tmp_path):
     command = [sys.executable, "tests/scripts/under_nccl.py", *debug("calibrate", tmp_path, *TWO, *SWEEP)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=ONE_THREAD)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, env=ONE_THREAD)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "calibration/calibration.json").exists()
 
@@ -73,5 +74,5 @@ def test_on_two_ranks(tmp_path):
 @pytest.mark.parametrize("verb", ["validate", "test"])
 def test_looks_on_two_ranks(tmp_path, verb):
     command = [sys.executable, "tests/scripts/under_nccl.py", *debug(verb, tmp_path, *TWO)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=ONE_THREAD)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, env=ONE_THREAD)
     assert done.returncode == 0, done.stderr

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.comparison import metrics, same_weights
 from tests.support.killed_runs import ONE_THREAD
+from tests.support.limits import HANG
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +42,7 @@ def together(*launches: tuple[list[str], dict[str, str]]) -> None:
         for command, environment in launches
     ]
     for process in started:
-        _, errors = process.communicate(timeout=300)
+        _, errors = process.communicate(timeout=HANG)
         assert process.returncode == 0, errors
 
 
@@ -64,7 +65,7 @@ def failing(folder: Path, rank: int, sleep: float, launch: list[str]) -> tuple[i
     command = [*launch, *fit(folder, "run", "HFEngine"), *fails, f"--trainer.callbacks.sleep={sleep}"]
     start = time.monotonic()
     done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, env=ONE_THREAD
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=HANG, env=ONE_THREAD
     )
     return done.returncode, done.stdout.splitlines(), time.monotonic() - start
 

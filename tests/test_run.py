@@ -131,7 +131,7 @@ def test_validate_evaluates_without_training(debug_run, tmp_path):
         (["--data.stages.short.step=3"], "Option 'step' is not accepted"),
         (["--data.stages.short.sources=[x]"], "data.stages.short.sources: no 'x' under data.sources"),
         (["--data.stages.short.max_response_length=64"], "data.stages.short.max_response_length: the model's context"),
-        (["--model.sampling.top_p=0.9"], "sampling.top_p: must be 1 under strict_on_policy"),
+        (["--model.sampling.top_p=0.9"], "sampling.top_p: must be 1 in RL"),
         (["--trainer.reload_dataloaders_every_n_epochs=0"], "trainer.reload_dataloaders_every_n_epochs: must be 1"),
         (['--trainer.callbacks=[{"class_path": "Curriculum"}]'], "data.stages.short.overlong: needs Overlong in"),
         (["--config=nosuch.yaml"], "config: File does not exist"),

@@ -13,6 +13,7 @@ import run
 from acereason.common.locks import Lock
 from docs.loggers import CALLS, CASES, PAGE, outcomes, render, row
 from tests.support.killed_runs import ONE_THREAD, arguments
+from tests.support.limits import HANG
 
 
 @pytest.mark.nightly
@@ -75,7 +76,7 @@ def test_two_ranks_have_one_folder_and_the_second_call_moves_it(tmp_path):
     command = [sys.executable, "run.py", "fit", "--config=conf/debug.yaml", *two]
     command += [f"--trainer.logger.save_dir={tmp_path}", "--trainer.logger.name=run"]
     for more in [], ["--ckpt_path=last", "--data.stages.short.steps=3"], []:
-        done = subprocess.run([*command, *more], capture_output=True, text=True, timeout=300, env=ONE_THREAD)
+        done = subprocess.run([*command, *more], capture_output=True, text=True, timeout=HANG, env=ONE_THREAD)
         assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "run~1/checkpoints").glob("step-000003*"))) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run~1"]

@@ -13,6 +13,7 @@ from datasets import Dataset
 from tests.support.comparison import metrics, same_weights
 from tests.support.fakes import CONFIG
 from tests.support.killed_runs import ONE_THREAD
+from tests.support.limits import HANG
 
 pytestmark = pytest.mark.slow
 HELD, ROWS, CUT = 2_000, 4_100, 100
@@ -66,7 +67,7 @@ def fit(tmp_path):
         command = [sys.executable, "run.py", "fit", "--config=conf/sft/qwen2.5-math-7b.yaml"]
         command += [f"--config={tmp_path / 'overlay.json'}", f"--trainer.logger.name={name}", *flags]
         env = os.environ | ONE_THREAD | {"HF_DATASETS_CACHE": str(tmp_path / "cache")}
-        done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=600)
+        done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=HANG)
         assert done.returncode == 0, done.stderr
         return tmp_path / name, done.stdout
 

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from tests.support.killed_runs import ONE_THREAD
+from tests.support.limits import HANG
 from tests.support.signalled_runs import SHARES, Signalling, two_ranks
 from tests.test_launchers import SLURM, TORCHRUN
 
@@ -43,7 +44,7 @@ def test_while_it_is_imported(tmp_path):
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ONE_THREAD) as process:
             time.sleep(1.5)
             process.send_signal(number)
-            _, error = process.communicate(timeout=60)
+            _, error = process.communicate(timeout=HANG)
         assert process.returncode == 128 + number, error
         assert error.startswith(f"interrupted by {number.name}")
         assert error.count("\n") == 1
@@ -62,7 +63,7 @@ def two_ranks_signalled(
         subprocess.Popen([*command, *arguments], env=environment | own, **pipes)
         for command, own in zip(launch, environments, strict=True)
     ]
-    said = [process.communicate(timeout=300)[0] for process in started]
+    said = [process.communicate(timeout=HANG)[0] for process in started]
     return [(process.returncode, text) for process, text in zip(started, said, strict=True)]
 
 
@@ -105,7 +106,7 @@ def test_a_verb_that_was_told_to_end_leaves_no_mark_and_no_output(tmp_path):
         while process.poll() is None and not any(tmp_path.glob(".verdicts.jsonl.*")):
             time.sleep(0.05)
         process.terminate()
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=HANG)
     assert process.returncode == 143, error
     assert "interrupted by SIGTERM: nothing was written; to go on: " in error
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]

@@ -14,6 +14,7 @@ from acereason.models.exports import export
 from tests.support.comparison import metrics, same_weights
 from tests.support.fakes import TOKENIZER, tiny_qwen
 from tests.support.killed_runs import ONE_THREAD
+from tests.support.limits import HANG
 
 PLATEAU = {"class_path": "SFTPlateau", "init_args": {"monitor": "eval/held/loss", "mode": "min"}}
 CALLBACKS = [
@@ -132,7 +133,7 @@ def test_killed_at_a_checkpoint_it_ends_after_the_same_epoch(fit, command, tmp_p
         f"*/checkpoints/.step-00000{step}.ckpt",
         *command("killed"),
     ]
-    assert subprocess.run(dying, capture_output=True, env=ONE_THREAD, timeout=300).returncode == -signal.SIGKILL
+    assert subprocess.run(dying, capture_output=True, env=ONE_THREAD, timeout=HANG).returncode == -signal.SIGKILL
     fit("--ckpt_path=last", name="killed")
     assert metrics(tmp_path / "killed") == metrics(whole)
     same_weights(whole / "export", tmp_path / "killed/export")
@@ -143,7 +144,7 @@ def test_two_ranks_learn_what_one_does(fit, command, tmp_path):
     sgd = ["--model.optimizer=SGD", "--model.optimizer.lr=0.1", "--data.batch_size=15", "--model.micro_batch_tokens=60"]
     one = fit(*sgd, name="one")
     ranks = [sys.executable, "run.py", *command("two", *sgd, *TWO)]
-    two = subprocess.run(ranks, capture_output=True, text=True, env=ONE_THREAD, timeout=300)
+    two = subprocess.run(ranks, capture_output=True, text=True, env=ONE_THREAD, timeout=HANG)
     assert two.returncode == 0, two.stderr
     expected, found = metrics(one), metrics(tmp_path / "two")
     assert expected.keys() == found.keys()

@@ -14,13 +14,15 @@ from tests.support.command_line import listed
 from tests.support.comparison import metrics, same_weights
 from tests.support.independent_vllm import fresh_vllm
 from tests.support.killed_runs import ONE_THREAD, arguments, finish, killed_at
+from tests.support.limits import HANG
 from tests.test_kill import same_run
 from tests.test_two_ranks import SGD
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]
 
 VLLM = ["--model.engine=VLLMEngine", "--model.engine.cache_gib=0.25"]
-SEPARATE = [*VLLM, "--model.engine.placement=separate", "--model.engine.sync_seconds=5"]
+SEPARATE = [*VLLM, "--model.engine.placement=separate"]
+IMPATIENT = [*SEPARATE, "--model.engine.sync_seconds=5"]
 
 
 def with_one_more(tmp_path: Path, name: str, before: str, **settings) -> str:
@@ -41,13 +43,14 @@ def whole(tmp_path_factory):
     return folder
 
 
-def test_after_each_update_the_engine_equals_a_fresh_one_of_that_steps_export(tmp_path):
+@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.nightly)])
+def test_after_each_update_the_engine_equals_a_fresh_one_of_that_steps_export(tmp_path, every):
     """Twelve updates, with a policy restored from an export between them."""
     folder = tmp_path / "compared"
     finish(folder, with_one_more(tmp_path, "Compare", before="Overlong"), *VLLM)
     compared = sorted((folder / "compared").iterdir())
     assert [path.name for path in compared] == [f"{step:02}" for step in range(1, 13)]
-    for path in compared:
+    for path in compared[::every]:
         seen = json.loads((path / "engine.json").read_text())
         problems = [Problem(name, "math", "", "", prompt_ids=ids) for name, ids in seen["prompts"]]
         theirs = fresh_vllm(path, problems, longest=64, tokens=8)
@@ -74,8 +77,7 @@ def test_it_resumes_exactly(tmp_path, whole, overrides):
     ("how", "overrides", "message"),
     [
         ("kill in generation", SEPARATE, "was killed by SIGKILL while generating; the run goes on from its last"),
-        ("stop in sync", SEPARATE, "did not answer within 5 s while taking in weights"),
-        ("missing", VLLM, "weight sync: 1 parameters never came, first model.layers.0.self_attn.k_proj.bias"),
+        ("stop in sync", IMPATIENT, "did not answer within 5 s while taking in weights"),
         ("forget", [*VLLM, "--model.max_logprob_gap=1e-4"], "it does not hold the policy of step 3"),
         *(
             pytest.param(*case, marks=pytest.mark.nightly)
@@ -85,6 +87,8 @@ def test_it_resumes_exactly(tmp_path, whole, overrides):
                     SEPARATE,
                     "was killed by SIGKILL while taking in weights, model.embed_tokens.weight",
                 ),
+                # nightly as well: test_engine breaks streams in the same ways
+                ("missing", VLLM, "weight sync: 1 parameters never came, first model.layers.0.self_attn.k_proj.bias"),
                 ("shape", SEPARATE, "weight sync: model.layers.0.self_attn.k_proj.bias is [31], the engine's is [32]"),
                 ("nan", VLLM, "weight sync: model.norm.weight has 1 of 64 values that are not finite"),
                 ("exception", SEPARATE, "OSError: made up"),
@@ -98,25 +102,27 @@ def test_what_breaks_is_told_and_the_run_goes_on_from_its_checkpoint(tmp_path, w
     command = [sys.executable, "run.py", *arguments(folder, *broken)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ONE_THREAD) as run:
         engines = engines_at(run, folder / "checkpoints", step=2)
-        start = time.monotonic()
-        said = run.communicate(timeout=60)[0]
-        assert time.monotonic() - start < 30
+        said = run.communicate(timeout=HANG)[0]
     assert run.returncode != 0
     assert message in said
-    assert len(engines) == (overrides == SEPARATE)
+    assert len(engines) == ("--model.engine.placement=separate" in overrides)
     assert_gone(engines)
-    finish(folder, *overrides)
+    finish(folder, *(SEPARATE if overrides == IMPATIENT else overrides))
     same_run(whole, folder)
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda sign: sign.name)
+@pytest.mark.parametrize(
+    "sign",
+    [pytest.param(signal.SIGINT, marks=pytest.mark.nightly), signal.SIGTERM, signal.SIGKILL],
+    ids=lambda sign: sign.name,
+)
 def test_no_engine_outlives_its_trainer(tmp_path, sign):
     folder = tmp_path / "run"
     command = [sys.executable, "run.py", *arguments(folder, *SEPARATE)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ONE_THREAD) as run:
         engines = engines_at(run, folder / "checkpoints", step=1)
         run.send_signal(sign)
-        run.communicate(timeout=30)
+        run.communicate(timeout=HANG)
     assert len(engines) == 1
     assert_gone(engines)
 
@@ -127,7 +133,7 @@ def test_the_quickstarts_rl_learns_on_vllm(tmp_path):
     logger = [f"--trainer.logger.save_dir={tmp_path}"]
     for config, more in (("sft", []), ("rl", [f"--model.pretrained={tmp_path}/sft/export", *VLLM])):
         command = [sys.executable, "run.py", "fit", f"--config=conf/quickstart/{config}.yaml", *logger, *more]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=1800)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=3 * HANG)
     evaluations = json.loads((tmp_path / "rl/summary.json").read_text())["evaluations"]
     first, last = evaluations[:2], evaluations[-2:]
     assert [row["step"] for row in (*first, *last)] == [0, 0, 240, 240]
@@ -144,7 +150,7 @@ def engines_at(run: subprocess.Popen, checkpoints: Path, step: int) -> list[int]
     return [int(pid) for pid in children if "spawn_main" in command_of(int(pid))]
 
 
-def assert_gone(processes: list[int], seconds: float = 10.0) -> None:
+def assert_gone(processes: list[int], seconds: float = HANG) -> None:
     deadline = time.monotonic() + seconds
     while any(map(command_of, processes)) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from acereason.common.types import Sequence
+from acereason.processes.distributed import largest
 
 
 @dataclass
@@ -43,6 +44,20 @@ class MicroBatch:
     """[M] bool, tokens in the first tenth of their response (at least one token)."""
     last_tenth: Tensor
     """[M] bool, tokens in its last tenth."""
+    old_logprobs: Tensor
+    """[M] float32, by the policy before the step's first update; NaN where that is the policy which is updated."""
+    sequences: list[Sequence]
+    """The D sequences."""
+
+    @property
+    def response_lengths(self) -> list[int]:
+        """D numbers of response tokens that sum to M."""
+        return [sequence.response_length for sequence in self.sequences]
+
+    def remember(self, logprobs: Tensor) -> None:
+        """Let each sequence keep its part of these [M] log-probs as those of the policy before the step."""
+        for sequence, own in zip(self.sequences, logprobs.split(self.response_lengths), strict=True):
+            sequence.old_logprobs = own.tolist()
 
 
 def pack(lengths: Items[int], budget: int) -> list[list[int]]:
@@ -75,6 +90,13 @@ def split_evenly(sequences: list[Sequence], budget: int, num_bins: int) -> list[
     return bins + [[] for _ in range(num_bins - len(bins))]
 
 
+def even_parts(sequences: list[Sequence], budget: int) -> list[list[Sequence]]:
+    """Pack the sequences into lists of at most `budget` tokens, on every rank as many as on the rank that needs the
+    most. Every rank must call it."""
+    needed = int(largest(len(pack([len(sequence.token_ids) for sequence in sequences], budget))))
+    return split_evenly(sequences, budget, max(needed, 1))
+
+
 def collate(sequences: list[Sequence], device: torch.device | str = "cpu") -> MicroBatch:
     """Pack the sequences into one row, as one micro batch."""
     # why: a rank without sequences computes one document without targets, as it must join the others' collectives
@@ -89,8 +111,6 @@ def collate(sequences: list[Sequence], device: torch.device | str = "cpu") -> Mi
     tenth = ((responses + 9) // 10).repeat_interleave(responses)
     input_ids = torch.tensor([*chain.from_iterable(sequence.token_ids for sequence in sequences)])
     predictors = (starts + prompts - 1).repeat_interleave(responses) + before
-    unknown = float("nan")
-    logprobs = chain.from_iterable(s.sampler_logprobs or repeat(unknown, s.response_length) for s in sequences)
     return MicroBatch(
         input_ids=input_ids[None].to(device),
         position_ids=_counted(sizes)[None].to(device),
@@ -98,12 +118,30 @@ def collate(sequences: list[Sequence], device: torch.device | str = "cpu") -> Mi
         cu_seqlens=torch.cat([starts, ends[-1:]]).to(device, torch.int32),
         predictors=predictors.to(device),
         targets=input_ids[predictors + 1].to(device),
-        weights=_of_tokens([s.weight for s in sequences], responses).to(device),
-        sampler_logprobs=torch.tensor([*logprobs], dtype=torch.float32, device=device),
+        weights=_weights(sequences, responses).to(device),
+        sampler_logprobs=_known([s.sampler_logprobs for s in sequences], responses).to(device),
         stands_for=_of_tokens([s.stands_for for s in sequences], responses).to(device),
         first_tenth=(before < tenth).to(device),
         last_tenth=(responses.repeat_interleave(responses) - 1 - before < tenth).to(device),
+        old_logprobs=_known([s.old_logprobs for s in sequences], responses).to(device),
+        sequences=sequences,
     )
+
+
+def _weights(sequences: list[Sequence], responses: Tensor) -> Tensor:
+    """Return each response token's weight, float32: its response's, and its own on top where it has one."""
+    shared = _of_tokens([sequence.weight for sequence in sequences], responses)
+    if all(sequence.token_weights is None for sequence in sequences):
+        return shared
+    own = chain.from_iterable(s.token_weights or repeat(0.0, s.response_length) for s in sequences)
+    return shared + torch.tensor([*own], dtype=torch.float32)
+
+
+def _known(logprobs: list[list[float] | None], responses: Tensor) -> Tensor:
+    """Return the log-probs of all response tokens, float32, NaN where a response has none."""
+    lengths, unknown = responses.tolist(), float("nan")
+    each = chain.from_iterable(own or repeat(unknown, n) for own, n in zip(logprobs, lengths, strict=True))
+    return torch.tensor([*each], dtype=torch.float32)
 
 
 def _of_tokens(values: list[float], responses: Tensor) -> Tensor:

@@ -23,8 +23,9 @@ class _Row:
 
 
 def teaches(rollout: Rollout) -> bool:
-    """Return whether a rollout carries a signal: it is in the loss with an advantage that isn't 0."""
-    return rollout.in_loss and rollout.advantage != 0
+    """Return whether a rollout carries a signal: it is in the loss with an advantage that isn't 0, or with those of a
+    teacher."""
+    return rollout.in_loss and (rollout.advantage != 0 or rollout.token_advantages is not None)
 
 
 def _row(rollout: Rollout) -> _Row:

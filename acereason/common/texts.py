@@ -47,6 +47,17 @@ def one_line(text: str, limit: int = 500) -> str:
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
+def filled(text: str, **values: str) -> str:
+    """Return the text with each `{name}` replaced by its value; placeholders within values stay.
+
+    Example:
+        >>> filled("{user}: {system}", user="a {system}", system="b")
+        'a {system}: b'
+    """
+    # why: not str.format, which fails on the braces of LaTeX; one pass, as a statement may hold a placeholder
+    return re.sub("|".join(rf"\{{{name}\}}" for name in values), lambda found: values[found[0][1:-1]], text)
+
+
 def forgiving_streams() -> None:
     """Make stdout and stderr print characters that their encoding lacks as escapes."""
     # why: on a terminal without UTF-8 a character of a response would end the run

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Task = Literal["math", "code"]
+Task = Literal["math", "code", "reasoning-gym"]
 
 
 # why: none of these is frozen: Lightning refuses to move frozen dataclasses between devices
@@ -63,7 +63,7 @@ class Problem:
     statement: str
     """The problem's text as its source gives it, before any template."""
     answer: str
-    """Ground truth: for math, LaTeX without the box."""
+    """Ground truth: for math, LaTeX without the box; for reasoning-gym, the entry as JSON."""
     alternatives: list[str] = field(default_factory=list)
     """Further acceptable answers of a math problem."""
     source: str = ""
@@ -146,6 +146,8 @@ class Rollout:
     in_baseline: bool = True
     """Whether its reward enters the group's mean and standard deviation."""
     advantage: float = 0.0
+    token_advantages: list[float] | None = None
+    """[R] what each token's advantage has beyond `advantage`, from a teacher; None: nothing."""
 
 
 @dataclass
@@ -213,8 +215,19 @@ class Sequence:
     """[R] the engine's log-probs, to compare with the trainer's."""
     stands_for: float = 1.0
     """Responses that it stands for in the metrics: itself, or others too that are not measured."""
+    token_weights: list[float] | None = None
+    """[R] what each response token's factor has beyond `weight`; None: nothing."""
+    old_logprobs: list[float] | None = None
+    """[R] log-probs by the policy before the step's first update; None: that is the policy which is updated."""
 
     @property
     def response_length(self) -> int:
         """Number of response tokens, R."""
         return len(self.token_ids) - self.prompt_length
+
+    @property
+    def has_gradient(self) -> bool:
+        """Whether the factor of any response token isn't 0."""
+        if self.token_weights is None:
+            return self.weight != 0
+        return any(self.weight + own for own in self.token_weights)

@@ -11,6 +11,7 @@ import datasets
 from acereason import __version__
 from acereason.common.errors import UserError
 from acereason.common.files import check_writable, write_json
+from acereason.common.journal import RankJournals
 from acereason.common.locks import locked
 from acereason.common.names import check_names
 from acereason.common.types import Task
@@ -30,6 +31,7 @@ from acereason.curation.verify import Verification, verify
 from acereason.curation.versions import Size, Versions, check_versions, version
 from acereason.curation.write import write
 from acereason.rewards.pool import RewardPool, RewardSettings
+from acereason.rewards.settings import JUDGE
 
 _NOT_IN_THE_RESULT = ("output", "workers")
 
@@ -90,6 +92,7 @@ class Curation:
         benchmarks = open_sources(self.decontaminate.benchmarks, "decontaminate.benchmarks")
         origins, stages = Origins(self.responses.shards(), sources), Stages(self.folder / "stages")
         pool = RewardPool(self.rewards)
+        pool.keep_verdicts(RankJournals(self.folder, JUDGE), rank=0)
         context = Context(stages, sources, benchmarks, origins, pool, self.workers, self.examples, self.seed)
         try:
             for name, inputs, work in self._stages(context):

@@ -10,11 +10,13 @@ import xxhash
 from datasets import Dataset
 
 from acereason.common.errors import UserError
+from acereason.common.types import Task
 from acereason.curation.digests import digest
 from acereason.data.fields import Fields
 from acereason.data.problems import Source
 from acereason.data.reading import HUB, files_of
 from acereason.data.where import holds
+from acereason.rewards.registry import is_curated
 
 
 @dataclass
@@ -35,7 +37,7 @@ class CuratedSource(Source):
         if self.dataset not in SOURCES:
             raise UserError(f"{key}.dataset: {self.dataset!r} is not known; there are {sorted(SOURCES)}")
         known, given = SOURCES[self.dataset], self._given()
-        if generators := given.keys() & {"arithmetic", "programs"}:
+        if generators := given.keys() & {"arithmetic", "programs", "reasoning_gym"}:
             raise UserError(f"{key}.{min(generators)}: does not go with dataset; leave one of the two out")
         # why: a local copy is files, which have neither the Hub's configs nor its splits
         place = {"config": None, "split": "train"} if self.path else {}
@@ -54,6 +56,12 @@ class CuratedSource(Source):
     def takes(self, row: dict[str, Any]) -> bool:
         """Return whether the row has the values that `where` asks for."""
         return all(holds(row[column], asked) for column, asked in self.where.items())
+
+    def _task(self, row: dict[str, Any]) -> Task:
+        task = super()._task(row)
+        if not is_curated(task):
+            raise ValueError(f"curate takes no problems of {task}; name its source where it is trained on")
+        return task
 
     def _chosen(self, rows: Dataset, key: str) -> Dataset:
         self.check_where(rows, key)

@@ -33,7 +33,7 @@ class Fields:
     starter: str | None = None
     """Column of the code that a solution must start with; an empty value is none."""
     task: str | None = None
-    """Column that contains math or code; null: all rows have the source's task."""
+    """Column that contains math, code or reasoning-gym; null: all rows have the source's task."""
     example: str | None = None
     """Column of assertions, the first of which is shown under the statement: it names the function to write."""
     date: str | None = None
@@ -85,3 +85,6 @@ ARITHMETIC = Fields("statement", "answer", solution="solution", id="id", difficu
 
 PROGRAMS = Fields("statement", None, solution="solution", id="id", difficulty="level", tests=["tests"])
 """Fields of the rows of `programs`."""
+
+REASONING_GYM = Fields("statement", "answer", id="id")
+"""Fields of the rows of `reasoning_gym`."""

@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 from transformers import PreTrainedTokenizerBase
 
+from acereason.algorithm.clipping import OffPolicy
 from acereason.common.types import Problem, Sampling
 from acereason.data.prompts import Template
 from acereason.models.family import QwenConfig
@@ -56,6 +57,8 @@ class RolledPolicy(JudgedPolicy, Protocol):
     """How responses are drawn, where no stage says otherwise."""
     num_waves: int
     """Parts in which a step's groups are trained on."""
+    off_policy: OffPolicy | None
+    """Its several updates of a step; None: it has one."""
 
     def select_problems(self, problems: list[Problem], begins: bool) -> list[Problem]:
         """Return the problems of a stage that an epoch keeps; `begins`: the stage is to be put in force first."""

@@ -4,7 +4,7 @@ A source's rows become problems: a statement, and as ground truth an answer (mat
 """
 
 import re
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -14,19 +14,22 @@ from acereason.common.errors import UserError, first_line
 from acereason.common.types import Problem, Task, Tests
 from acereason.data.arithmetic import Arithmetic
 from acereason.data.bad_rows import BadRow
-from acereason.data.fields import ARITHMETIC, MAPPINGS, PROGRAMS, Fields
+from acereason.data.fields import ARITHMETIC, MAPPINGS, PROGRAMS, REASONING_GYM, Fields
 from acereason.data.messages import NO_STATEMENT, response_of, statement_of
 from acereason.data.programs import Programs
 from acereason.data.reading import load
+from acereason.data.reasoning_gym import ReasoningGym
 from acereason.data.values import answers_of, check_unicode, identity_of, number_of, plain, text_of
-from acereason.data.where import Asked, Range, holds
+from acereason.data.where import Asked, Range, cells, holds
 from acereason.data.window import Window
 from acereason.rewards.code.formats import parse_tests
 from acereason.rewards.math.boxes import last_boxed
 from acereason.rewards.math.verdict import ground_truth
-from acereason.rewards.registry import takes_tests, task_of
+from acereason.rewards.registry import judges_entries, takes_tests, task_of
 
 T = TypeVar("T")
+_MADE_UP = {"arithmetic": ARITHMETIC, "programs": PROGRAMS, "reasoning_gym": REASONING_GYM}
+"""{key of a generator: fields of its rows}"""
 
 
 @dataclass
@@ -61,24 +64,26 @@ class Source:
     """Made-up math problems instead of a path."""
     programs: Programs | None = None
     """Made-up code problems instead of a path; with `task: code`."""
+    reasoning_gym: ReasoningGym | None = None
+    """Problems that reasoning-gym makes up instead of a path; with `task: reasoning-gym` (extra `reasoning-gym`)."""
 
     def check(self, key: str) -> None:
         """Raise a UserError for a value that can't work; `key` names this source."""
-        if sum(given is not None for given in (self.path, self.arithmetic, self.programs)) != 1:
-            raise UserError(f"{key}: give one of path, arithmetic and programs, and null for the others")
+        if (self.path is not None) + len(self._generators) != 1:
+            raise UserError(f"{key}: give one of path, arithmetic, programs and reasoning_gym, and null for the others")
         if isinstance(self.fields, str) and self.fields not in MAPPINGS:
             raise UserError(f"{key}.fields: {self.fields!r} is no known mapping; there are {sorted(MAPPINGS)}")
         if self.programs and not takes_tests(self.task):
             raise UserError(f"{key}.task: must be code for programs, not {self.task}")
+        if self.reasoning_gym and not judges_entries(self.task):
+            raise UserError(f"{key}.task: must be reasoning-gym for reasoning_gym, not {self.task}")
         for column, asked in self.where.items():
             if isinstance(asked, Range):
                 asked.check(f"{key}.where.{column}")
         if self.window:
             self.window.check(f"{key}.window")
-        if self.arithmetic:
-            self.arithmetic.check(f"{key}.arithmetic")
-        if self.programs:
-            self.programs.check(f"{key}.programs")
+        for name, generator in self._generators.items():
+            generator.check(f"{key}.{name}")
 
     def rows(self, key: str) -> Dataset:
         """Read the raw rows. `key` names this source in errors."""
@@ -155,9 +160,14 @@ class Source:
     @property
     def mapping(self) -> Fields:
         """The names of the columns in use."""
-        if self.arithmetic or self.programs:
-            return ARITHMETIC if self.arithmetic else PROGRAMS
+        if generator := next(iter(self._generators), None):
+            return _MADE_UP[generator]
         return MAPPINGS[self.fields] if isinstance(self.fields, str) else self.fields
+
+    @property
+    def _generators(self) -> dict[str, Any]:
+        """{key: the generator there}; at most one in a source that can work."""
+        return {name: value for name in _MADE_UP if (value := getattr(self, name)) is not None}
 
     def columns(self, there: list[str] | None = None) -> set[str]:
         """Return the columns that the mapping names; of several for the id, the first of those that are `there`."""
@@ -173,7 +183,7 @@ class Source:
         if column not in rows.column_names:
             raise UserError(f"{key}.window.column: {self.path} has no column {column!r}; it has {rows.column_names}")
         try:
-            rows = rows.select([place for place, day in enumerate(_cells(rows, column)) if self.window.holds(day)])
+            rows = rows.select([place for place, day in enumerate(cells(rows, column)) if self.window.holds(day)])
         except ValueError as error:
             raise UserError(f"{key}.window.column: {self.path}, column {column!r}: {error}") from error
         if not len(rows):
@@ -221,14 +231,14 @@ class Source:
             raise ValueError(reason if reason == NO_STATEMENT else f"{column}: {reason}") from error
 
     def _all(self, key: str) -> Dataset:
-        if generator := self.arithmetic or self.programs:
+        for generator in self._generators.values():
             return Dataset.from_list(generator.rows())
         return load(str(self.path), self.config, self.split, f"{key}.path")
 
     def _chosen(self, rows: Dataset, key: str) -> Dataset:
         self.check_where(rows, key)
         for column, asked in self.where.items():
-            rows = rows.select([place for place, cell in enumerate(_cells(rows, column)) if holds(cell, asked)])
+            rows = rows.select([place for place, cell in enumerate(cells(rows, column)) if holds(cell, asked)])
         return rows
 
     def check_where(self, rows: Dataset, key: str) -> None:
@@ -243,11 +253,3 @@ def _first(names: str | list[str] | None, there: Container[str]) -> str | None:
     if isinstance(names, list):
         return next((name for name in names if name in there), names[0] if names else None)
     return names
-
-
-def _cells(rows: Dataset, column: str, size: int = 1000) -> Iterator[Any]:
-    """Yield the cells of a column."""
-    # why: without the other columns, and some at a time, so that large texts and tests are not read
-    alone = rows.select_columns([column])
-    for start in range(0, len(alone), size):
-        yield from alone[start : start + size][column]

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from transformers import PreTrainedTokenizerBase
 
 from acereason.common.errors import UserError
+from acereason.common.texts import filled
 from acereason.common.types import Problem
 from acereason.data.responses import learnt
+from acereason.rewards.registry import takes_tests
 
 _NEEDED = {"layout": "{user}", "math": "{statement}", "code": "{statement}", "starter": "{statement}"}
 """The placeholder that each text must have."""
@@ -21,7 +23,7 @@ class Template:
     system: str = "You are a helpful and harmless assistant. You should think step-by-step."
     """System prompt."""
     math: str = "{statement}\n\nPlease place your final answer inside \\boxed{}."
-    """Instruction for math problems; {statement} is the problem."""
+    """Instruction for problems with an answer, math and reasoning-gym; {statement} is the problem."""
     code: str = (
         "{statement}\n\nWrite Python code to solve the problem. "
         "Please place the solution code in the following format:\n```python\n# Your solution code here\n```"
@@ -69,7 +71,8 @@ class Template:
 
     def instruction(self, problem: Problem) -> str:
         """Return the instruction, the user's part of the prompt."""
-        instruction: str = self.starter if problem.starter else getattr(self, problem.task)
+        plain = self.code if takes_tests(problem.task) else self.math
+        instruction = self.starter if problem.starter else plain
         return filled(instruction, starter=problem.starter, statement=problem.statement)
 
     def encode_prompt(self, problem: Problem, tokenizer: PreTrainedTokenizerBase) -> list[int]:
@@ -98,17 +101,6 @@ class Template:
         """Return the tokens that end a response: the template's and the tokenizer's."""
         ids = [self.end_id(tokenizer), tokenizer.eos_token_id]
         return [token for token in dict.fromkeys(ids) if token is not None]
-
-
-def filled(text: str, **values: str) -> str:
-    """Return the text with each `{name}` replaced by its value; placeholders within values stay.
-
-    Example:
-        >>> filled("{user}: {system}", user="a {system}", system="b")
-        'a {system}: b'
-    """
-    # why: not str.format, which fails on the braces of LaTeX; one pass, as a statement may hold a placeholder
-    return re.sub("|".join(rf"\{{{name}\}}" for name in values), lambda found: values[found[0][1:-1]], text)
 
 
 def _ids(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:

@@ -214,6 +214,12 @@ class RLData(pl.LightningDataModule):
                     f"data.stages.{name}.refill: set it to 0, or model.num_waves to 1: a wave is trained on before the "
                     "step knows which of its groups to replace"
                 )
+            updates = self.policy.off_policy.updates if self.policy.off_policy else 1
+            if entry.prompts_per_step < updates:
+                raise UserError(
+                    f"data.stages.{name}.prompts_per_step: {entry.prompts_per_step} prompts can't be cut into "
+                    f"model.off_policy.updates: {updates} mini batches"
+                )
 
     def _check(self) -> None:
         check_names(self.sources, "data.sources")

@@ -31,7 +31,7 @@ class Stage:
     """Names under data.sources whose problems this stage trains on; or each with the share of its problems, above 0 and
     up to 1, that an epoch draws anew."""
     steps: int | None = None
-    """Updates in this stage; null: `epochs` ends it."""
+    """Steps in this stage, each with one update unless `model.off_policy` takes several; null: `epochs` ends it."""
     epochs: int | None = None
     """Passes over the problems that are left; null: `steps` ends it. With both, whichever comes first."""
     difficulty: tuple[float, float] | None = None
@@ -41,7 +41,7 @@ class Stage:
     group_size: int | list[int] | None = None
     """Rollouts of a prompt (G); a list has one value for each epoch, the last for all that follow."""
     prompts_per_step: int = 128
-    """Prompts of one update, over all ranks."""
+    """Prompts of a step, over all ranks."""
     refill: int = 0
     """Rounds at most in which a step replaces its groups without a gradient by groups of further prompts of the epoch,
     as DAPO does (arXiv 2503.14476, 3.2), beyond the paper; 0: none."""

@@ -1,8 +1,11 @@
 """Conditions of a source on the values of a column."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from datasets import Dataset
 
 from acereason.common.errors import UserError
 from acereason.data.values import number_of, same
@@ -37,3 +40,11 @@ class Range:
 def holds(cell: Any, asked: list[Asked] | Range) -> bool:
     """Return whether a cell means the same as one of the values, or is in the range."""
     return asked.holds(cell) if isinstance(asked, Range) else any(same(cell, value) for value in asked)
+
+
+def cells(rows: Dataset, column: str, size: int = 1000) -> Iterator[Any]:
+    """Yield the cells of a column."""
+    # why: without the other columns, and some at a time, so that large texts and tests are not read
+    alone = rows.select_columns([column])
+    for start in range(0, len(alone), size):
+        yield from alone[start : start + size][column]

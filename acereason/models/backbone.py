@@ -44,6 +44,9 @@ class Backbone:
     """Compile each layer by torch.compile at the first step, for any length; needs a C++ compiler on a CPU."""
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     """Dtype of matrix products under FSDP; parameters, gradients and the optimizer stay float32."""
+    offload: bool = False
+    """Keep parameters, gradients and optimizer in the machine's memory, 16 bytes a parameter, and update them there: a
+    device holds two layers at a time. The result is the same, updates are slower. Needs FSDP2."""
 
 
 def load_config(pretrained: str | None, backbone: Backbone, key: str = "model") -> QwenConfig:

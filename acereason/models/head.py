@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from acereason.algorithm.clipping import Ratios
 from acereason.algorithm.objective import importance_weights
 
 FEW, FEW_ON_GPU = 32, 256
@@ -49,7 +50,7 @@ def chunked_logprobs(
 
 class PolicyLoss(torch.autograd.Function):
     """The loss of Eq. 1, minus the sum of weight x log-prob over the tokens. Its gradient is that of the ratio form at
-    ratio 1. SFT is the same with weights of 1.
+    ratio 1. SFT is the same with weights of 1. Off-policy it is minus the sum of the clipped ratios' objective.
 
     `apply` takes the arguments of `forward`, without `ctx`, and is differentiable in `hidden` and `lm_head`.
     """
@@ -65,6 +66,7 @@ class PolicyLoss(torch.autograd.Function):
         importance_cap: float | None,
         temperature: float,
         logits_mib: int,
+        ratios: Ratios | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Sum the loss, and take its gradient, chunk by chunk.
 
@@ -78,6 +80,7 @@ class PolicyLoss(torch.autograd.Function):
             importance_cap: see `importance_weights`, which multiply `weights`.
             temperature: T > 0, the sampling temperature.
             logits_mib: MiB of logits that are held at a time, in the dtype of `hidden`.
+            ratios: to the policy before the step; None: it is this one.
 
         Returns:
             the loss, and what `chunked_logprobs` returns for the same arguments.
@@ -91,8 +94,12 @@ class PolicyLoss(torch.autograd.Function):
             grad = hidden[rows] @ lm_head.T  # logits first, their gradient in the end
             for few, logits in _pieces(rows, grad):
                 logprobs[few], entropy[few], probs = _softmax(logits, targets[few], temperature)
-                token_weights = weights[few] * importance_weights(logprobs[few], sampler_logprobs[few], importance_cap)
-                loss -= (token_weights * logprobs[few]).sum()  # Eq. 1
+                old = logprobs[few] if ratios is None else ratios.old(logprobs[few], few)
+                token_weights = weights[few] * importance_weights(old, sampler_logprobs[few], importance_cap)
+                terms = token_weights * logprobs[few]  # Eq. 1
+                if ratios is not None:
+                    terms, token_weights = ratios.clipped(logprobs[few], token_weights, few)
+                loss -= terms.sum()
                 logits.copy_(_grad_logits(probs, targets[few], token_weights / temperature))
             torch.mm(grad, lm_head, out=grad_hidden[rows])
             if grad_lm_head is not None:
@@ -109,7 +116,7 @@ class PolicyLoss(torch.autograd.Function):
         grad_hidden, grad_lm_head = ctx.gradients
         del ctx.gradients  # scaled in place: a second backward raises
         grad_lm_head = None if grad_lm_head is None else grad_lm_head.mul_(grad_loss)
-        return grad_hidden.mul_(grad_loss), grad_lm_head, *[None] * 6
+        return grad_hidden.mul_(grad_loss), grad_lm_head, *[None] * 7
 
 
 def _chunks(lm_head: Tensor, length: int, logits_mib: int) -> list[slice]:

@@ -145,12 +145,11 @@ def read_adapters(model: nn.Module, folder: Path) -> None:
 
 
 @contextmanager
-def dropping(model: nn.Module, lora: Lora | None, seed: int) -> Iterator[None]:
-    """Drop inputs of adapters within the context, by random numbers of this seed."""
+def dropping(model: nn.Module, lora: Lora | None, seed: int, device: torch.device) -> Iterator[None]:
+    """Drop inputs of adapters within the context, by random numbers of this seed on the device that computes."""
     if lora is None or not lora.dropout:
         yield
         return
-    device = next(model.parameters()).device
     with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
         torch.manual_seed(seed)
         for module in _dropouts(model):

@@ -7,10 +7,17 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
+from torch.distributed.fsdp import (
+    CPUOffloadPolicy,
+    MixedPrecisionPolicy,
+    OffloadPolicy,
+    fully_shard,
+    register_fsdp_forward_method,
+)
 from transformers import Qwen2ForCausalLM, Qwen2Model, Qwen3ForCausalLM, Qwen3Model
 
 from acereason.algorithm.batching import MicroBatch
+from acereason.algorithm.clipping import OffPolicy, Ratios, log_ratios
 from acereason.models.attention import attend_for
 from acereason.models.backbone import Backbone, from_hub, telling
 from acereason.models.family import QwenConfig, head_size, model_class
@@ -18,7 +25,7 @@ from acereason.models.files import holders, weight_files
 from acereason.models.head import PolicyLoss, chunked_logprobs
 from acereason.models.layer import keep_little
 from acereason.models.lora import Lora, add_adapters, initialize_adapters, weights_of
-from acereason.models.sharding import fill, materialize, read
+from acereason.models.sharding import fill, materialize, pin_exactly, read
 
 
 class Policy(nn.Module):
@@ -37,12 +44,18 @@ class Policy(nn.Module):
         return chunked_logprobs(self._predicting(batch), self.lm_head.weight, batch.targets, temperature, logits_mib)
 
     def policy_loss(
-        self, batch: MicroBatch, temperature: float, logits_mib: int, importance_cap: float | None = None
+        self,
+        batch: MicroBatch,
+        temperature: float,
+        logits_mib: int,
+        importance_cap: float | None = None,
+        off_policy: OffPolicy | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the loss of Eq. 1 over the batch's tokens, weighted, and what `token_logprobs` returns. The loss alone
-        has a gradient."""
+        """Return the loss of Eq. 1 over the batch's tokens, weighted, or that of clipped ratios, and what
+        `token_logprobs` returns. The loss alone has a gradient."""
+        hidden = self._predicting(batch)
         return PolicyLoss.apply(
-            self._predicting(batch),
+            hidden,
             self.lm_head.weight,
             batch.targets,
             batch.weights,
@@ -50,7 +63,20 @@ class Policy(nn.Module):
             importance_cap,
             temperature,
             logits_mib,
+            None if off_policy is None else self._ratios(hidden, batch, temperature, logits_mib, off_policy),
         )
+
+    def _ratios(
+        self, hidden: Tensor, batch: MicroBatch, temperature: float, logits_mib: int, off_policy: OffPolicy
+    ) -> Ratios:
+        """What the loss needs to know of the policy before the step."""
+        shared = None
+        if off_policy.ratio == "sequence":
+            # why: the gradient of a response's first token depends on its last token's ratio, so that a product with
+            # the head is for the ratios alone: a fortieth of a pass at 7B
+            logprobs, _ = chunked_logprobs(hidden, self.lm_head.weight, batch.targets, temperature, logits_mib)
+            shared = log_ratios(logprobs, batch.old_logprobs, off_policy.ratio, batch.response_lengths)
+        return Ratios(batch.old_logprobs, off_policy.bounds, shared)
 
     def _predicting(self, batch: MicroBatch) -> Tensor:
         """[M, H] final hidden states of the positions that predict."""
@@ -79,28 +105,37 @@ _POLICIES: dict[str, type[Qwen]] = {"qwen2": Qwen2, "qwen3": Qwen3}
 
 
 def build_model(
-    config: QwenConfig, pretrained: str | None, backbone: Backbone, seed: int, mesh: DeviceMesh | None = None
+    config: QwenConfig,
+    pretrained: str | None,
+    backbone: Backbone,
+    seed: int,
+    mesh: DeviceMesh | None = None,
+    dtype: torch.dtype = torch.float32,
+    key: str = "model.pretrained",
 ) -> Qwen:
-    """Return the model in float32, with the named weights, or random ones that depend on the seed alone.
+    """Return the model in `dtype`, with the named weights, or random ones that depend on the seed alone. `key` is what
+    names the weights, for errors.
 
-    Without a mesh it is whole, on the CPU. On a mesh each rank has its shards alone, on the mesh's device, and no rank
-    ever holds more than them and a tensor, but for the first one where it has to make the weights. Every rank of the
-    mesh must call it.
+    Without a mesh it is whole, on the CPU. On a mesh each rank has its shards alone, on the mesh's device, or with
+    `offload` on the CPU, and no rank ever holds more than them and a tensor, but for the first one where it has to make
+    the weights. Every rank of the mesh must call it.
     """
     if mesh is None:
-        model = _equipped(_whole(config, pretrained, seed), backbone)
+        model = _equipped(_whole(config, pretrained, seed, key), backbone).to(dtype)
     else:
         with torch.device("meta"):
-            model = _equipped(_POLICIES[config.model_type](config), backbone)
-        materialize(shard(model, mesh, backbone.compute_dtype), torch.device(mesh.device_type))
-        _fill(model, pretrained, lambda: _whole(config, pretrained, seed))
+            model = _equipped(_POLICIES[config.model_type](config), backbone).to(dtype)
+        device = torch.device(mesh.device_type)
+        kept_on = torch.device("cpu") if backbone.offload else device
+        materialize(shard(model, mesh, backbone.compute_dtype, backbone.offload), kept_on, device)
+        _fill(model, pretrained, lambda: _whole(config, pretrained, seed, key), key)
     initialize_adapters(model, seed)
     return model
 
 
-def _fill(model: Qwen, pretrained: str | None, make: Callable[[], Qwen]) -> None:
+def _fill(model: Qwen, pretrained: str | None, make: Callable[[], Qwen], key: str) -> None:
     """Give a sharded model its weights: from files if it can read them, else from the first rank, which makes them."""
-    with telling(pretrained, "model.pretrained"):
+    with telling(pretrained, key):
         if files := _readable(model, pretrained):
             read(weights_of(model), files)
             return
@@ -114,14 +149,13 @@ def _readable(model: Qwen, pretrained: str | None) -> dict[str, Path]:
     return files if all(name in files for name, _ in weights_of(model)) else {}
 
 
-def _whole(config: QwenConfig, pretrained: str | None, seed: int) -> Qwen:
+def _whole(config: QwenConfig, pretrained: str | None, seed: int, key: str) -> Qwen:
     kind = _POLICIES[config.model_type]
     if pretrained is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return kind(config)
     attention = config._attn_implementation
-    key = "model.pretrained"
     return from_hub(kind, pretrained, key, config=config, dtype=torch.float32, attn_implementation=attention)
 
 
@@ -145,14 +179,18 @@ def shapes_by(config: QwenConfig) -> dict[str, list[int]]:
         return {name: list(tensor.shape) for name, tensor in model_class(config)(config).state_dict().items()}
 
 
-def shard(model: Qwen, mesh: DeviceMesh, compute_dtype: str) -> Qwen:
-    """Shard the model by FSDP2: each layer on its own, then the rest; gradients are reduced in float32."""
+def shard(model: Qwen, mesh: DeviceMesh, compute_dtype: str, offload: bool = False) -> Qwen:
+    """Shard the model by FSDP2: each layer on its own, then the rest; gradients are reduced in float32. With `offload`
+    shards and their gradients stay on the CPU, from where a layer comes each time that it computes."""
     # why no casting of inputs: it would round a micro batch's weights and log-probs, which are float32; what a
     # layer is given has the compute dtype from the embedding on
     policy = MixedPrecisionPolicy(getattr(torch, compute_dtype), torch.float32, cast_forward_inputs=False)
+    offloading = CPUOffloadPolicy(pin_memory=mesh.device_type != "cpu") if offload else OffloadPolicy()
+    if offload and mesh.device_type != "cpu":
+        pin_exactly()
     for layer in model.model.layers:
-        fully_shard(layer, mesh=mesh, mp_policy=policy)
-    fully_shard(model, mesh=mesh, mp_policy=policy)
+        fully_shard(layer, mesh=mesh, mp_policy=policy, offload_policy=offloading)
+    fully_shard(model, mesh=mesh, mp_policy=policy, offload_policy=offloading)
     for method in ("token_logprobs", "policy_loss"):
         register_fsdp_forward_method(model, method)
     return model

@@ -12,12 +12,18 @@ from acereason.common.errors import UserError
 from acereason.models.family import QwenForCausalLM
 from acereason.models.files import copy_rows
 from acereason.processes.distributed import gather, rank
-from acereason.processes.tensors import local
+from acereason.processes.tensors import local, mesh_device
 
 
-def materialize(model: QwenForCausalLM, device: torch.device) -> None:
-    """Give a model on the meta device memory for the rows that this rank holds."""
-    model.to_empty(device=device)
+def materialize(model: QwenForCausalLM, kept_on: torch.device, device: torch.device) -> None:
+    """Give a model on the meta device memory for the rows that this rank holds.
+
+    Args:
+        model: sharded.
+        kept_on: device of the rows.
+        device: device that the model computes on.
+    """
+    model.to_empty(device=kept_on)
     # why: `to_empty` has given tied weights a tensor each
     if model.config.tie_word_embeddings:
         model.lm_head.weight = model.model.embed_tokens.weight
@@ -44,13 +50,23 @@ def fill(weights: Iterable[tuple[str, Tensor]], make: Callable[[], QwenForCausal
     whole = _made(make)
     made = dict(whole.named_parameters()) if whole else {}
     for name, parameter in weights:
-        mine = local(parameter)
-        source = made.pop(name).detach().to(mine.device) if whole else mine.new_empty(parameter.shape)
+        mine, device = local(parameter), mesh_device(parameter)
+        source = (
+            made.pop(name).detach().to(device, mine.dtype) if whole else mine.new_empty(parameter.shape, device=device)
+        )
         broadcast(source, 0)
         mine.copy_(source[rows(parameter)])
         # why: freed at once: the whole model shrinks as the shards are filled
         if whole:
             whole.get_parameter(name).data = torch.empty(0)
+
+
+def pin_exactly() -> None:
+    """Let torch pin as many bytes of the machine's memory as it is asked for, where they are many, instead of the next
+    power of two."""
+    # why: pinned, 7B's weights and gradients would take 116 GB, not 61. Not `pinned_max_round_threshold_mb`: torch
+    # 2.13 takes a block that is too small from its cache, which holds none above the limit that is set here
+    torch._C._accelerator_setAllocatorSettings("pinned_max_cached_size_mb:16")
 
 
 def _made(make: Callable[[], QwenForCausalLM]) -> QwenForCausalLM | None:

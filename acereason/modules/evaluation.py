@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from acereason.common.errors import UserError
+from acereason.common.journal import Journal, RankJournals
 from acereason.common.seeds import derive_seed
 from acereason.common.types import Sampling, Verdict
 from acereason.data.evaluation import EvaluationData
@@ -21,7 +22,6 @@ from acereason.processes.signals import Interrupted
 from acereason.rewards.pool import RewardSettings
 from acereason.rollouts.engine import RolloutEngine
 from acereason.sampling.identity import WeightsDigest, accept, digest
-from acereason.sampling.journal import Journal, RankJournals
 from acereason.sampling.judging import Judging
 from acereason.sampling.progress import SamplingProgress
 from acereason.sampling.request import Finished, Request, drawn, requests_of
@@ -54,6 +54,7 @@ class EvaluationModule(RolloutModule):
     def test_step(self, batch: list[None], batch_idx: int) -> None:
         """Draw and judge the samples of each benchmark that the run's folder lacks, and write the results so far."""
         folder, data = run_folder(self.trainer), self.data
+        self.keep_verdicts()
         fingerprint = self.fingerprint(self.push_digested_weights())
         accept(folder / "samples" / "fingerprint.json", fingerprint, self.trainer.is_global_zero)
         results: dict[str, Result] = {}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from acereason.algorithm.clipping import OffPolicy
 from acereason.common.types import Sampling
 from acereason.data.rl import RLData
 from acereason.data.stage import values_of
@@ -14,11 +15,12 @@ class Settings(Protocol):
     sampling: Sampling
     group_size: int
     micro_batch_tokens: int
+    off_policy: OffPolicy | None
 
 
 @dataclass
 class Arithmetic:
-    """One stage's batch arithmetic. One step is one update."""
+    """One stage's batch arithmetic. A step is a batch of rollouts."""
 
     problems: int
     """Problems of an epoch, before any are filtered."""
@@ -31,11 +33,13 @@ class Arithmetic:
     longest: int
     """Longest prompt and budget, tokens."""
     steps: int
-    """Updates of the stage at most."""
+    """Steps of the stage at most."""
     ranks: int
     micro_batch_tokens: int
     refill: int = 0
     """Rounds at most of further prompts for groups without a gradient."""
+    updates: int = 1
+    """Updates of a step."""
 
     @property
     def rollouts(self) -> int:
@@ -69,10 +73,11 @@ class Arithmetic:
 
     def __str__(self) -> str:
         share = f" ({self.rollouts_per_rank} a rank)" if self.ranks > 1 else ""
+        updates = "one update" if self.updates == 1 else f"{self.updates} updates"
         further = f"; by refill up to {self.further:,} more responses" if self.refill else ""
         return (
             f"{self.prompts} of {self.problems:,} prompts x {self.group_size} = {self.rollouts:,} responses{share}, up "
-            f"to {self.tokens:,} tokens in up to {self.micro_batches:,} micro batches a rank, one update{further}; "
+            f"to {self.tokens:,} tokens in up to {self.micro_batches:,} micro batches a rank, {updates}{further}; "
             f"{self.steps:,} steps"
         )
 
@@ -93,6 +98,7 @@ def arithmetic(module: Settings, data: RLData, name: str, ranks: int) -> Arithme
         ranks=ranks,
         micro_batch_tokens=module.micro_batch_tokens,
         refill=stage.refill,
+        updates=module.off_policy.updates if module.off_policy else 1,
     )
 
 

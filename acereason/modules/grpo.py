@@ -1,4 +1,4 @@
-"""Strictly on-policy GRPO (section 3.2): rollout, hooks, advantages, one update."""
+"""GRPO (section 3.2): rollout, hooks, advantages, and strictly on-policy one update."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities import rank_zero_info
 
+from acereason.algorithm.clipping import OffPolicy
 from acereason.algorithm.metrics import rollout_metrics
 from acereason.algorithm.objective import Normalize, assign_advantages, denominators
 from acereason.common.seeds import derive_seed
@@ -16,17 +17,22 @@ from acereason.common.types import Group, Problem, Sampling, Sequence
 from acereason.data.curriculum import Curriculum
 from acereason.data.rl import RLData
 from acereason.modules.explain import arithmetic, explain
-from acereason.modules.measured import MeasuredModule
 from acereason.modules.measures import Measures
 from acereason.modules.refill import refill_metrics, refilled
 from acereason.modules.sequences import rows_of
+from acereason.modules.taught import TaughtModule
+from acereason.modules.updates import MiniBatch, mini_batches, take_updates
 from acereason.processes.distributed import gather
 from acereason.processes.tensors import total
 from acereason.rewards.pool import check_error_rate
 
+_PARTS = ("rollout", "reward", "idle", "teacher", "train")
+"""Sections that make up a step's time."""
 
-class GRPOModule(MeasuredModule):
-    """Learns from rewards by GRPO: G rollouts of each prompt by the current policy, and one update on all of them.
+
+class GRPOModule(TaughtModule):
+    """Learns from rewards by GRPO: G rollouts of each prompt by the current policy, and one update on all of them, or
+    by `off_policy` several.
 
     Args:
         sampling: how training responses are drawn; a stage may set its own temperature and budget.
@@ -34,7 +40,8 @@ class GRPOModule(MeasuredModule):
         normalize: denominator of the loss: `group` (Eq. 1 as written) or `batch` (all tokens of the step).
         ddof: of the group's standard deviation; 1 as veRL, 0 divides by G.
         importance_cap: weigh each token by min(pi_trainer / pi_engine, cap), for engines whose rounding differs; null:
-            not at all.
+            not at all. The trainer's are those of before the step.
+        off_policy: several updates on a step's rollouts, by clipped ratios; null: strictly on-policy (3.2.1), one.
         num_waves: parts in which a step's groups are trained on, each as soon as it is complete, while the engine
             generates the rest on a device of its own. The gradient is the same: it is a sum over tokens, divided once
             at the end. 1 trains when all are complete.
@@ -49,14 +56,13 @@ class GRPOModule(MeasuredModule):
         normalize: Normalize = "group",
         ddof: int = 1,
         importance_cap: float | None = None,
+        off_policy: OffPolicy | None = None,
         num_waves: int = 1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if self.strict_on_policy and sampling.top_p < 1:
-            raise ValueError(
-                "sampling.top_p: must be 1 under strict_on_policy: a nucleus is another policy than the one trained"
-            )
+        if sampling.top_p < 1:
+            raise ValueError("sampling.top_p: must be 1 in RL: a nucleus is another policy than the one trained")
         if self.backbone.lora is not None and self.backbone.lora.dropout:
             raise ValueError("model.backbone.lora.dropout: must be 0 in RL: the engine of the rollouts drops nothing")
         if group_size < 2:
@@ -69,7 +75,9 @@ class GRPOModule(MeasuredModule):
             raise ValueError(f"num_waves: {num_waves} needs an engine on a device of its own (VLLMEngine, separate)")
         self.sampling, self.group_size = sampling, group_size
         self.normalize, self.ddof = normalize, ddof
-        self.importance_cap, self.num_waves = importance_cap, num_waves
+        self.importance_cap, self.num_waves, self.off_policy = importance_cap, num_waves, off_policy
+        if off_policy is not None:
+            off_policy.check(num_waves, importance_cap)
 
     @property
     def curriculum(self) -> Curriculum:
@@ -85,15 +93,21 @@ class GRPOModule(MeasuredModule):
             wave = self.refilled(wave)
             # why now: an engine that shares this device frees its memory for the update
             self.engine.sleep()
-            with self.section("train"):
-                self.accumulate(self.sequences(wave), measures, self.sampling.temperature, self.importance_cap)
+            self.taught(wave)
+            if self.off_policy is None:
+                with self.section("train"):
+                    self.accumulate(self.sequences(wave), measures, self.sampling.temperature, self.importance_cap)
             groups += wave
         check_error_rate(groups, self.rewards.settings.max_error_rate)
+        told = self.told()
         with self.section("train"):
-            metrics = self.update(measures, self.denominator(groups))
+            if self.off_policy is None:
+                metrics = self.update(measures, self.denominator(groups))
+            else:
+                metrics = self.several_updates(groups, self.off_policy)
         if self.curriculum.current.refill:
             metrics |= refill_metrics(groups, len(problems))
-        return self.log_step(metrics, groups)
+        return self.log_step(metrics | told, groups)
 
     def rollout(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> list[Group]:
         """Return this rank's judged groups, of `num_rollouts` responses to each of all ranks' problems."""
@@ -137,10 +151,16 @@ class GRPOModule(MeasuredModule):
         self.settle(groups)
         return groups
 
-    def update(self, measures: Measures, denominator: float = 1.0) -> dict[str, float]:
-        """Take one optimizer step, on rollouts of the policy that takes it."""
+    def update(self, measures: Measures, denominator: float = 1.0, last: bool = True) -> dict[str, float]:
+        """Take one optimizer step, on rollouts of its own step."""
         self.on_policy.require_rollouts(self.trainer.global_step)
-        return super().update(measures, denominator)
+        return super().update(measures, denominator, last)
+
+    def several_updates(self, groups: list[Group], off_policy: OffPolicy) -> dict[str, float]:
+        """Take the step's several updates on this rank's groups; return their metrics."""
+        parts = mini_batches(groups, off_policy.updates, derive_seed(self.seed, "updates", self.trainer.global_step))
+        batches = [MiniBatch(self.sequences(part), self.denominator(part)) for part in parts]
+        return take_updates(self, batches, off_policy, self.sampling.temperature, self.importance_cap)
 
     def tell_callbacks(self, groups: list[Group]) -> None:
         """Call the callbacks in the YAML's order: overlong, easy filter, samples, or a user's own."""
@@ -178,7 +198,7 @@ class GRPOModule(MeasuredModule):
         """Log the step under its TensorBoard names and return the same."""
         metrics |= rollout_metrics(groups) | {"policy/temperature": self.sampling.temperature}
         metrics |= {f"time/{name}": seconds for name, seconds in self.seconds.items()}
-        metrics["time/step"] = sum(self.seconds.get(name, 0.0) for name in ("rollout", "reward", "idle", "train"))
+        metrics["time/step"] = sum(self.seconds.get(name, 0.0) for name in _PARTS)
         metrics["time/idle"] = fmean(gather([self.seconds.get("idle", 0.0)]))
         metrics["throughput/tokens_per_second"] = metrics["response/tokens"] / metrics["time/step"]
         shown = {"reward/mean": "reward", "policy/entropy": "entropy", "response/length_mean": "length"}
@@ -204,6 +224,7 @@ class GRPOModule(MeasuredModule):
     def on_train_start(self) -> None:
         """Print each stage's batch arithmetic; end at once where the curriculum is already finished."""
         super().on_train_start()
+        self.keep_verdicts()
         self._stop_when_finished()
         rank_zero_info(explain(self, self.data, self.trainer.world_size))
         if self.data.has_code:

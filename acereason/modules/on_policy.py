@@ -1,4 +1,4 @@
-"""Strictly on-policy training (3.2.1), as checks that raise: rollouts, engine and update are of one policy."""
+"""On-policy training (3.2.1), as checks that raise: rollouts, engine and update are of one policy."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,6 @@ from dataclasses import dataclass
 class OnPolicy:
     """The checks of a run, and the step of its last rollouts."""
 
-    strict: bool
-    """Whether each update must have rollouts of its own, from the policy that takes it."""
     max_gap: float
     """Mean absolute difference between the log-probs of engine and trainer, in nats, above which a step raises."""
     rolled_out_at: int | None = None
@@ -19,17 +17,17 @@ class OnPolicy:
 
     def require_engine(self, version: int | None, step: int) -> None:
         """Raise a RuntimeError where the engine, which holds policy `version`, does not hold that of this step."""
-        if version is None or (version != step and self.strict):
+        if version != step:
             raise RuntimeError(
                 f"the engine holds policy {version}, the trainer is at step {step}: list WeightSync in callbacks"
             )
 
     def require_rollouts(self, step: int) -> None:
         """Raise a RuntimeError where an update at this step has no rollouts of its own."""
-        if self.strict and self.rolled_out_at != step:
+        if self.rolled_out_at != step:
             raise RuntimeError(
-                f"an update at step {step} on rollouts of step {self.rolled_out_at}: strictly on-policy, each update "
-                "has its own; model.strict_on_policy: false allows several"
+                f"an update at step {step} on rollouts of step {self.rolled_out_at}: each step has its own; "
+                "model.off_policy takes several updates on them"
             )
 
     def accept(self, gap: float, step: int) -> None:

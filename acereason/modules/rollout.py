@@ -4,13 +4,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
+from acereason.common.journal import RankJournals
 from acereason.common.types import Sampling
 from acereason.data.policy import PromptData
 from acereason.models.exports import stream_weights
 from acereason.modules.base import QwenModule
+from acereason.modules.hooks import run_folder
 from acereason.modules.on_policy import OnPolicy
+from acereason.processes.distributed import rank
 from acereason.processes.signals import Interrupted, at_once
 from acereason.rewards.pool import RewardPool, RewardSettings
+from acereason.rewards.settings import JUDGE
 from acereason.rollouts.engine import RolloutEngine
 from acereason.rollouts.judged import Rollouts
 
@@ -21,9 +25,6 @@ class RolloutModule(QwenModule):
     Args:
         engine: generates the rollouts.
         rewards: how responses are judged.
-        strict_on_policy: refuse settings that draw rollouts from another policy than the one that is updated (3.2.1): a
-            nucleus below 1, weights that are not pushed after every update, a second update on the same rollouts. False
-            allows them, and takes no account of the difference.
         max_logprob_gap: mean absolute difference between the engine's log-probs and the trainer's, in nats, above which
             a step raises before it changes any weight; bfloat16 on both sides gives 0.03, stale weights more than 0.1.
     """
@@ -36,13 +37,11 @@ class RolloutModule(QwenModule):
         self,
         engine: RolloutEngine,
         rewards: RewardSettings = RewardSettings(),  # noqa: B008  read only
-        strict_on_policy: bool = True,
         max_logprob_gap: float = 0.1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.strict_on_policy = strict_on_policy
-        self.on_policy = OnPolicy(strict_on_policy, max_logprob_gap)
+        self.on_policy = OnPolicy(max_logprob_gap)
         engine.follow(self.backbone.compute_dtype)
         self.rollouts = Rollouts(engine, RewardPool(rewards), self.section, self.breaking_off)
         self._breaks_off = True
@@ -82,6 +81,10 @@ class RolloutModule(QwenModule):
             yield
         with self.section("idle"):
             self.end_if_interrupted()
+
+    def keep_verdicts(self) -> None:
+        """Keep a judge's verdicts in the run's folder, which must have begun, and take over those that are there."""
+        self.rewards.keep_verdicts(RankJournals(run_folder(self.trainer) / JUDGE, JUDGE), rank())
 
     def push_weights(self) -> None:
         """Send the engine the current policy's weights, unless it holds them."""

@@ -1,5 +1,6 @@
 """Conversion of rollouts to the rows of training batches."""
 
+from acereason.algorithm.metrics import teaches
 from acereason.algorithm.objective import Normalize, loss_tokens, token_weight
 from acereason.common.types import Group, Rollout, Sequence
 
@@ -15,15 +16,18 @@ def rows_of(group: Group, normalize: Normalize) -> list[Sequence]:
     denominator: all that carry a signal, and at weight 0, for the metrics, some of those that don't."""
     tokens = loss_tokens(group)
     in_loss = [rollout for rollout in group.rollouts if rollout.in_loss]
-    rows = [
-        as_sequence(group, rollout, token_weight(rollout.advantage, tokens, normalize))
-        for rollout in in_loss
-        if rollout.advantage
-    ]
-    silent = [rollout for rollout in in_loss if not rollout.advantage]
+    rows = [_weighted(group, rollout, tokens, normalize) for rollout in in_loss if teaches(rollout)]
+    silent = [rollout for rollout in in_loss if not teaches(rollout)]
     # why: without a draw: which of a group's rollouts is the first says nothing of what it holds
     measured = silent[::MEASURED]
     return rows + [as_sequence(group, rollout, 0.0, len(silent) / len(measured)) for rollout in measured]
+
+
+def _weighted(group: Group, rollout: Rollout, tokens: int, normalize: Normalize) -> Sequence:
+    row = as_sequence(group, rollout, token_weight(rollout.advantage, tokens, normalize))
+    if rollout.token_advantages is not None:
+        row.token_weights = [token_weight(own, tokens, normalize) for own in rollout.token_advantages]
+    return row
 
 
 def as_sequence(group: Group, rollout: Rollout, weight: float, stands_for: float = 1.0) -> Sequence:

@@ -26,7 +26,7 @@ class SFTModule(QwenModule):
         with self.section("train"):
             measures = Measures(self.device)
             seed = derive_seed(self.seed, "dropout", self.trainer.global_step, rank())
-            with dropping(self.model, self.backbone.lora, seed):
+            with dropping(self.model, self.backbone.lora, seed, self.device):
                 self.accumulate(self.sequences(rows), measures)
             num_tokens = total(torch.tensor(response_tokens(rows), device=self.device)).item()
             packing = self.packing(rows)

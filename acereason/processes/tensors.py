@@ -19,9 +19,16 @@ def local(tensor: Tensor) -> Tensor:
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
+def mesh_device(tensor: Tensor) -> torch.device:
+    """Return the device that a DTensor's ranks compute and communicate on, and any other tensor's own."""
+    return torch.device(tensor.device_mesh.device_type) if isinstance(tensor, DTensor) else tensor.device
+
+
 def whole(tensor: Tensor) -> Tensor:
-    """Return a DTensor gathered from all ranks, each of which must call it, and any other tensor as it is."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    """Return a DTensor gathered from all ranks, each of which must call it, on the device that they compute on, and any
+    other tensor as it is."""
+    # why: offloaded shards are in the machine's memory, and NCCL gathers what is on GPUs alone
+    return tensor.to(mesh_device(tensor)).full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def total(values: Tensor) -> Tensor:

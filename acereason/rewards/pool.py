@@ -1,4 +1,6 @@
-"""Judge responses in processes with a hard deadline: whatever a verifier does, a verdict comes in bounded time."""
+"""Judge responses in processes with a hard deadline: whatever a verifier does, a verdict comes in bounded time.
+
+A judge, which only waits for a server, has a thread beside these processes (`acereason/rewards/judge/`)."""
 
 import dataclasses
 import importlib.util
@@ -6,14 +8,18 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from functools import partial
+from typing import Any
 
 from acereason.common.errors import UserError
+from acereason.common.journal import RankJournals
 from acereason.common.types import Group, Problem, Verdict
 from acereason.rewards.code.verdict import isolation
 from acereason.rewards.equals import Equals
 from acereason.rewards.functions import combined, load
+from acereason.rewards.judge.kept import Kept
 from acereason.rewards.registry import VERIFIERS
-from acereason.rewards.settings import VERIFIER, RewardSettings
+from acereason.rewards.settings import JUDGE, VERIFIER, RewardSettings
 from acereason.rewards.verifier import Judgement, Verifier, check_ground_truth, judge
 from acereason.rewards.workers import Executor, LocalExecutor, failure_of
 
@@ -31,14 +37,33 @@ class RewardPool:
         if settings.executor == "ray" and importlib.util.find_spec("ray") is None:
             raise UserError("rewards.executor: ray is not installed; pip install acereason[ray], or set it to local")
         self.settings = settings
-        self._functions = {name: load(name, settings) for name in settings.functions if name != VERIFIER}
+        self._functions = {name: load(name, settings) for name in settings.weights if name not in (VERIFIER, JUDGE)}
         self._lock = threading.Lock()
         self._equals = Equals()
         self._running: Executor | None = None
+        self._kept: Callable[[], Kept] | None = None
+        # why: at once, so that a missing key is told before the run begins
+        self._judge = self._made_judge()
 
-    def submit(self, problem: Problem, text: str) -> "Future[Verdict]":
-        """Start judging a response. The future never raises: failures are verdicts with status error."""
-        return self._combined({name: self._start(each, problem, text) for name, each in self._verifiers(problem)})
+    def keep_verdicts(self, journals: RankJournals, rank: int) -> None:
+        """Keep a judge's verdicts in a journal from the next start on, and take over those that are in all of them.
+
+        Args:
+            journals: the journals, whose folder is made where there is a judge.
+            rank: number of this process's own.
+        """
+        self._kept = partial(Kept, journals, rank)
+        self._close_judge()
+
+    def submit(self, problem: Problem, text: str, asking: bool = True) -> "Future[Verdict]":
+        """Start judging a response. The future never raises: failures are verdicts with status error.
+
+        Args:
+            asking: whether a judge is asked; otherwise the others alone make the verdict.
+        """
+        asked = self._asked(problem, text) if asking else {}
+        own = {name: self._start(each, problem, text) for name, each in self._verifiers(problem)}
+        return self._combined(asked | own)
 
     def stream(self, items: Iterable[tuple[Problem, str]]) -> Iterator[Verdict]:
         """Yield verdicts in the order of the items. Items are taken as workers get free, so there may be any number."""
@@ -52,8 +77,8 @@ class RewardPool:
 
     def explain(self, problem: Problem, text: str) -> Verdict:
         """Return the verdict, with every comparison on the way in `detail["steps"]`."""
-        parts = {name: self._call(each, each.explain, problem, text) for name, each in self._verifiers(problem)}
-        return self._combined(parts).result()
+        own = {name: self._call(each, each.explain, problem, text) for name, each in self._verifiers(problem)}
+        return self._combined(self._asked(problem, text) | own).result()
 
     def isolation(self) -> str:
         """Return the active and missing layers of the sandbox where programs run, or why there is no sandbox."""
@@ -67,7 +92,8 @@ class RewardPool:
         return [next(filter(None, whys), None) for whys in reasons]
 
     def close(self) -> None:
-        """Stop the workers and wait for their end. A later response starts new ones."""
+        """Stop the workers and the judge, and wait for their end. A later response starts new ones."""
+        self._close_judge()
         if self._running is not None:
             self._running.close()
             self._running = None
@@ -75,7 +101,8 @@ class RewardPool:
     def _verifiers(self, problem: Problem) -> list[tuple[str, Verifier]]:
         """Return (name, verifier) of each that judges responses to a problem; the first decides `correct`."""
         own = VERIFIERS[problem.task](self.settings)
-        return [(name, self._functions.get(name, own)) for name in self.settings.functions or (VERIFIER,)]
+        names = self.settings.weights or (VERIFIER,)
+        return [(name, self._functions.get(name, own)) for name in names if name != JUDGE]
 
     def _start(self, verifier: Verifier, problem: Problem, text: str) -> "Future[Verdict]":
         # why: plain numbers are decided in microseconds; a process would cost more
@@ -102,8 +129,30 @@ class RewardPool:
         return self._executor().submit(check_ground_truth, (verifier, _bare(problem)), verifier.deadline(problem))
 
     def _combined(self, parts: dict[str, "Future[Verdict]"]) -> "Future[Verdict]":
-        # why: the verdict of a task's verifier alone is handed on as it is
-        return combined(parts, self.settings.functions) if self.settings.functions else parts[VERIFIER]
+        weights = self.settings.weights
+        # why: the verdict of a task's verifier alone is handed on as it is; of several the first named decides
+        return (
+            combined({name: parts[name] for name in weights if name in parts}, weights) if weights else parts[VERIFIER]
+        )
+
+    def _asked(self, problem: Problem, text: str) -> "dict[str, Future[Verdict]]":
+        # why: two threads with a first response each must not make two judges
+        with self._lock:
+            self._judge = self._judge or self._made_judge()
+        return {JUDGE: self._judge.submit(problem, text)} if self._judge is not None else {}
+
+    def _made_judge(self) -> Any:
+        if self.settings.judge is None:
+            return None
+        # why: its client takes a second to load, and most runs have no judge
+        from acereason.rewards.judge.asking import Judge
+
+        return Judge(self.settings.judge, self.settings.max_waiting, self._kept)
+
+    def _close_judge(self) -> None:
+        if self._judge is not None:
+            self._judge.close()
+            self._judge = None
 
     def _executor(self) -> Executor:
         # why: two threads with a first response each must not start two sets of workers
@@ -135,7 +184,7 @@ def check_error_rate(groups: list[Group], limit: float) -> None:
 
 
 def _start_executor(settings: RewardSettings) -> Executor:
-    modules = tuple(name.rpartition(".")[0] for name in settings.functions if name != VERIFIER)
+    modules = tuple(name.rpartition(".")[0] for name in settings.weights if name not in (VERIFIER, JUDGE))
     if settings.executor == "ray":
         # why: Ray is an optional extra, so its module is imported only where it is asked for
         from acereason.rewards.remote import RayExecutor

@@ -5,10 +5,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from acereason.rewards.code.settings import CodeSettings
+from acereason.rewards.judge.settings import JudgeSettings
 from acereason.rewards.math.settings import MathSettings
 
 VERIFIER = "verifier"
 """Name, among `functions`, of the verifier of a problem's task."""
+JUDGE = "judge"
+"""Name, among `functions`, of the model that `judge` describes."""
 
 
 @dataclass
@@ -33,12 +36,14 @@ class RewardSettings:
     your own see the whole response."""
     executor: Literal["local", "ray"] = "local"
     """Where the workers run: `local` on this machine, `ray` wherever the Ray cluster has free cores (extra `ray`)."""
-    functions: dict[str, float] = field(default_factory=dict)
-    """Rewards of your own, each with its weight: {mine.brief: 1.0}, or {verifier: 1.0, mine.brief: 0.2}. A name is that
-    of a function `(problem, text)` that returns a truth value, a number or a `Verdict`, or that of a subclass of
-    `acereason.rewards.verifier.Verifier`; `verifier` is the verifier of the problem's task. The reward is the weighted
-    sum. The first one decides whether a response is `correct`: by True, a number of at least 1, or its `Verdict`. {}:
-    the task's verifier alone."""
+    functions: dict[str, float] | str = field(default_factory=dict)
+    """Rewards of your own, each with its weight: {mine.brief: 1.0}, or {verifier: 1.0, mine.brief: 0.2}; a name alone,
+    mine.brief, has weight 1. A name is that of a function `(problem, text)` that returns a truth value, a number or a
+    `Verdict`, or that of a subclass of `acereason.rewards.verifier.Verifier`; `verifier` is the verifier of the
+    problem's task, `judge` the model of the key `judge`. The reward is the weighted sum. The first one decides whether
+    a response is `correct`: by True, a number of at least 1, or its `Verdict`. {}: the task's verifier alone."""
+    judge: JudgeSettings | None = None
+    """A language model that judges, where `functions` names `judge`; null: none."""
     math: MathSettings = field(default_factory=MathSettings)
     """How strict math verdicts are."""
     code: CodeSettings = field(default_factory=CodeSettings)
@@ -49,9 +54,16 @@ class RewardSettings:
             raise ValueError(f"rewards.workers must be at least 1, not {self.workers}")
         if not 0 <= self.max_error_rate <= 1:
             raise ValueError(f"rewards.max_error_rate must be in [0, 1], not {self.max_error_rate}")
-        for name, weight in self.functions.items():
+        if (JUDGE in self.weights) != (self.judge is not None):
+            raise ValueError("rewards.judge: goes with the name judge among rewards.functions; give both, or neither")
+        for name, weight in self.weights.items():
             if not numbers.isfinite(weight):
                 raise ValueError(f"rewards.functions: the weight of {name} must be a finite number, not {weight}")
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """{name of a function: its weight}"""
+        return {self.functions: 1.0} if isinstance(self.functions, str) else self.functions
 
     def identity(self) -> dict[str, Any]:
         """Return the settings that verdicts depend on, as plain data."""
@@ -62,4 +74,5 @@ class RewardSettings:
     def own_identity(self) -> dict[str, Any]:
         """Return the part of `identity` that names rewards of a user's own; empty where there are none."""
         # why: folders that were begun before there were such rewards have no entry for them
-        return {"functions": dict(self.functions)} if self.functions else {}
+        judged = {"judge": self.judge.identity()} if self.judge else {}
+        return {"functions": dict(self.weights), **judged} if self.weights else {}

@@ -20,6 +20,8 @@ class Verifier(ABC):
 
     takes_tests: ClassVar[bool] = False
     """Whether the ground truth of its problems is tests; else it is an answer."""
+    curated: ClassVar[bool] = True
+    """Whether `curate` takes its problems, for which it has rules, balances and sizes."""
 
     def __init_subclass__(cls) -> None:
         """Take back `decisive` where a subclass judges in another way, which may depend on more."""

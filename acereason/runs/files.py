@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from acereason.common.files import append_rows, read_rows, write_atomically
+from acereason.rewards.settings import JUDGE
 
 MARK = "run.json"
 """File that marks a folder as a run's: which verb began it, when, where, and by which command."""
@@ -77,6 +78,8 @@ class RunFiles:
         self.exports = folder / "exports"
         self.export = folder / "export"
         """A link to the newest of the exports."""
+        self.judge = folder / JUDGE
+        """Journals of a judge's verdicts, one of each rank."""
         self.report = folder / "report"
         self.summary = folder / "summary.json"
         self.curves = folder / "curves.png"

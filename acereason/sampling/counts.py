@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from acereason.common.journal import RankJournals
 from acereason.common.types import Group
 from acereason.rollouts.engine import numbered
-from acereason.sampling.journal import RankJournals
 
 
 @dataclass

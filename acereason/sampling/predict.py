@@ -9,6 +9,7 @@ from typing import Any
 
 from acereason.common.errors import UserError
 from acereason.common.files import check_writable
+from acereason.common.journal import RankJournals
 from acereason.common.names import check_names
 from acereason.common.types import Problem, Sampling
 from acereason.data.bad_rows import BadRows, refuse_bad_rows, refuse_twins
@@ -16,6 +17,7 @@ from acereason.data.loading import read_problems
 from acereason.data.problems import Source
 from acereason.data.prompts import Template
 from acereason.rewards.pool import RewardPool, RewardSettings
+from acereason.rewards.settings import JUDGE
 from acereason.rollouts.hf import HFEngine  # noqa: F401  imported so that the YAML may use short class names
 from acereason.rollouts.replay import ReplayEngine  # noqa: F401
 from acereason.rollouts.vllm import VLLMEngine  # noqa: F401
@@ -65,7 +67,9 @@ def predict(
     check_writable(Path(output), "output")
     requests = prediction.requests()
     store = Store(Path(output), prediction.part, prediction.identity(), seed, rows_per_shard)
-    failures = collect(store, requests, prediction.teacher, RewardPool(rewards))
+    pool = RewardPool(rewards)
+    pool.keep_verdicts(RankJournals(Path(output), JUDGE), prediction.part[0])
+    failures = collect(store, requests, prediction.teacher, pool)
     _report(store, requests, failures)
 
 

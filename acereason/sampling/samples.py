@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 
 from acereason.common.errors import UserError
 from acereason.common.files import atomic_path
+from acereason.common.journal import RankJournals
 from acereason.common.texts import without_halves
 from acereason.common.types import Problem, Verdict
 from acereason.rollouts.engine import Place
 from acereason.sampling.identity import problem_digest
-from acereason.sampling.journal import RankJournals
 from acereason.sampling.request import Finished
 
 

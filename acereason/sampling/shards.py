@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 
 from acereason.common.errors import UserError
 from acereason.common.files import atomic_folder, write_atomically, write_json
+from acereason.common.journal import Journal, read_lines
 from acereason.common.ratings import Rating, ratings_of
 from acereason.common.texts import to_json, without_halves
 from acereason.common.types import Problem, Verdict
 from acereason.data.loading import described
 from acereason.rollouts.engine import Place
 from acereason.sampling.identity import refuse_other, statement_digest
-from acereason.sampling.journal import Journal, read_lines
 from acereason.sampling.request import Failed, Finished, Request
 
 Kind = Literal["response", "verdict"]

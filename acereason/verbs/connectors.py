@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.fabric.plugins.environments import LightningEnvironment
+from lightning.fabric.utilities.device_dtype_mixin import _update_properties
 from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.trainer import call
 from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
@@ -92,9 +93,11 @@ class Rendezvous(LightningEnvironment):
         return super().main_port
 
 
-# why: Lightning takes all shards to the machine's memory first, 12 bytes a parameter; torch's writer one at a time
+# why: Lightning takes all shards to the machine's memory first, 12 bytes a parameter; torch's writer one at a time. It
+# knows nothing of offloading
 class Shards(ModelParallelStrategy):
-    """Saves a sharded checkpoint straight from the devices that hold its shards."""
+    """Saves a sharded checkpoint straight from the devices that hold its shards, and leaves offloaded ones where they
+    are."""
 
     @classmethod
     def replace(cls, strategy: Any) -> None:
@@ -102,6 +105,25 @@ class Shards(ModelParallelStrategy):
         # why: a config names Lightning's class, so that the object is changed after Lightning has made it
         if type(strategy) is ModelParallelStrategy:
             strategy.__class__ = cls
+
+    @override
+    def model_to_device(self) -> None:
+        module = self.lightning_module
+        if not _offloads(module):
+            super().model_to_device()
+            return
+        # why: FSDP2 wants offloaded parameters to stay on the CPU; all else was made on the device
+        _update_properties(module, device=self.root_device)
+
+    @override
+    def _get_process_group_backend(self) -> str:
+        chosen = super()._get_process_group_backend()
+        # why: the norm of offloaded gradients is summed over ranks on the CPU, which NCCL can't
+        return (
+            f"cpu:gloo,{self.root_device.type}:{chosen}"
+            if _offloads(self.lightning_module) and chosen == "nccl"
+            else chosen
+        )
 
     @override
     def lightning_module_state_dict(self) -> dict[str, Any]:
@@ -116,3 +138,7 @@ class Shards(ModelParallelStrategy):
             return super().optimizer_state(optimizer)
         assert self.model is not None
         return get_optimizer_state_dict(self.model, getattr(optimizer, "_optimizer", optimizer))
+
+
+def _offloads(module: pl.LightningModule | None) -> bool:
+    return isinstance(module, QwenModule) and module.backbone.offload

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from acereason.runs.curves import read_events
 from tests.support.killed_runs import ONE_THREAD
+from tests.support.limits import HANG
 
 SGD = [
     "--model.optimizer=SGD",
@@ -21,7 +22,7 @@ SGD = [
 def fit(folder: Path, name: str, *overrides: str) -> Path:
     logger = [f"--trainer.logger.save_dir={folder}", f"--trainer.logger.name={name}"]
     command = [sys.executable, "run.py", "fit", "--config=conf/debug.yaml", *logger, *overrides]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=ONE_THREAD)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, env=ONE_THREAD)
     assert done.returncode == 0, done.stderr
     return folder / name
 

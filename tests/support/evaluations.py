@@ -11,6 +11,7 @@ from pathlib import Path
 import run
 from acereason.sampling.samples import Sample
 from tests.support.fakes import CONFIG
+from tests.support.limits import HANG
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 ROWS = [{"problem": f"What is {i}+{i}?", "answer": str(2 * i), "id": f"p{i}"} for i in range(5)]
@@ -71,7 +72,7 @@ def replay(folder: Path, responses: dict[tuple[str, int], str]) -> Path:
 def finish(path: Path, output: Path, *more: str) -> str:
     """In a process of its own, to the end; what it said."""
     command = [sys.executable, "run.py", *arguments(path, output, *more)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ | ONE_THREAD)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, env=os.environ | ONE_THREAD)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -23,10 +23,10 @@ def crashing(settings, tell):
 
 def hanging(settings, tell):
     """Its child would outlive it."""
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
     Path(settings.model, "child").write_text(str(child.pid))
     tell(Row("before", 1.0))
-    time.sleep(60)
+    time.sleep(3600)
 
 
 def failing(settings, tell):

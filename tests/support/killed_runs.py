@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.support.limits import HANG
+
 ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}  # a model this small is no faster with more
 
 
@@ -21,7 +23,7 @@ def arguments(folder: Path, *more: str) -> list[str]:
 def finish(folder: Path, *more: str) -> str:
     """Run to the end; returns what it printed."""
     command = [sys.executable, "run.py", *arguments(folder, *more)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=ONE_THREAD)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, env=ONE_THREAD)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -29,7 +31,7 @@ def finish(folder: Path, *more: str) -> str:
 def killed_at(path: str, folder: Path, *more: str) -> bool:
     """Run until a path in the folder (a pattern) is about to be renamed, half written; whether it was."""
     command = [sys.executable, "tests/scripts/kill_at_rename.py", f"{folder}/{path}", *arguments(folder, *more)]
-    return subprocess.run(command, capture_output=True, timeout=300, env=ONE_THREAD).returncode == -signal.SIGKILL
+    return subprocess.run(command, capture_output=True, timeout=HANG, env=ONE_THREAD).returncode == -signal.SIGKILL
 
 
 def killed_after(step: int, generator: random.Random, folder: Path, *more: str) -> bool:

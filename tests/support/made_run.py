@@ -33,7 +33,7 @@ RL = {
             "group_size": 8,
             "sampling": {"temperature": 0.85, "max_response_length": 8192},
             "optimizer": {"init_args": {"lr": 1e-6}},
-            "strict_on_policy": True,
+            "off_policy": None,
             "ddof": 1,
             "normalize": "group",
             "importance_cap": None,

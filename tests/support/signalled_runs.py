@@ -30,6 +30,7 @@ from tests.support.curations import fingerprint, write_config, write_rows
 from tests.support.evaluations import config as evaluation_config
 from tests.support.fakes import TOKENIZER, tiny_qwen
 from tests.support.killed_runs import ONE_THREAD
+from tests.support.limits import HANG
 from tests.test_kill import same_run
 
 FIT = ["setup", "screening", "rollout", "rollout", "update", "sync", "evaluation", "evaluation", "export", "checkpoint"]
@@ -51,7 +52,7 @@ class Server:
         order = {"arguments": arguments, "log": str(log), "plan": plan or {}}
         print(json.dumps(order), file=self._process.stdin, flush=True)
         done = json.loads(self._process.stdout.readline())
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + HANG
         while (left := of_session(done["session"])) and time.monotonic() < deadline:
             time.sleep(0.1)  # the forkserver's children end a moment after their parent
         assert not left, (left, log.read_text())

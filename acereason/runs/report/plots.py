@@ -7,7 +7,7 @@ from acereason.runs.curves import Curve
 from acereason.runs.report.content import Line, Plot
 from acereason.runs.report.reading import Run
 
-TIMES = ("time/rollout", "time/reward", "time/train", "sync/seconds")
+TIMES = ("time/rollout", "time/reward", "time/teacher", "time/train", "sync/seconds")
 """Metrics of the sections of a step's time."""
 _CURVES = {
     "reward/mean": Plot("reward", "Reward", [], "mean"),
@@ -16,6 +16,7 @@ _CURVES = {
     "response/length_mean": Plot("length", "Response length", [], "tokens"),
     "response/truncated": Plot("truncated", "Truncated responses", [], percent=True),
     "reward/zero_variance": Plot("zero_variance", "Groups without a gradient", [], percent=True),
+    "distill/kl": Plot("distill_kl", "Reverse KL divergence from the teacher", [], "nats a token"),
     "policy/loss": Plot("loss", "Loss", []),
     "policy/lr": Plot("lr", "Learning rate", []),
     "policy/grad_norm": Plot("grad_norm", "Gradient norm", [], log=True),

@@ -61,7 +61,7 @@ def _of_rl(run: Run) -> Iterator[Ours]:
     rates = _in_stages(run, "learning_rate", run.model["optimizer"]["init_args"]["lr"])
     in_words = " → ".join(f"{rate:g}" for rate in dict.fromkeys(rates))
     yield in_words, rates == [5e-6 if "code" in name else 1e-6 for name in run.stages]
-    yield ("1", True) if run.model["strict_on_policy"] else ("unchecked", False)
+    yield _updates(run)
     yield from _left_out(run)
     yield _evaluation(run)
 
@@ -97,6 +97,13 @@ def _temperature(run: Run) -> Ours:
         return f"{in_words}, then moved to hold entropy {held['target']:g}", False
     # why: 1.1 says that it trains as 1.0 did, whose code stages had temperatures from 0.6 to 1.0
     return in_words, all(value == 0.85 or ("code" in name and 0.6 <= value <= 1.0) for name, value in stages)
+
+
+def _updates(run: Run) -> Ours:
+    if off_policy := run.model.get("off_policy"):
+        return f"{off_policy['updates']}, by clipped ratios ({off_policy['ratio']})", False
+    # why: a run of before there was `off_policy` may have taken several without any account of it
+    return ("1", True) if run.model.get("strict_on_policy", True) else ("unchecked", False)
 
 
 def _left_out(run: Run) -> Iterator[Ours]:
@@ -146,7 +153,7 @@ def choices(run: Run) -> list[tuple[str, str]]:
     return [
         ("advantage", f"(reward - mean) / (std + 1e-6), std with ddof {model['ddof']}; equal rewards give 0"),
         ("loss", _LOSS[model["normalize"]]),
-        ("on-policy", "one update a batch, so that the ratio is 1: no old log-probs, no clip, no KL"),
+        ("on-policy", _on_policy(model.get("off_policy"))),
         (
             "log-probs and entropy",
             "of softmax(logits / T), T the sampling temperature, in float32, over the vocabulary",
@@ -168,6 +175,13 @@ _MASK = {
     False: 'leaves the loss, and the group\'s mean and std ("without assigning any reward")',
     True: "leaves the loss, but its reward stays in the group's mean and std",
 }
+
+
+def _on_policy(off_policy: dict[str, Any] | None) -> str:
+    """Return how many updates a batch of rollouts has, and by what objective, in words."""
+    if off_policy is None:
+        return "one update a batch, so that the ratio is 1: no old log-probs, no clip, no KL"
+    return f"{off_policy['updates']} updates a batch, by clipped ratios to the {off_policy['old_logprobs']}'s log-probs"
 
 
 def _engine_and_trainer(cap: float | None) -> str:

@@ -8,22 +8,16 @@ from typing import Any, Literal
 
 import openai
 
+from acereason.common.answers import NoResponse, read_answer
+from acereason.common.connection import Connection
 from acereason.common.errors import UserError
 from acereason.common.texts import without_halves
 from acereason.common.types import Sampling
 from acereason.data.prompts import Template
 from acereason.sampling.request import Failed, Finished, Request
-from acereason.sampling.teachers.answers import outcome_of
-from acereason.sampling.teachers.wire import Bounded, Secrets
 
-_CONNECT_SECONDS = 10.0
-_GREETING_SECONDS = 60.0
 _MOST_CONNECTIONS = 1000
 """Most connections that the client opens at a time."""
-_BYTES_PER_TOKEN = 512
-"""Most bytes of an answer for each token of the budget: the longest tokens, escaped, and sent twice."""
-_BYTES_BESIDE = 2**20
-_NO_KEY = (openai.AuthenticationError, openai.PermissionDeniedError)
 _REFUSED = (openai.AuthenticationError, openai.NotFoundError)
 """Refusals that every request would get: of the key, or of the address or model. A 403 may be about one prompt."""
 _OURS = ("messages", "prompt", "model", "stream", "n")
@@ -83,7 +77,10 @@ class ServerTeacher:
 
     def __init__(self, server: Server, template: Template, sampling: Sampling, seed: int) -> None:
         self.server, self.template, self.sampling, self.seed = server, template, sampling, seed
-        self._secrets = Secrets(server.url, server.api_key_env)
+        self._connection = Connection(
+            server.url, server.api_key_env, "server", server.retries, server.timeout, sampling.max_response_length
+        )
+        self._secrets = self._connection.secrets
         self._loop = asyncio.new_event_loop()
         self._failures = _Failures()
         self._successes = 0
@@ -108,8 +105,8 @@ class ServerTeacher:
         """Raise a UserError where the server can't be reached, or refuses the key; this sends one small request."""
 
         async def ask() -> None:
-            async with self._client() as client:
-                await self._greet(client)
+            async with self._connection.client() as client:
+                await self._connection.greet(client)
 
         self._loop.run_until_complete(ask())
 
@@ -119,9 +116,9 @@ class ServerTeacher:
 
     async def _outcomes(self, requests: list[Request]) -> AsyncGenerator[Finished | Failed]:
         waiting, under_way = enumerate(requests), set[asyncio.Task[Finished | Failed]]()
-        async with self._client() as client:
+        async with self._connection.client() as client:
             # why: a wrong address or key ends the call by one line, not by `give_up_after` requests with their retries
-            await self._greet(client)
+            await self._connection.greet(client)
             try:
                 while True:
                     free = self.server.concurrency - len(under_way)
@@ -138,18 +135,6 @@ class ServerTeacher:
                     request.cancel()
                 await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _greet(self, client: openai.AsyncOpenAI) -> None:
-        try:
-            await client.with_options(max_retries=0, timeout=_GREETING_SECONDS).models.with_raw_response.list()
-        except openai.APIConnectionError as error:
-            reason = self._secrets.told(error)
-            raise UserError(f"server.url: {self._secrets.url} can't be reached: {reason}") from error
-        except _NO_KEY as error:
-            raise UserError(self._refusal(error)) from error
-        # why: some servers have no list of models; whether they answer requests is seen by asking
-        except openai.APIStatusError:
-            return
-
     async def _ask(self, client: openai.AsyncOpenAI, number: int, request: Request) -> Finished | Failed:
         try:
             content = await self._answer(client, request)
@@ -159,7 +144,7 @@ class ServerTeacher:
             found = Failed(request, self._secrets.told(error))
             # why: after a response key and model are known to be good, and a refusal is about this request
             if isinstance(error, _REFUSED) and not self._successes:
-                self._trouble = self._refusal(error)
+                self._trouble = self._connection.refusal(error)
         if isinstance(found, Finished):
             self._successes += 1
             return found
@@ -197,23 +182,14 @@ class ServerTeacher:
         system = [{"role": "system", "content": self.template.system}] if self.template.system else []
         return [*system, {"role": "user", "content": without_halves(self.template.instruction(request.problem))}]
 
-    def _refusal(self, error: Exception) -> str:
-        key = "api_key_env" if isinstance(error, _NO_KEY) else "url"
-        return f"server.{key}: {self._secrets.url} refuses: {self._secrets.told(error)}"
 
-    def _client(self) -> openai.AsyncOpenAI:
-        try:
-            return openai.AsyncOpenAI(
-                base_url=self.server.url,
-                # why: the client refuses to be made without a key, even for a server that needs none
-                api_key=self._secrets.key or "none",
-                max_retries=self.server.retries,
-                timeout=openai.Timeout(self.server.timeout, connect=_CONNECT_SECONDS),
-                http_client=Bounded(_BYTES_BESIDE + _BYTES_PER_TOKEN * self.sampling.max_response_length),
-            )
-        # why: an address that is none makes the library below the client raise errors of several kinds
-        except Exception as error:
-            raise UserError(f"server.url: is no address: {self._secrets.told(error)}") from error
+def outcome_of(request: Request, endpoint: Literal["chat", "completions"], content: bytes) -> Finished | Failed:
+    """Return a request's response as the teacher wrote it, thoughts included, or the reason why there is none."""
+    try:
+        answer = read_answer(endpoint, content)
+        return Finished(request, answer.text, answer.tokens, answer.finish_reason)
+    except NoResponse as error:
+        return Failed(request, without_halves(str(error)))
 
 
 class _Failures:

@@ -7,7 +7,9 @@ from statistics import quantiles
 from acereason.common.types import Problem
 from acereason.data.loading import load_problems, longest_prompt, unusable
 from acereason.modules.grpo import GRPOModule
-from acereason.rewards.pool import RewardPool
+from acereason.rewards.judge.asking import greeted
+from acereason.rewards.pool import RewardPool, RewardSettings
+from acereason.rewards.settings import JUDGE
 from acereason.verbs.preflight.checks import Checks, Status
 from acereason.verbs.preflight.planned import Job
 
@@ -84,9 +86,12 @@ def check_bad_rows(checks: Checks, key: str, bad: dict[str, str], total: int, ex
 
 
 def check_verifier(checks: Checks, key: str, problems: list[Problem], rewards: RewardPool) -> None:
-    """Check that the verifier tells an empty response and a near miss from the ground truth."""
+    """Check that the verifier tells an empty response and a near miss from the ground truth. A judge is not asked."""
+    if [*rewards.settings.weights] == [JUDGE]:
+        checks.add(key, "ok", "a judge alone tells right from wrong: it is not asked here about every problem")
+        return
     for what, texts in {"an empty response": [""] * len(problems), "a near miss": map(near_miss, problems)}.items():
-        verdicts = [rewards.submit(problem, text) for problem, text in zip(problems, texts, strict=True)]
+        verdicts = [rewards.submit(problem, text, asking=False) for problem, text in zip(problems, texts, strict=True)]
         statuses = [verdict.result().status for verdict in verdicts]
         slips = [problem.id for problem, status in zip(problems, statuses, strict=True) if status != "wrong"]
         if not slips:
@@ -95,6 +100,13 @@ def check_verifier(checks: Checks, key: str, problems: list[Problem], rewards: R
         # why: a few slips don't stop the run, as the run itself goes on with as many errors
         status: Status = "warning" if len(slips) <= rewards.settings.max_error_rate * len(problems) else "failure"
         checks.add(key, status, f"{what} is not judged wrong for {len(slips)} of {len(problems):,}: {_some(slips)}")
+
+
+def check_judge(checks: Checks, rewards: RewardSettings) -> None:
+    """Check that the judge, where there is one, gives a verdict on a made-up problem."""
+    if rewards.judge is not None:
+        with checks.catching("rewards.judge"):
+            checks.add("rewards.judge", "ok", greeted(rewards.judge))
 
 
 def near_miss(problem: Problem) -> str:

@@ -17,6 +17,7 @@ from acereason.sampling.predict import Prediction, load, predict
 from acereason.sampling.teachers.engine import EngineTeacher
 from acereason.sampling.teachers.server import ServerTeacher
 from acereason.verbs.preflight.checks import Checks
+from acereason.verbs.preflight.data import check_judge
 from acereason.verbs.preflight.memory import human
 from acereason.verbs.preflight.model import check_weights
 
@@ -85,6 +86,7 @@ def check_verifiers(checks: Checks, rewards: RewardSettings) -> None:
     """Check that the processes that judge can be set up."""
     with checks.catching("rewards"):
         RewardPool(rewards).close()
+    check_judge(checks, rewards)
 
 
 def check_prediction(checks: Checks, prediction: Prediction) -> None:

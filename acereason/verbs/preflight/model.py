@@ -7,9 +7,12 @@ from safetensors import SafetensorError, safe_open
 
 from acereason.common.errors import UserError, first_line
 from acereason.models.attention import choose
+from acereason.models.backbone import Backbone, load_config
 from acereason.models.family import QwenConfig, head_size
 from acereason.models.qwen import shapes_by
 from acereason.modules.base import QwenModule
+from acereason.modules.grpo import GRPOModule
+from acereason.verbs.preflight.memory import count_parameters
 from acereason.verbs.preflight.planned import Job
 
 
@@ -37,6 +40,31 @@ def check_model(job: Job[QwenModule]) -> bool:
             checks.add("model.pretrained", "ok", f"{module.pretrained} holds the weights of its configuration")
         return True
     return False
+
+
+def check_teacher(job: Job[GRPOModule]) -> int:
+    """Check the teacher of the run, if there is one, as the run does at its start.
+
+    Returns:
+        number of parameters that it has on the policy's devices; 0 behind a server.
+    """
+    distillation = job.module.distillation
+    if distillation is None:
+        return 0
+    with job.checks.catching("model.teacher"):
+        distillation.check(job.module.data, job.module.sampling)
+        distillation.close()
+        pretrained = distillation.settings.pretrained
+        if pretrained is None:
+            job.checks.add("model.teacher.server", "ok", "it answers, with log-probs of the policy's tokens")
+            return 0
+        key, config = "model.teacher.pretrained", load_config(pretrained, Backbone(), "model.teacher")
+        if Path(pretrained).is_dir():
+            check_weights(Path(pretrained), config, key)
+        parameters = count_parameters(config)
+        job.checks.add(key, "ok", f"{parameters:,} parameters, of the policy's vocabulary")
+        return parameters
+    return 0
 
 
 def check_attention(module: QwenModule, accelerator: str) -> None:

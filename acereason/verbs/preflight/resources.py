@@ -16,7 +16,16 @@ from acereason.modules.rollout import RolloutModule
 from acereason.processes.drivers import Driver, too_old
 from acereason.rollouts.engine import EngineMemory
 from acereason.verbs.preflight.checks import Checks
-from acereason.verbs.preflight.memory import DEVICES, SPARE, Parts, checkpoint_bytes, estimate, estimate_machine, human
+from acereason.verbs.preflight.memory import (
+    DEVICES,
+    SPARE,
+    Parts,
+    checkpoint_bytes,
+    estimate,
+    estimate_machine,
+    human,
+    offloaded,
+)
 from acereason.verbs.preflight.planned import Job, Planned
 from acereason.verbs.preflight.start import check_start
 
@@ -66,17 +75,26 @@ def check_batches(job: Job[GRPOModule], problems: dict[str, list[Problem]]) -> d
     return found
 
 
-def check_memory(job: Job[GRPOModule], stages: dict[str, Arithmetic]) -> None:
-    """Compare the estimate at the largest stage with the device, or with two where the engine has its own."""
+def check_memory(job: Job[GRPOModule], stages: dict[str, Arithmetic], teacher: int) -> None:
+    """Compare the estimate at the largest stage with the device, or with two where the engine has its own.
+
+    Args:
+        job: the run.
+        stages: the stages' batches.
+        teacher: number of parameters of a local teacher.
+    """
     check_cache(job, stages)
     largest = max(stages.values(), key=lambda a: (a.longest, a.group_size))
-    check_devices(job, estimate(job.module, job.parameters, job.planned.ranks, largest.longest, largest.group_size))
+    size = largest.longest, largest.group_size
+    check_devices(job, estimate(job.module, job.parameters, job.planned.ranks, *size, teacher))
 
 
 def check_devices(job: Job[QwenModule], phases: dict[str, Parts]) -> None:
     """Compare the estimate of each phase, {phase: {part: bytes}}, with the device, or with two where the engine has its
     own."""
     device, on_cpu = job.planned.device, job.planned.accelerator == "cpu"
+    if on_cpu:
+        phases = {phase: offloaded(job.module, job.parameters) | parts for phase, parts in phases.items()}
     has = DEVICES[device] if device else float(_machine_memory()) if on_cpu else None
     where = device or ("this machine" if has else "a device")
     if apart := phases.pop("apart", None):
@@ -93,8 +111,9 @@ def check_machine(job: Job[QwenModule]) -> None:
     folder = Path(pretrained or "")
     # why: only files in .safetensors can be mapped by every rank; random weights and .bin are made whole by the first
     made = pretrained is None or (folder.is_dir() and not [*folder.glob("*.safetensors")])
-    ranks = job.planned.ranks // job.planned.num_nodes
-    parts = estimate_machine(job.module, job.parameters, ranks, made)
+    machines = job.planned.num_nodes
+    ranks = job.planned.ranks // machines
+    parts = estimate_machine(job.module, job.parameters, ranks, made, machines)
     job.checks.add(
         "memory of the machine", "ok", f"{_in_words('it', parts)}, and what the data holds, on {ranks} ranks"
     )
@@ -177,8 +196,9 @@ def _kept(trainer: pl.Trainer) -> int:
 
 def check_hours(job: Job[GRPOModule], stages: dict[str, Arithmetic]) -> None:
     """Add the number of updates, and the hours at a measured rate."""
-    steps, tokens = sum(a.steps for a in stages.values()), sum(a.steps * a.most_tokens for a in stages.values())
-    message = f"{steps:,} updates at most, {tokens:,} response tokens at most"
+    updates = sum(a.steps * a.updates for a in stages.values())
+    tokens = sum(a.steps * a.most_tokens for a in stages.values())
+    message = f"{updates:,} updates at most, {tokens:,} response tokens at most"
     if rate := job.planned.tokens_per_second:
         message += f"; {tokens / rate / 3600:,.1f} hours at most, at {rate:,.0f} tokens a second"
     job.checks.add("data.stages", "ok", message)

@@ -10,15 +10,16 @@ from acereason.modules.base import QwenModule
 from acereason.modules.evaluation import EvaluationModule
 from acereason.modules.grpo import GRPOModule
 from acereason.modules.hooks import callbacks_of
+from acereason.modules.rollout import RolloutModule
 from acereason.modules.sft import SFTModule
 from acereason.processes.drivers import driver
 from acereason.verbs.preflight import resources
 from acereason.verbs.preflight.checks import Checks
 from acereason.verbs.preflight.cost import check_cost
-from acereason.verbs.preflight.data import check_sources
+from acereason.verbs.preflight.data import check_judge, check_sources
 from acereason.verbs.preflight.evaluation import check_evaluation
 from acereason.verbs.preflight.memory import DEVICES
-from acereason.verbs.preflight.model import check_model
+from acereason.verbs.preflight.model import check_model, check_teacher
 from acereason.verbs.preflight.planned import Job, Planned, is_of
 from acereason.verbs.preflight.training import check_schedule, check_sft
 
@@ -48,6 +49,8 @@ def preflight(trainer: pl.Trainer, module: QwenModule, planned: Planned) -> Chec
     for callback in callbacks_of(trainer, pl.Callback):
         with checks.catching(f"trainer.callbacks.{type(callback).__name__}"):
             callback.setup(trainer, module, "preflight")
+    if isinstance(module, RolloutModule):
+        check_judge(checks, module.rewards.settings)
     # why: without a configuration and a tokenizer there is nothing to count and no prompt to measure
     if check_model(job):
         resources.check_machine(job)
@@ -72,7 +75,7 @@ def _check_stages(job: Job[GRPOModule]) -> None:
     """Check the stages of RL: problems, batches, memory, hours, schedule and disk."""
     stages, count = resources.check_batches(job, check_sources(job)), len(job.module.data.stages)
     if stages:
-        resources.check_memory(job, stages)
+        resources.check_memory(job, stages, check_teacher(job))
         resources.check_hours(job, stages)
         if job.planned.device:
             check_cost(job, job.planned.device, stages)

@@ -9,10 +9,12 @@ from rich.console import Console
 
 from acereason.common.errors import UserError
 from acereason.common.files import atomic_file
+from acereason.common.journal import RankJournals
 from acereason.common.terminal import progress
 from acereason.common.texts import to_json
 from acereason.common.types import Verdict
 from acereason.rewards.pool import RewardPool, RewardSettings
+from acereason.rewards.settings import JUDGE
 from acereason.verbs.scoring.explanation import explain as print_explanation
 from acereason.verbs.scoring.rows import Row, read_rows
 from acereason.verbs.scoring.summary import Summary
@@ -31,9 +33,9 @@ def score(
     judged, and then no output is written.
 
     Args:
-        input: a .jsonl file. Each row: id, task (math or code), response, and answer (one, or a list of acceptable
-            ones) or tests. Where rows also name the verdict they expect (correct or wrong), the summary shows the
-            differences.
+        input: a .jsonl file. Each row: id, task (math, code or reasoning-gym), response, and answer (one, or a list of
+            acceptable ones) or tests. Where rows also name the verdict they expect (correct or wrong), the summary
+            shows the differences.
         output: the .jsonl file of verdicts, in the order of the rows: id, status, reward (1, 0 or null, or the sum of
             `rewards.functions`), extracted, detail, seconds.
         explain: id of one row whose verdict is shown step by step; nothing else is judged or written.
@@ -47,6 +49,7 @@ def score(
         elif output is None:
             raise UserError("output: name the .jsonl file for the verdicts, or give --explain with a row's id")
         else:
+            pool.keep_verdicts(RankJournals(Path(output).parent, f"{Path(output).stem}.{JUDGE}"), rank=0)
             summary = _score(Path(input), Path(output), pool)
             _report(summary, max_error_rate, output)
     finally:

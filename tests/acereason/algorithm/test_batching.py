@@ -61,6 +61,19 @@ def test_collate_positions_and_targets():
     assert batch.sampler_logprobs[2].isnan()
 
 
+def test_tokens_have_weights_of_their_own_on_top_of_their_response_s():
+    own = Sequence([10, 11, 12, 13], 2, 0.5, token_weights=[0.25, -0.5])
+    assert collate([Sequence([20, 21], 1, -1.0), own, Sequence([30, 31], 1, 2.0)]).weights.tolist() == [-1, 0.75, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("weight", "own", "has"),
+    [(0, None, False), (-0.5, None, True), (0, [0.0, 0.0], False), (0, [0.0, 0.1], True), (0.5, [-0.5, -0.5], False)],
+)
+def test_a_row_has_a_gradient_where_any_of_its_tokens_has_a_weight(weight, own, has):
+    assert Sequence([1, 2, 3], 1, weight, token_weights=own).has_gradient is has
+
+
 def test_the_first_and_last_tenth_of_each_response():
     batch = collate([Sequence([0] * (3 + length), 3, 1.0) for length in (20, 1, 11)])
     assert batch.first_tenth.nonzero()[:, 0].tolist() == [0, 1, 20, 21, 22]  # 2 of 20, 1 of 1, 2 of 11

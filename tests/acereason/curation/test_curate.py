@@ -16,6 +16,7 @@ from acereason.data.problems import Source
 from acereason.rewards.code.formats import parse_tests
 from tests.support.curations import curated, dropped, fingerprint, rows_of, write_config, write_rows, write_shards
 from tests.support.killed_runs import ONE_THREAD
+from tests.support.limits import HANG
 
 STAGES = ["read", "deduplicate", "decontaminate", "filter", "responses", "verify", "balance", "version", "write"]
 DYING = [sys.executable, "tests/scripts/kill_at_rename.py"]
@@ -131,12 +132,12 @@ def test_the_number_of_processes_changes_nothing(tmp_path, config):
 
 def killed(folder, path, pattern) -> bool:
     command = [*DYING, f"{folder}/out/{pattern}", "curate", f"--config={path}"]
-    return subprocess.run(command, capture_output=True, timeout=300, env=ONE_THREAD).returncode == -signal.SIGKILL
+    return subprocess.run(command, capture_output=True, timeout=HANG, env=ONE_THREAD).returncode == -signal.SIGKILL
 
 
 def finish(path) -> None:
     command = [sys.executable, "run.py", "curate", f"--config={path}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=ONE_THREAD)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, env=ONE_THREAD)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

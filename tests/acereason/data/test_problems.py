@@ -72,7 +72,7 @@ def test_what_predict_writes(tmp_path):
 
 
 def test_a_task_that_is_none(tmp_path):
-    with pytest.raises(UserError, match="s/s/1: task must be math or code, not 'art'"):
+    with pytest.raises(UserError, match="s/s/1: task must be math, code or reasoning-gym, not 'art'"):
         only(Source(write(tmp_path / "f.jsonl", [PREDICTED | {"task": "art"}]), "sft"))
 
 
@@ -164,9 +164,9 @@ def test_arithmetic_and_limit():
     ("source", "message"),
     [
         (Source("nosuch.jsonl"), r"data\.sources\.s\.path: no file nosuch\.jsonl"),
-        (Source(), "give one of path, arithmetic and programs"),
+        (Source(), "give one of path, arithmetic, programs and reasoning_gym"),
         (Source(programs=Programs()), r"data\.sources\.s\.task: must be code for programs, not math"),
-        (Source("x.jsonl", arithmetic=Arithmetic()), "give one of path, arithmetic and programs"),
+        (Source("x.jsonl", arithmetic=Arithmetic()), "give one of path, arithmetic, programs and reasoning_gym"),
         (Source("x.jsonl", fields="gsm9k"), r"data\.sources\.s\.fields: 'gsm9k' is no known mapping"),
     ],
 )

@@ -2,6 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from acereason.algorithm.clipping import OffPolicy
 from acereason.common.errors import UserError
 from acereason.common.types import Sampling
 from acereason.data.arithmetic import Arithmetic
@@ -23,7 +24,7 @@ def data(stages: dict[str, Stage], problems: int = 20, source: Source | None = N
     rewards = RewardPool(RewardSettings(workers=1))
     config = SimpleNamespace(max_position_embeddings=64)
     module = SimpleNamespace(tokenizer=TOKENIZER, rewards=rewards, config=config, sampling=Sampling(1.0, 16))
-    module.num_waves = 1
+    module.num_waves, module.off_policy = 1, None
     module.left_out = set()
     module.begun = []
     module.callback_names = lambda: {"Curriculum", "Overlong", "EasyFilter"}
@@ -162,6 +163,15 @@ def test_waves_and_refill_exclude_each_other():
     made = data({"a": Stage(["sums"], steps=1, refill=1)})
     made.policy.num_waves = 2
     with pytest.raises(UserError, match=r"data\.stages\.a\.refill: set it to 0, or model\.num_waves to 1"):
+        made.check_trainer()
+
+
+def test_each_of_several_updates_has_a_prompt():
+    made = data({"a": Stage(["sums"], steps=1, prompts_per_step=3)})
+    made.policy.off_policy = OffPolicy(3)
+    made.check_trainer()
+    made.policy.off_policy = OffPolicy(4)
+    with pytest.raises(UserError, match=r"data\.stages\.a\.prompts_per_step: 3 prompts can't be cut into"):
         made.check_trainer()
 
 

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from acereason.algorithm.clipping import Ratios, log_ratios
 from acereason.algorithm.objective import entropy_of
 from acereason.models import head
 from acereason.models.head import PolicyLoss, chunked_logprobs
@@ -74,6 +75,40 @@ def test_importance_weights_are_constants_of_the_gradient():
     expected_loss = -(advantages * ratios * reference).sum()
     torch.testing.assert_close(loss, expected_loss, atol=1e-5, rtol=1e-5)
     expected = torch.autograd.grad(expected_loss, (hidden, weight))
+    for mine, theirs in zip(torch.autograd.grad(loss, (hidden, weight)), expected, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("rows_a_chunk")
+@pytest.mark.parametrize("shares", [False, True], ids=["token", "sequence"])
+def test_clipped_ratios_have_the_gradient_of_autograd(shares):
+    """Of two responses with importance weights, of which a token has no old log-prob; where the tokens of a response
+    share its ratio and have weights of their own, by the formula of GSPO-token (2507.18071, Eq. 14)."""
+    hidden, weight, targets = example()
+    torch.manual_seed(1)
+    advantages, lengths = torch.randn(17), [6, 11]
+    if shares:
+        advantages = torch.tensor([0.5, -0.7]).repeat_interleave(torch.tensor(lengths))
+    reference = plain(hidden, weight, targets, 0.8)
+    old = reference.detach() + 0.3 * torch.randn(17)
+    sampler, unknown = old + torch.randn(17), torch.arange(17) == 3
+    given = old.masked_fill(unknown, math.nan)
+    before = torch.where(unknown, reference.detach(), old)
+    shift = reference - before
+    if shares:
+        means = torch.cat([part.mean().expand_as(part) for part in shift.split(lengths)])
+        shift = means.detach() + reference - reference.detach()
+    ratios, weights = shift.exp(), advantages * (before - sampler).exp().clamp(max=1.5)
+    bounds = (0.98, 1.02) if shares else (0.8, 1.28)
+    expected_loss = -torch.minimum(ratios * weights, ratios.clamp(*bounds) * weights).sum()
+    expected = torch.autograd.grad(expected_loss, (hidden, weight))
+
+    with torch.no_grad():
+        shared = log_ratios(chunked_logprobs(hidden, weight, targets, 0.8)[0], given, "sequence", lengths)
+    settings = (targets, advantages, sampler, 1.5, 0.8, 1, Ratios(given, bounds, shared if shares else None))
+    loss, logprobs, _ = PolicyLoss.apply(hidden, weight, *settings)
+    torch.testing.assert_close(loss, expected_loss, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(logprobs, reference.detach(), atol=1e-5, rtol=1e-5)
     for mine, theirs in zip(torch.autograd.grad(loss, (hidden, weight)), expected, strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
 

@@ -143,7 +143,7 @@ def test_dropout_is_of_its_seed_and_ends_with_its_context():
     plain = logprobs(model)
 
     def dropped(seed: int) -> torch.Tensor:
-        with dropping(model, lora, seed):
+        with dropping(model, lora, seed, torch.device("cpu")):
             return logprobs(model)
 
     state = torch.get_rng_state()

@@ -1,13 +1,24 @@
 from types import SimpleNamespace
 
+from acereason.algorithm.clipping import OffPolicy
 from acereason.common.types import Sampling
 from acereason.data.stage import Stage
 from acereason.modules.explain import arithmetic, explain
 
 
-def of(stage: Stage, problems: int, prompt: int = 4, micro_batch_tokens: int = 64, ranks: int = 1):
+def of(
+    stage: Stage,
+    problems: int,
+    prompt: int = 4,
+    micro_batch_tokens: int = 64,
+    ranks: int = 1,
+    off_policy: OffPolicy | None = None,
+):
     module = SimpleNamespace(
-        group_size=8, sampling=Sampling(max_response_length=16), micro_batch_tokens=micro_batch_tokens
+        group_size=8,
+        sampling=Sampling(max_response_length=16),
+        micro_batch_tokens=micro_batch_tokens,
+        off_policy=off_policy,
     )
     data = SimpleNamespace(
         stages={"a": stage},
@@ -31,6 +42,12 @@ def test_a_step_that_may_be_refilled():
     a, text = of(stage, problems=100)
     assert (a.rollouts, a.tokens, a.further, a.most_tokens) == (32, 32 * 16, 96, (32 + 96) * 16)
     assert "one update; by refill up to 96 more responses; 10 steps" in text
+
+
+def test_several_updates_of_a_step():
+    a, text = of(Stage(["math"], steps=10, prompts_per_step=8), problems=100, off_policy=OffPolicy(4))
+    assert (a.steps, a.updates) == (10, 4)
+    assert "micro batches a rank, 4 updates; 10 steps" in text
 
 
 def test_epochs_as_steps_and_whichever_comes_first():

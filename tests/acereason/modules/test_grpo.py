@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from acereason.algorithm.clipping import OffPolicy
 from acereason.algorithm.objective import assign_advantages, loss_tokens
 from acereason.common.types import Group, Sampling, Sequence
 from acereason.modules.grpo import GRPOModule
@@ -151,7 +152,7 @@ def test_an_update_needs_rollouts_of_its_own():
     rolls = rolling()
     rolls.rollout([problem()], Sampling(), 2, seed=0)
     rolls.trainer.global_step = 4
-    with pytest.raises(RuntimeError, match="an update at step 4 on rollouts of step 3: strictly on-policy"):
+    with pytest.raises(RuntimeError, match="an update at step 4 on rollouts of step 3: each step has its own"):
         rolls.update(Measures(torch.device("cpu")))
 
 
@@ -196,10 +197,14 @@ def test_a_stage_begins_before_its_problems_are_chosen():
     ("settings", "message"),
     [
         ({"group_size": 1}, "group_size must be at least 2, not 1"),
-        ({"sampling": Sampling(top_p=0.9)}, "sampling.top_p: must be 1 under strict_on_policy"),
+        ({"sampling": Sampling(top_p=0.9)}, "sampling.top_p: must be 1 in RL"),
         ({"sampling": Sampling(temperature=0)}, "sampling.temperature: must be above 0"),
         ({"num_waves": 2}, "num_waves: 2 needs an engine on a device of its own"),
         ({"num_waves": 0}, "num_waves: 0 needs"),
+        (
+            {"importance_cap": 2.0, "off_policy": OffPolicy(2, old_logprobs="engine")},
+            "importance_cap: must be null where off_policy.old_logprobs is engine",
+        ),
         ({"importance_cap": 0.0}, "importance_cap must be above 0, not 0"),
         ({"max_logprob_gap": -1.0}, "max_logprob_gap must be above 0, not -1"),
     ],

@@ -10,6 +10,7 @@ from acereason.processes import distributed
 from acereason.processes.distributed import claimed, shares, signal_store
 from acereason.processes.tensors import end_if_interrupted, exchanged
 from tests.support.killed_runs import ONE_THREAD
+from tests.support.limits import HANG
 
 RANK = """
 import os, signal, sys, time
@@ -48,7 +49,7 @@ def two(mode: str, code: str = RANK) -> tuple[list[int], list[str], list[str]]:
     command = [sys.executable, "-c", code, mode]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     ranks = [subprocess.Popen(command, env=base | {"RANK": str(rank)}, **pipes) for rank in (0, 1)]
-    said = [rank.communicate(timeout=90) for rank in ranks]
+    said = [rank.communicate(timeout=HANG) for rank in ranks]
     return [rank.returncode for rank in ranks], [out for out, _ in said], [error for _, error in said]
 
 

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from tests.support.killed_runs import ONE_THREAD
+from tests.support.limits import HANG
 
 RANK = """
 import hashlib, os, sys, time
@@ -64,7 +65,7 @@ def two(failing: int, busy: str, undoing: str = "end") -> tuple[list[int], list[
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     ranks = [subprocess.Popen(command, env=base | {"RANK": str(rank)}, **pipes) for rank in (0, 1)]
     start = time.monotonic()
-    said = [rank.communicate(timeout=120) for rank in ranks]
+    said = [rank.communicate(timeout=HANG) for rank in ranks]
     seconds = time.monotonic() - start
     return [rank.returncode for rank in ranks], [out for out, _ in said], [error for _, error in said], seconds
 
@@ -95,7 +96,7 @@ def test_wherever_they_are(failing, busy, undoing):
     assert statuses == [2, 2], errors
     assert errors[failing].splitlines()[-1] == f"error: rank {failing}: the cause"
     assert (outs, errors[1 - failing]) == (["", ""], "")
-    assert seconds < 60
+    assert seconds < HANG
 
 
 def test_a_single_process_fails_as_ever():

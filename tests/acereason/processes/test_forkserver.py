@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests.support.limits import HANG
+
 SERVED = """
 import os, signal, sys
 from multiprocessing import forkserver, resource_tracker
@@ -33,5 +35,5 @@ def test_a_signal_in_its_first_moment_does_not_end_it(tmp_path, number):
     (tmp_path / "served.py").write_text(SERVED)
     environment = os.environ | {"PYTHONPATH": os.getcwd()}
     command = [sys.executable, str(tmp_path / "served.py"), str(int(number))]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, env=environment)
     assert (done.stdout, done.stderr) == ("served\n0 0 set()\n", "")

@@ -10,6 +10,7 @@ import pytest
 
 from acereason.processes.descendants import descendants
 from acereason.processes.listener import with_flags
+from tests.support.limits import HANG
 
 RUN = """
 import ctypes, hashlib, os, signal, subprocess, sys, time
@@ -37,7 +38,7 @@ def start(body: str, **options) -> subprocess.Popen:
 def ended(process: subprocess.Popen) -> tuple[int, str, str]:
     """Status, and what it said."""
     with process:
-        return process.wait(timeout=30), process.stdout.read(), process.stderr.read()
+        return process.wait(timeout=HANG), process.stdout.read(), process.stderr.read()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])

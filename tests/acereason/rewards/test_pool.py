@@ -17,6 +17,7 @@ from acereason.rewards.workers import LocalExecutor, WorkerFailure
 from acereason.sandbox.clock import STARVED
 from tests.support.bad_verifiers import allocates, dies, grows, raises, sleeps, spawns
 from tests.support.fakes import group, problem, rollout
+from tests.support.limits import HANG
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def rewards():
     pool.close()
 
 
-LONGEST = 60 + STARVED * 1.5
+LONGEST = HANG + STARVED * 1.5
 """Seconds on a machine that has no time: for a new worker, and for what the deadline of 1.5 s allows at most."""
 UNDECIDED = r"\boxed{\sin \frac{\pi}{6}}"
 """Correct, and only the slow path can tell."""
@@ -161,9 +162,9 @@ def test_a_worker_that_can_not_start_fails_its_call_and_the_next_one_may():
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))  # not one more
         failed = executor.submit(len, ("four",), 9)
         with pytest.raises(WorkerFailure, match="a verifier's process did not start: .*Too many open files"):
-            failed.result(timeout=30)
+            failed.result(timeout=HANG)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        assert executor.submit(len, ("four",), 9).result(timeout=60) == 4
+        assert executor.submit(len, ("four",), 9).result(timeout=HANG) == 4
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         executor.close()
@@ -171,12 +172,12 @@ def test_a_worker_that_can_not_start_fails_its_call_and_the_next_one_may():
 
 def test_closing_leaves_no_process_and_no_call_without_an_answer():
     executor = LocalExecutor(workers=2, memory_gib=4, waiting=99)
-    calls = [executor.submit(time.sleep, (30,), 60) for _ in range(6)]
+    calls = [executor.submit(time.sleep, (2 * HANG,), 9999) for _ in range(6)]
     assert eventually(lambda: len(executor.pids()) == 2)
     pids = executor.pids()
     start = time.monotonic()
     executor.close()
-    assert time.monotonic() - start < 25  # the calls sleep for 30
+    assert time.monotonic() - start < HANG
     assert not any(alive(pid) for pid in pids)
     assert all(isinstance(call.exception(timeout=1), WorkerFailure) for call in calls)
     with pytest.raises(WorkerFailure, match="closed"):
@@ -201,7 +202,7 @@ def test_workers_end_with_the_process_that_started_them(tmp_path, end):
         )
     )
     environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment, timeout=600)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment, timeout=HANG)
     assert eventually(lambda: not alive(int(done.stdout)))
 
 

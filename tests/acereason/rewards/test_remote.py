@@ -47,11 +47,9 @@ def test_verdicts_in_order(rewards):
 @pytest.mark.parametrize(("verifier", "error"), [(sleeps, "timeout after 3 s"), (dies, "process died")])
 def test_a_failing_verifier_is_an_error_and_the_next_verdict_is_right(rewards, monkeypatch, verifier, error):
     monkeypatch.setattr(pool_module, "judge", verifier)
-    start = time.monotonic()
     verdict = rewards.submit(half(), UNDECIDED).result()
     assert verdict.status == "error"
     assert error in verdict.detail["error"]
-    assert time.monotonic() - start < 20
     monkeypatch.undo()
     assert rewards.submit(half(), UNDECIDED).result().status == "correct"
 

@@ -15,13 +15,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import run
+from acereason.common.journal import Journal
 from acereason.common.seeds import derive_seed
 from acereason.data.loading import read_problems
 from acereason.data.problems import Source
 from acereason.models.exports import export
-from acereason.sampling.journal import Journal
 from tests.support.fakes import TOKENIZER, problem, tiny_qwen
 from tests.support.killed_runs import ONE_THREAD
+from tests.support.limits import HANG
 from tests.support.openai_server import TeacherServer
 
 SUMS = {"arithmetic": {"levels": [1, 2], "size": 24}}
@@ -365,7 +366,7 @@ def test_a_prompt_beyond_the_context_fails_and_the_others_do_not(pretrained, tmp
 def dies_at(pattern: str, command: list[str]) -> bool:
     """Run the verb in a process of its own until it is about to rename a path, half written; whether it was."""
     dying = [sys.executable, "tests/scripts/kill_at_rename.py", pattern, *command]
-    return subprocess.run(dying, capture_output=True, env=ONE_THREAD, timeout=100).returncode == -signal.SIGKILL
+    return subprocess.run(dying, capture_output=True, env=ONE_THREAD, timeout=HANG).returncode == -signal.SIGKILL
 
 
 @pytest.mark.slow

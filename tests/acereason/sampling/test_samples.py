@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from acereason.common.errors import UserError
-from acereason.sampling.journal import RankJournals
+from acereason.common.journal import RankJournals
 from acereason.sampling.samples import Sample, compact, read_samples
 
 

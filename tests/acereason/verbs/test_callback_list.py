@@ -35,7 +35,7 @@ DEBUG = [
         "temperature.TemperatureController",
         {"target": 5.5, "deadband": 0.01, "gain": 0.1, "max_change": 0.05, "bounds": [0.6, 1.4]},
     ),
-    ("weight_sync.WeightSync", {"every_n_steps": 1, "probe": 4}),
+    ("weight_sync.WeightSync", {"probe": 4}),
     ("longest_first.LongestFirst", {}),
     ("overlong.Overlong", OVERLONG | {"reward": -1.0}),
     ("easy_filter.EasyFilter", {}),
@@ -51,7 +51,7 @@ DEBUG = [
 ]
 SEVEN_B = [
     ("curriculum.Curriculum", {}),
-    ("weight_sync.WeightSync", {"every_n_steps": 1, "probe": 4}),
+    ("weight_sync.WeightSync", {"probe": 4}),
     ("longest_first.LongestFirst", {}),
     ("overlong.Overlong", OVERLONG),
     ("easy_filter.EasyFilter", {}),

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.distributed as dist
@@ -8,6 +10,7 @@ from torch.distributed.tensor import DTensor
 
 from acereason.models.backbone import load_config
 from acereason.models.qwen import build_model
+from acereason.modules.base import QwenModule
 from acereason.processes import ports
 from acereason.verbs.connectors import Rendezvous, Shards
 from tests.support.fakes import BACKBONE, tiny_qwen
@@ -91,3 +94,24 @@ def test_launchers_that_choose_the_port_themselves_stay():
     Rendezvous.replace(ranks)
     assert type(ranks.cluster_environment) is TorchElasticEnvironment
     Rendezvous.replace(SingleDeviceStrategy())
+
+
+@pytest.mark.parametrize(
+    ("offload", "kept_on", "backend"), [(False, "meta", "nccl"), (True, "cpu", "cpu:gloo,cuda:nccl")]
+)
+def test_offloaded_parameters_stay_where_fsdp2_wants_them(offload, kept_on, backend):
+    """And their norms are summed there. The module computes on the device in any case."""
+    module = QwenModule(backbone=replace(BACKBONE, offload=offload))
+    module.model = tiny_qwen()
+    strategy = ModelParallelStrategy(1, 1)
+    Shards.replace(strategy)
+    strategy.connect(module)
+    strategy.cluster_environment = LightningEnvironment()
+    strategy.parallel_devices = [torch.device("meta")]  # instead of a GPU
+    strategy.model_to_device()
+    assert {parameter.device.type for parameter in module.parameters()} == {kept_on}
+    assert module.device == torch.device("meta")
+    strategy.parallel_devices = [torch.device("cuda", 0)]
+    assert strategy._get_process_group_backend() == backend
+    strategy.parallel_devices = [torch.device("cpu")]
+    assert strategy._get_process_group_backend() == "gloo"

@@ -1,7 +1,9 @@
-"""A config.yaml from before there was a recorder lists five callbacks that it is now."""
+"""A config.yaml of a former version is read as what it is now."""
 
+import pytest
 import yaml
 
+from acereason.common.errors import UserError
 from acereason.verbs.former import renewed
 from tests.support.command_line import listed
 
@@ -49,5 +51,32 @@ def test_what_was_not_in_the_list_is_left_out(tmp_path):
 
 
 def test_a_text_without_them_is_left_as_it_is():
-    for text in ("trainer: {callbacks: [{class_path: Health}]}  # Samples", "Samples", "trainer: {callbacks: null}"):
+    texts = ["trainer: {callbacks: [{class_path: Health}]}  # Samples", "Samples", "trainer: {callbacks: null}"]
+    for text in [*texts, "trainer: {recipe: {WeightSync: ["]:  # the last of which is no YAML
         assert renewed(text) is text
+
+
+STRICT = """
+trainer: {callbacks: [{class_path: callbacks.weight_sync.WeightSync, init_args: {every_n_steps: 1, probe: 3}}]}
+model: {class_path: GRPOModule, init_args: {engine: {class_path: HFEngine}, strict_on_policy: true}}
+"""
+
+
+def test_that_training_is_strictly_on_policy_needs_no_saying():
+    whole = yaml.safe_load(renewed(STRICT))
+    assert whole["trainer"]["callbacks"][0]["init_args"] == {"probe": 3}
+    assert whole["model"]["init_args"] == {"engine": {"class_path": "HFEngine"}}
+    once = STRICT.replace(", strict_on_policy: true", "").replace("every_n_steps: 1, ", "")
+    assert renewed(once) is once
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        ("policy: true", "policy: false", "model.strict_on_policy: there is no false any more: several updates"),
+        ("steps: 1", "steps: 4", "WeightSync.every_n_steps: weights are sent after every step; several updates"),
+    ],
+)
+def test_what_was_off_policy_without_any_account_is_refused(before, now, told):
+    with pytest.raises(UserError, match=f"{told} on a step's rollouts are model.off_policy now"):
+        renewed(STRICT.replace(before, now))

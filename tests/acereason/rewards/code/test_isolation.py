@@ -12,6 +12,7 @@ import pytest
 from acereason.sandbox import Limits, Sandbox, SandboxError
 from acereason.sandbox.probe import check_isolation
 from acereason.sandbox.settings import Isolation, Run
+from tests.support.limits import HANG
 
 ROOT = Path(__file__).resolve().parents[4]
 AS_ROOT = os.geteuid() == 0
@@ -123,7 +124,7 @@ def test_nothing_survives_the_owner() -> None:
     session = family(launcher)
     process.kill()
     process.wait()
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + HANG
     while any(Path(f"/proc/{pid}").exists() for pid in session) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert len(session) >= 2

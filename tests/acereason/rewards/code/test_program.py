@@ -31,6 +31,6 @@ def test_the_last_fenced_block(text, code):
 
 @pytest.mark.parametrize("text", [f"{F}\n" * 300_001, "`" * 1_000_000, f"{F}python\n" * 200_000, f"{F} a" * 300_000])
 def test_a_megabyte_takes_no_time(text):
-    started = time.monotonic()
+    started = time.process_time()
     last_code(text)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 20  # what grows with the square takes hours

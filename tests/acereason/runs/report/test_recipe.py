@@ -61,12 +61,33 @@ def test_another_run_differs_where_it_does(tmp_path):
     }
 
 
+SEVERAL = {"updates": 4, "ratio": "token", "old_logprobs": "trainer"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, ("1", True)),
+        ({"off_policy": SEVERAL}, ("4, by clipped ratios (token)", False)),
+        ({"strict_on_policy": True}, ("1", True)),  # of before there was `off_policy`
+        ({"strict_on_policy": False}, ("unchecked", False)),
+    ],
+)
+def test_how_often_a_batch_of_rollouts_is_used(tmp_path, changes, told):
+    run = read_run(make_rl(tmp_path / "rl"), "rl")
+    run.config = deepcopy(RL)
+    run.model.update(changes)
+    found = {each.name: (each.ours, each.same) for each in settings(run)}
+    assert found["updates on a batch of rollouts"] == told
+
+
 @pytest.mark.parametrize(
     ("key", "value", "question", "told"),
     [
         ("ddof", 0, "advantage", "ddof 0"),
         ("normalize", "batch", "loss", "all loss tokens of the step"),
         ("importance_cap", 2.0, "engine and trainer", "min(trainer / engine, 2)"),
+        ("off_policy", SEVERAL, "on-policy", "4 updates a batch, by clipped ratios to the trainer's log-probs"),
     ],
 )
 def test_choices_say_what_the_run_does(tmp_path, key, value, question, told):

@@ -7,7 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from torch.optim import AdamW
 
+from acereason.algorithm.clipping import OffPolicy
 from acereason.models.backbone import Backbone
 from acereason.modules.explain import Arithmetic
 from acereason.rollouts.engine import EngineMemory
@@ -15,19 +17,28 @@ from acereason.rollouts.replay import ReplayEngine
 from acereason.rollouts.vllm import VLLMEngine
 from acereason.verbs.preflight import cost
 from acereason.verbs.preflight.checks import Checks
-from acereason.verbs.preflight.cost import SPEEDS, Drawn, Speed, generation_seconds, stage_seconds, update_seconds
+from acereason.verbs.preflight.cost import (
+    SPEEDS,
+    Drawn,
+    Speed,
+    generation_seconds,
+    offload_seconds,
+    stage_seconds,
+    update_seconds,
+)
 from acereason.verbs.preflight.memory import DEVICES, count_parameters
 from tests.support.fakes import SEVEN_B
 
 PARAMETERS, EMBEDDINGS = 7_615_616_512, 152_064 * 3_584
 H100 = SPEEDS["h100-80gb"]
 TOKEN = 57_344.0
+PLANNED = SimpleNamespace(ranks=8, num_nodes=1)
 
 
 def module(checkpointing: bool = True, config=SEVEN_B) -> SimpleNamespace:
     engine = VLLMEngine(dtype="bfloat16", cache_gib=32, max_num_seqs=256)
     backbone = Backbone(gradient_checkpointing=checkpointing, compute_dtype="bfloat16")
-    return SimpleNamespace(config=config, backbone=backbone, engine=engine)
+    return SimpleNamespace(config=config, backbone=backbone, engine=engine, off_policy=None)
 
 
 @pytest.mark.parametrize(("checkpointing", "passes"), [(True, 4), (False, 3)])
@@ -36,6 +47,20 @@ def test_an_update_by_hand(checkpointing, passes):
     work = 2 * (PARAMETERS - EMBEDDINGS) * 5000 + 2 * 28 * 3584 * 11e6
     seconds = update_seconds(module(checkpointing), PARAMETERS, Speed(1e15, 1e12), 8, [(1000, 2), (3000, 1)])
     assert seconds == pytest.approx(passes * work / (8 * 1e15 * 0.35))
+
+
+def test_offloading_waits_for_the_link_and_for_the_machines_memory():
+    """10 billion parameters on two devices: 90,000 tokens are a micro batch and a half a rank."""
+    seen = module()
+    seen.backbone.offload, seen.micro_batch_tokens, seen.optimizer_of = True, 32768, AdamW
+    speed = Speed(1e15, 1e12, link=50e9)
+    copied, added, updated = 12 * 10e9 / (2 * 40e9), 12 * 10e9 / 100e9, 48 * 10e9 / 100e9
+    found = offload_seconds(seen, 10**10, speed, 2, tokens=90_000, updates=1)
+    assert found == pytest.approx(2 * (copied + added) + updated)
+    found = offload_seconds(seen, 10**10, speed, 2, tokens=90_000, updates=5, machines=2)
+    assert found == pytest.approx(5 * (copied + added / 2 + updated / 2))  # an update has a micro batch at least
+    seen.backbone.offload = False
+    assert offload_seconds(seen, 10**10, speed, 2, tokens=90_000, updates=1) == 0
 
 
 def test_tied_embeddings_are_the_head_and_multiply():
@@ -76,11 +101,23 @@ def test_responses_from_a_file_take_no_time():
 
 def test_what_refill_may_add_is_told():
     checks = Checks()
-    job = SimpleNamespace(module=module(), parameters=PARAMETERS, planned=SimpleNamespace(ranks=8), checks=checks)
+    job = SimpleNamespace(module=module(), parameters=PARAMETERS, planned=PLANNED, checks=checks)
     stages = {"math_8k": replace(arithmetic("math_8k", 8), refill=2)}
     generating, _ = stage_seconds(module(), PARAMETERS, stages["math_8k"], H100, cost.FILLS)
     cost.check_cost(job, "h100-80gb", stages)
     assert f"; refill adds up to {2 * generating / 3600:,.0f};" in checks.found[-1].message
+
+
+def test_of_several_updates_all_but_the_first_pass_the_policy_before_the_step():
+    """Four passes for the gradient and recomputation; of four mini batches three have one more."""
+    stage, seconds = arithmetic("math_8k", 8), {}
+    for settings in (None, OffPolicy(4), OffPolicy(4, old_logprobs="engine")):
+        trains = module()
+        trains.off_policy = settings
+        several = replace(stage, updates=settings.updates if settings else 1)
+        seconds[settings and settings.old_logprobs] = stage_seconds(trains, PARAMETERS, several, H100, cost.FILLS)[1]
+    assert seconds["trainer"] == pytest.approx(seconds[None] * 4.75 / 4)
+    assert seconds["engine"] == seconds[None]
 
 
 def test_every_device_has_a_speed():

@@ -3,19 +3,29 @@ from types import SimpleNamespace
 
 import pytest
 
-from acereason.common.types import Verdict
+from acereason.common.types import Problem, Verdict
+from acereason.rewards.judge.settings import JudgeSettings
+from acereason.rewards.pool import RewardPool, RewardSettings
 from acereason.verbs.preflight.checks import Checks
-from acereason.verbs.preflight.data import check_lengths, check_unique, check_verifier, histogram, near_miss
+from acereason.verbs.preflight.data import (
+    check_judge,
+    check_lengths,
+    check_unique,
+    check_verifier,
+    histogram,
+    near_miss,
+)
 from tests.support.fakes import problem
+from tests.support.judge_server import JudgeServer, honest
 
 
 class Verifier:
     """Calls the responses of some problems correct, whatever they say."""
 
     def __init__(self, fooled: set[str]) -> None:
-        self.fooled, self.settings = fooled, SimpleNamespace(max_error_rate=0.05)
+        self.fooled, self.settings = fooled, SimpleNamespace(max_error_rate=0.05, weights={})
 
-    def submit(self, problem, text):
+    def submit(self, problem, text, asking):
         verdict: Future[Verdict] = Future()
         verdict.set_result(Verdict("correct" if problem.id in self.fooled else "wrong"))
         return verdict
@@ -67,3 +77,40 @@ def test_duplicates():
         ("data.sources.x.fields.id", "failure"),
         ("data.sources.x", "warning"),
     ]
+
+
+def judged(url: str) -> RewardSettings:
+    return RewardSettings(workers=1, functions="judge", judge=JudgeSettings(url=url, model="m", timeout=300))
+
+
+@pytest.mark.parametrize(
+    ("say", "status", "told"),
+    [
+        (lambda prompt, number: honest(prompt), "ok", "m answers; a right response to a made-up problem gets 1 in "),
+        (
+            lambda prompt, number: "Fine.",
+            "failure",
+            "m gives no verdict on a made-up problem: the judge",
+        ),
+    ],
+)
+def test_a_judge_is_asked_once(say, status, told):
+    server = JudgeServer(say)
+    try:
+        check_judge(checks := Checks(), judged(server.url))
+        pool = RewardPool(judged(server.url))
+        # of many problems it is not asked, and nothing else can judge them
+        check_verifier(checks, "data.sources.mine", [Problem("p", "math", "1+1", "2")], pool)
+        pool.close()
+    finally:
+        server.close()
+    (first, second) = checks.found
+    assert (first.key, first.status) == ("rewards.judge", status)
+    assert first.message.startswith(told)
+    assert (second.key, second.status) == ("data.sources.mine", "ok")
+    assert len(server.bodies) == 1
+
+
+def test_without_a_judge_nothing_is_said():
+    check_judge(checks := Checks(), RewardSettings())
+    assert checks.found == []

@@ -49,7 +49,9 @@ def test_a_layer_keeps_about_what_it_is_said_to_keep(family):
     assert 0.9 * kept_values(config) < held < kept_values(config)
 
 
-def estimated(engine, ranks: int = 8, **backbone) -> dict[str, dict[str, float]]:
+def estimated(
+    engine, ranks: int = 8, optimizer=torch.optim.AdamW, teacher: int = 0, **backbone
+) -> dict[str, dict[str, float]]:
     """A policy of 7 billion parameters and micro batches of 1,000 tokens; groups of 2 sequences of 500."""
     module = SimpleNamespace(
         config=SEVEN_B,
@@ -57,8 +59,9 @@ def estimated(engine, ranks: int = 8, **backbone) -> dict[str, dict[str, float]]
         engine=engine,
         micro_batch_tokens=1000,
         logits_mib=100,
+        optimizer_of=optimizer,
     )
-    return estimate(module, parameters=7_000_000_000, ranks=ranks, longest=500, group_size=2)
+    return estimate(module, parameters=7_000_000_000, ranks=ranks, longest=500, group_size=2, teacher=teacher)
 
 
 EMBEDDINGS = 152064 * 3584
@@ -80,6 +83,11 @@ def test_an_estimate_by_hand():
         }
         | engine
     )
+
+
+def test_a_local_teacher_stays_in_the_compute_dtype_spread_over_the_ranks():
+    alone, taught = (estimated(HFEngine(), teacher=teacher) for teacher in (0, 32_000_000_000))
+    assert all(taught[phase] == alone[phase] | {"teacher": 8e9} for phase in ("generating", "updating"))
 
 
 def test_an_engine_that_sleeps_is_not_there_during_the_update():
@@ -113,7 +121,7 @@ def test_without_checkpointing_every_layer_keeps_its_own():
 
 def test_a_machine_of_eight_ranks_needs_no_more_than_64_gb_for_7b():
     """docs/memory.md has the sum."""
-    module = SimpleNamespace(config=SEVEN_B, engine=VLLMEngine(dtype="bfloat16"))
+    module = SimpleNamespace(config=SEVEN_B, engine=VLLMEngine(dtype="bfloat16"), backbone=Backbone())
     read = estimate_machine(module, count_parameters(SEVEN_B), ranks=8, made=False)
     assert read == {"processes": 8 * PROCESS, "a tensor on its way": 4 * EMBEDDINGS}
     assert sum(read.values()) == pytest.approx(34.2e9, abs=0.1e9)
@@ -122,15 +130,16 @@ def test_a_machine_of_eight_ranks_needs_no_more_than_64_gb_for_7b():
 
 
 def test_a_separate_engine_is_a_process_more_for_each_rank():
-    module = SimpleNamespace(config=SEVEN_B, engine=VLLMEngine(placement="separate", dtype="bfloat16"))
+    engine = VLLMEngine(placement="separate", dtype="bfloat16")
+    module = SimpleNamespace(config=SEVEN_B, engine=engine, backbone=Backbone())
     assert estimate_machine(module, 7_000_000_000, ranks=4, made=False)["processes"] == 8 * PROCESS
-    sft = SimpleNamespace(config=SEVEN_B)  # no engine
+    sft = SimpleNamespace(config=SEVEN_B, backbone=Backbone())  # no engine
     assert estimate_machine(sft, 7_000_000_000, ranks=4, made=False)["processes"] == 4 * PROCESS
 
 
 @pytest.mark.parametrize(("dtype", "width"), [("float32", 4), ("bfloat16", 2)])
 def test_disk(dtype, width):
-    module = SimpleNamespace(backbone=Backbone(compute_dtype=dtype))
+    module = SimpleNamespace(backbone=Backbone(compute_dtype=dtype), optimizer_of=torch.optim.AdamW)
     assert checkpoint_bytes(module, 10, keep=2, ends=6, exports=6) == 12 * 10 * 8 + width * 10 * 6
 
 
@@ -143,10 +152,41 @@ def test_adapters_alone_have_gradients_and_moments():
     lora = Lora(rank=8, targets=["q_proj", "up_proj"])
     trained = 28 * 8 * ((3584 + 3584) + (3584 + 18944))
     phases, plain = estimated(HFEngine(), lora=lora), estimated(HFEngine())
-    module = SimpleNamespace(config=SEVEN_B, backbone=Backbone(lora=lora, compute_dtype="bfloat16"))
+    backbone = Backbone(lora=lora, compute_dtype="bfloat16")
+    module = SimpleNamespace(config=SEVEN_B, backbone=backbone, optimizer_of=torch.optim.AdamW)
     assert count_trained(module, 7_000_000_000) == trained
     assert phases["updating"]["parameters and optimizer"] == (4 * 7_000_000_000 + 8 * trained) / 8
     assert phases["updating"]["gradients"] == 4 * trained / 8
     head = "logits and the head's gradient"
     assert plain["updating"][head] - phases["updating"][head] == 6 * EMBEDDINGS
     assert checkpoint_bytes(module, 1000, keep=2, ends=1, exports=1) == 3 * (4000 + 8 * trained) + 2000
+
+
+class AdamW8bit(torch.optim.AdamW):
+    """By its name torchao's."""
+
+
+def test_moments_of_8_bits_take_a_byte_and_a_part_of_a_scale():
+    phases, plain = estimated(HFEngine(), optimizer=AdamW8bit), estimated(HFEngine())
+    held = "parameters and optimizer"
+    assert phases["updating"][held] == 7e9 * (4 + 2 * (1 + 4 / 256)) / 8
+    assert phases["updating"] | {held: 10.5e9} == plain["updating"]
+
+
+def test_what_is_offloaded_is_on_the_machine_and_not_on_the_device():
+    plain, phases = estimated(HFEngine()), estimated(HFEngine(), offload=True)
+    for phase, gone in {"generating": 10.5e9, "updating": 10.5e9 + 3.5e9}.items():
+        assert sum(plain[phase].values()) - sum(phases[phase].values()) == pytest.approx(gone)
+    backbone, engine = Backbone(offload=True), VLLMEngine(dtype="bfloat16")
+    module = SimpleNamespace(config=SEVEN_B, engine=engine, backbone=backbone, optimizer_of=torch.optim.AdamW)
+    found = estimate_machine(module, 7_000_000_000, ranks=8, made=False)
+    assert found["parameters and optimizer"] + found["gradients"] == 16 * 7e9
+    halved = estimate_machine(module, 7_000_000_000, ranks=8, made=False, machines=2)
+    assert halved["parameters and optimizer"] + halved["gradients"] == 8 * 7e9
+    module.optimizer_of = AdamW8bit
+    assert estimate_machine(module, 100, 1, made=False)["parameters and optimizer"] == 100 * (6 + 8 / 256)
+
+
+def test_offloaded_layers_are_gathered_on_one_rank_in_float32_too():
+    gathered = estimated(HFEngine(), ranks=1, compute_dtype="float32", offload=True)["updating"]["gathered layers"]
+    assert gathered == 4 * ((7e9 - EMBEDDINGS) / 14 + 2 * EMBEDDINGS)

@@ -6,7 +6,11 @@ from types import SimpleNamespace
 import pytest
 
 import run
+from acereason.models.backbone import Backbone, load_config
+from acereason.models.exports import export
+from acereason.models.qwen import build_model
 from acereason.verbs.preflight import resources
+from tests.support.fakes import TOKENIZER
 
 SHAPE = {
     "vocab_size": 260,
@@ -106,10 +110,6 @@ BROKEN = {
         "--trainer.devices=4": ("trainer.strategy", "8 ranks, trainer.devices x num_nodes"),
         "--trainer.reload_dataloaders_every_n_epochs=0": ("trainer.reload_dataloaders_every_n_epochs", "must be 1"),
         "--trainer.logger=false": ("trainer.default_root_dir", "is the working folder"),
-        '--trainer.callbacks+={"class_path": "WeightSync", "init_args": {"every_n_steps": 2}}': (
-            "WeightSync.every_n_steps",
-            "must be 1 under model.strict_on_policy",
-        ),
     },
     "ranks": {
         "--data.stages.math_8k.prompts_per_step=4": ("data.stages.math_8k.prompts_per_step", "4 prompts, 8 ranks"),
@@ -163,6 +163,18 @@ def test_some_bad_rows_fail_unless_the_config_excludes_them(preflight):
     status, found, _ = preflight(problems=mixed)
     assert status == 0
     assert any("1 of 51 rows will be left out: math/bad (no answer)" in check["message"] for check in found)
+
+
+def test_a_teacher_is_checked_and_its_memory_counted(preflight, tmp_path):
+    backbone = Backbone(**BACKBONE)
+    export(build_model(load_config(None, backbone), None, backbone, 0), TOKENIZER, tmp_path / "teacher", is_writer=True)
+    _, found, _ = preflight(f"--model.teacher.pretrained={tmp_path / 'teacher'}", "--device=h100-80gb")
+    told = {check["key"]: check["message"] for check in found}
+    assert told["model.teacher.pretrained"].endswith(" parameters, of the policy's vocabulary")
+    assert " teacher" in told["memory"]
+    (tmp_path / "teacher" / "model.safetensors").write_bytes(b"cut")
+    _, found, _ = preflight(f"--model.teacher.pretrained={tmp_path / 'teacher'}")
+    assert "model.safetensors is damaged" in failures(found)["model.teacher.pretrained"]
 
 
 @pytest.mark.slow

@@ -86,7 +86,10 @@ def test_code_rows(score):
         ({"id": "x", "task": "math", "answer": "1"}, "line 2 (id x): a row needs a response, as text"),
         ({"id": "x", "response": 1, "answer": "1"}, "line 2 (id x): a row needs a response, as text"),
         ({"id": "x", "response": "", "answer": [None]}, "line 2 (id x): answer must be a text, a number, or a list"),
-        ({"id": "x", "task": "art", "response": ""}, "line 2 (id x): task must be math or code, not 'art'"),
+        (
+            {"id": "x", "task": "art", "response": ""},
+            "line 2 (id x): task must be math, code or reasoning-gym, not 'art'",
+        ),
         ({"id": "x", "task": "code", "response": "", "tests": 7}, "line 2 (id x): tests must be a mapping or a list"),
         ({"id": [1], "response": "", "answer": "1"}, "line 2: id must be a text or a number, not [1]"),
     ],

@@ -1,7 +1,7 @@
 import pytest
 
 from acereason.common.errors import UserError
-from acereason.sampling.journal import Journal, read_lines
+from acereason.common.journal import Journal, read_lines
 
 LINE = b'{"a": 1}\n'
 

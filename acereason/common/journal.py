@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from glob import escape
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -87,7 +88,7 @@ class RankJournals:
 
     def paths(self) -> list[Path]:
         """Return the journals that there are."""
-        found = self.folder.glob(f"{self.name}-*.jsonl")
+        found = self.folder.glob(f"{escape(self.name)}-*.jsonl")
         # why: the pattern also finds journals of a work whose name begins with this one's and a dash
         return sorted(path for path in found if path.stem.removeprefix(f"{self.name}-").isdecimal())
 

@@ -92,15 +92,16 @@ class Secrets:
     Args:
         url: address of the server.
         api_key_env: name of the environment variable that holds the key; None where there is no key.
+        setting: the setting that holds the two, which errors name.
     """
 
-    def __init__(self, url: str, api_key_env: str | None) -> None:
-        self.key = _key(api_key_env)
+    def __init__(self, url: str, api_key_env: str | None, setting: str) -> None:
+        self.key = _key(api_key_env, setting)
         try:
             parts = urlsplit(url)
             host = parts.netloc.rpartition("@")[2]
         except ValueError as error:
-            raise UserError("server.url: is no address, such as http://localhost:8000/v1") from error
+            raise UserError(f"{setting}.url: is no address, such as http://localhost:8000/v1") from error
         self.url = urlunsplit((parts.scheme, host, parts.path, "", ""))
         """The address without user, password and query, which may be shown."""
         user = [text for text in (parts.password or parts.username,) if text]
@@ -125,7 +126,7 @@ class Secrets:
         return without_halves(self.without(one_line(": ".join(words)))) or type(error).__name__
 
 
-def _key(name: str | None) -> str | None:
+def _key(name: str | None, setting: str) -> str | None:
     """Return the key from the environment.
 
     Raises:
@@ -136,10 +137,10 @@ def _key(name: str | None) -> str | None:
     # why: files and shells leave a line break at its end, which no header may hold
     key = os.environ.get(name, "").strip()
     if not key:
-        raise UserError(f"server.api_key_env: the environment variable {name} is not set, or empty")
+        raise UserError(f"{setting}.api_key_env: the environment variable {name} is not set, or empty")
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise UserError(
-            f"server.api_key_env: the environment variable {name} holds no key: it has spaces, line breaks or "
+            f"{setting}.api_key_env: the environment variable {name} holds no key: it has spaces, line breaks or "
             "characters beyond ASCII within"
         )
     return key

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from acereason.sampling.request import Failed, Finished, Request
-from acereason.sampling.teachers.answers import outcome_of
+from acereason.sampling.teachers.server import outcome_of
 from tests.support.fakes import problem
 
 REQUEST = Request(problem("1+1", "2", "s/1"), 0)

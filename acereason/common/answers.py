@@ -1,10 +1,10 @@
 """This module reads a server's answer, of any shape: it finds the response, or the reason why there is none."""
 
 import json
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from acereason.common.texts import one_line, without_halves
-from acereason.sampling.request import Failed, Finished, Request
 
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_blocks", "thoughts")
 """Fields of a message that hold thoughts; servers name them in several ways, some in two at once."""
@@ -20,26 +20,36 @@ class NoResponse(ValueError):
     """An answer holds no response; the message says what it has instead."""
 
 
-def outcome_of(request: Request, endpoint: Literal["chat", "completions"], content: bytes) -> Finished | Failed:
-    """Return a request's response as the teacher wrote it, thoughts included, or the reason why there is none.
+@dataclass(frozen=True)
+class Answer:
+    """A model's response as a server sent it."""
+
+    text: str
+    """The response, its thoughts included, in `<think>`."""
+    tokens: int
+    """Length in tokens, the stop token included."""
+    finish_reason: Literal["stop", "length"]
+
+
+def read_answer(endpoint: Literal["chat", "completions"], content: bytes) -> Answer:
+    """Return the response in an answer.
 
     Args:
-        request: the request that was sent.
         endpoint: the endpoint that answered.
         content: body of the answer, whatever the server sent.
+
+    Raises:
+        NoResponse: there is none; says why in one line.
     """
-    try:
-        answer = _read(content)
-        choice = _choice(answer)
-        reason = choice.get("finish_reason")
-        if reason not in ("stop", "length"):
-            raise NoResponse(f"ended by {one_line(repr(reason))}, not by stop or length{_words(choice)}")
-        text = _chat_text(choice.get("message"), reason) if endpoint == "chat" else _text(choice.get("text"), "text")
-        if not text.strip():
-            raise NoResponse("an empty response")
-        return Finished(request, without_halves(text), _tokens(answer.get("usage")), reason)
-    except NoResponse as error:
-        return Failed(request, without_halves(str(error)))
+    answer = _read(content)
+    choice = _choice(answer)
+    reason = choice.get("finish_reason")
+    if reason not in ("stop", "length"):
+        raise NoResponse(f"ended by {one_line(repr(reason))}, not by stop or length{_words(choice)}")
+    text = _chat_text(choice.get("message"), reason) if endpoint == "chat" else _text(choice.get("text"), "text")
+    if not text.strip():
+        raise NoResponse("an empty response")
+    return Answer(without_halves(text), _tokens(answer.get("usage")), reason)
 
 
 def _read(content: bytes) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""This package has verdicts by a language model behind a server."""
