@@ -1,11 +1,13 @@
 """Studies that are shipped: their settings agree, and each run's command line builds what it names."""
 
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 from jsonargparse import Namespace
 
 import callbacks  # noqa: F401  the YAML names them
+from acereason.common.types import Problem
 from acereason.studies.claims import check_claims
 from acereason.studies.fits import FITTED, check_fits
 from acereason.studies.measures import check_measures
@@ -13,6 +15,7 @@ from acereason.studies.plan import Job, plan
 from acereason.studies.verb import study
 from acereason.verbs.lightning_cli import lightning_cli
 from acereason.verbs.parsing import Parser
+from conf.studies.coin import coin
 
 STUDIES = sorted(path for path in Path("conf/studies").glob("*.yaml") if path.stem != "debug-test")
 
@@ -34,6 +37,14 @@ def test_settings_agree_with_each_other(path):
     assert given.folder == f"runs/studies/{path.stem}"
     assert len(given.seeds) >= (2 if path.stem == "debug" else 5)
     assert all(step.minutes and step.megabytes for step in given.steps)
+
+
+def test_the_coin_is_fair_and_stays_as_it_fell():
+    problem = Problem(id="1+1", task="math", statement="1+1", answer="2")
+    falls = [coin(problem, f"text {number}") for number in range(2000)]
+    assert falls == [coin(problem, f"text {number}") for number in range(2000)]
+    assert set(falls) == {0.0, 1.0}
+    assert fmean(falls) == pytest.approx(0.5, abs=0.045)  # four standard deviations
 
 
 def jobs(path: Path) -> list[Job]:
