@@ -33,7 +33,9 @@ REAL = Path("conf/real-model")
 EVALS = [*sorted(path for path in Path("conf/eval").glob("*.yaml") if path != BY_FILE), REAL / "test.yaml"]
 DIFFICULTY = sorted(Path("conf/difficulty").glob("*.yaml"))
 JUDGE = Path("conf/rewards/judge.yaml")
-OTHERS = [JUDGE, *DIFFICULTY, *HARDWARE, *CURATIONS, BOILERPLATE, *PREDICTS, *EVALS, BY_FILE, REAL / "bfloat16.yaml"]
+STUDIES = sorted(Path("conf/studies").glob("*.yaml"))
+OTHERS = [JUDGE, *STUDIES, *DIFFICULTY, *HARDWARE, *CURATIONS, BOILERPLATE, *PREDICTS, *EVALS, BY_FILE]
+OTHERS += [REAL / "bfloat16.yaml"]
 FITS = [Path("conf/debug.yaml"), *sorted(path for path in Path("conf").glob("*/*.yaml") if path not in OTHERS)]
 OFTEN = Path("conf/hardware/8gpu.yaml")
 """Tried by the fast tests; the others are slow ones."""

@@ -207,6 +207,7 @@ TOLD = [
     "holds samples of another ",
     "bfloat16 needs FSDP2, see conf/hardware/1gpu.yaml",
     "model.backbone.offload: needs FSDP2, see conf/hardware/1gpu-offload.yaml",
+    "model.optimizer: a torchao optimizer needs FSDP2, see conf/hardware/1gpu.yaml",
     "several processes need FSDP2, see conf/hardware/8gpu.yaml",
     "give one of path, arithmetic, programs and reasoning_gym, and null for the others",
     "rows can't be used: ",

@@ -11,6 +11,7 @@ from benchmarks.house import imported, imports
 LAYERS = [
     ["run"],
     ["acereason.verbs", "callbacks"],
+    ["acereason.studies"],
     ["acereason.runs"],
     ["acereason.modules"],
     ["acereason.curation", "acereason.evaluation"],
@@ -68,7 +69,8 @@ def test_a_report_needs_nothing_that_trains():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
-LIGHT = [["--help"], ["nosuch"], *([verb, "--help"] for verb in ("score", "recipe", "report", "compare", "scaling"))]
+LIGHT_VERBS = ("score", "recipe", "report", "compare", "scaling", "study")
+LIGHT = [["--help"], ["nosuch"], *([verb, "--help"] for verb in LIGHT_VERBS)]
 
 
 @pytest.mark.parametrize("words", [*LIGHT, ["curate", "--help"]])

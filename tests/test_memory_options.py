@@ -3,10 +3,13 @@
 import importlib.util
 
 import pytest
-import torch
+from safetensors.torch import load_file
 
+from acereason.common.errors import UserError
+from acereason.modules.base import QwenModule
 from tests.support.comparison import SGD, equal, fit, metrics, same_weights
-from tests.test_two_ranks import TWO
+from tests.support.fakes import BACKBONE
+from tests.test_two_ranks import ONE, TWO
 
 OFFLOAD = ["--model.backbone.offload=true"]
 EIGHT_BITS = ["--model.optimizer.class_path=torchao.optim.AdamW8bit", "--model.optimizer.init_args.lr=1e-3"]
@@ -48,23 +51,22 @@ def test_a_checkpoint_goes_on_with_and_without_offloading(tmp_path):
 
 @needs_torchao
 @pytest.mark.nightly
-def test_moments_of_8_bits_resume_bit_for_bit(tmp_path):
+@pytest.mark.parametrize("options", [ONE, [*TWO, *OFFLOAD]], ids=["one rank", "two ranks, offloaded"])
+def test_moments_of_8_bits_resume_bit_for_bit(tmp_path, options):
     """It compiles its step for each shape, which takes minutes."""
-    whole = fit(tmp_path, "whole", *EIGHT_BITS, *WIDER)
-    resumed = fit(tmp_path, "resumed", *EIGHT_BITS, *WIDER, f"--ckpt_path={whole}/checkpoints/step-000003.ckpt")
-    assert metrics(resumed, since=3) == metrics(whole, since=3)
-    same_weights(resumed / "export", whole / "export")
-    state = torch.load(whole / "checkpoints/step-000003.ckpt", weights_only=False)["optimizer_states"][0]["state"]
-    codes = [each[name] for each in state.values() for name in ("exp_avg", "exp_avg_sq") if each[name].dim() == 2]
-    assert {type(moment).__name__ for moment in codes} == {"OptimState8bit"}
-    assert {moment.codes.dtype for moment in codes} == {torch.uint8}
-
-
-@needs_torchao
-@pytest.mark.nightly
-def test_moments_of_8_bits_on_two_ranks_offloaded_resume_bit_for_bit(tmp_path):
-    options = [*EIGHT_BITS, *WIDER, *TWO, *OFFLOAD]
+    options = [*EIGHT_BITS, *WIDER, *options, "--trainer.max_steps=5"]
     whole = fit(tmp_path, "whole", *options)
     resumed = fit(tmp_path, "resumed", *options, f"--ckpt_path={whole}/checkpoints/step-000003.ckpt")
     assert metrics(resumed, since=3) == metrics(whole, since=3)
     same_weights(resumed / "export", whole / "export")
+    parameters = sum(tensor.numel() for tensor in load_file(whole / "export/model.safetensors").values())
+    shards = (whole / "checkpoints/step-000003.ckpt").glob("*.distcp")
+    assert sum(path.stat().st_size for path in shards) / parameters < 7.5  # 12 in float32; small tensors keep that
+
+
+@needs_torchao
+def test_torchao_without_fsdp2_is_refused():
+    from torchao.optim import AdamW8bit
+
+    with pytest.raises(UserError, match=r"^model.optimizer: a torchao optimizer needs FSDP2"):
+        QwenModule(backbone=BACKBONE, optimizer=AdamW8bit).check_sharding(has_mesh=False, ranks=1)

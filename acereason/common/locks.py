@@ -28,6 +28,10 @@ _OLD_SECONDS = 3600.0
 """Seconds without a sign of life after which a holder counts as ended without a closer look."""
 
 
+class Held(UserError):
+    """Another process holds a lock."""
+
+
 @dataclass(frozen=True)
 class Holder:
     """The process that a lock file names."""
@@ -91,7 +95,8 @@ class Lock:
             the holder before, if it has ended without releasing the lock; else None.
 
         Raises:
-            UserError: another process holds it, and is named; or the folder can't be written.
+            Held: another process holds it, and is named.
+            UserError: the folder can't be written.
         """
         try:
             file = self._open()
@@ -104,7 +109,7 @@ class Lock:
         return before
 
     def check(self) -> None:
-        """Raise a UserError that names the process which holds the lock, if another does; change nothing."""
+        """Raise `Held`, which names the process that holds the lock, if another does; change nothing."""
         if self.path.exists() and is_lock(self.path):
             with self.path.open("rb") as file:
                 self._refuse_living(file, hold(file, self._refusal(_read(file))))
@@ -158,12 +163,12 @@ class Lock:
         return before if before and before.inode == me.inode else None
 
     def _refuse_living(self, file: IO[bytes], can_lock: bool) -> None:
-        """Raise a UserError if the holder that the file names is alive, in cases that the kernel's lock can't tell."""
+        """Raise `Held` if the holder that the file names is alive, in cases that the kernel's lock can't tell."""
         named = _read(file)
         if named is None or named.inode != _inode(file):
             return
         if named.is_elsewhere and self._gives_signs(file) or not can_lock and named.is_alive:
-            raise UserError(self._refusal(named))
+            raise Held(self._refusal(named))
 
     def _gives_signs(self, file: IO[bytes]) -> bool:
         """Return whether a holder on another machine is alive; watches the lock file for three signs of life."""
@@ -207,7 +212,7 @@ def locked(folder: Path, key: str) -> Iterator[None]:
     """Make a folder, and keep other processes from it until the block ends.
 
     Raises:
-        UserError: another process is in such a block; names it. `key` is the setting that names the folder.
+        Held: another process is in such a block; names it. `key` is the setting that names the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = Lock(folder, key)
@@ -225,12 +230,12 @@ def hold(file: IO[Any], refusal: str) -> bool:
         whether the file system has locks.
 
     Raises:
-        UserError: another process holds it; says `refusal`.
+        Held: another process holds it; says `refusal`.
     """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise UserError(refusal) from error
+        raise Held(refusal) from error
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise

@@ -102,12 +102,12 @@ class GRPOModule(TaughtModule):
         told = self.told()
         with self.section("train"):
             if self.off_policy is None:
-                metrics = self.update(measures, self.denominator(groups)) | told
+                metrics = self.update(measures, self.denominator(groups))
             else:
-                metrics = self.several_updates(groups, self.off_policy) | told
+                metrics = self.several_updates(groups, self.off_policy)
         if self.curriculum.current.refill:
             metrics |= refill_metrics(groups, len(problems))
-        return self.log_step(metrics, groups)
+        return self.log_step(metrics | told, groups)
 
     def rollout(self, problems: list[Problem], sampling: Sampling, num_rollouts: int, seed: int) -> list[Group]:
         """Return this rank's judged groups, of `num_rollouts` responses to each of all ranks' problems."""
@@ -158,8 +158,7 @@ class GRPOModule(TaughtModule):
 
     def several_updates(self, groups: list[Group], off_policy: OffPolicy) -> dict[str, float]:
         """Take the step's several updates on this rank's groups; return their metrics."""
-        seed = derive_seed(self.seed, "updates", self.trainer.global_step)
-        parts = mini_batches(groups, off_policy.updates, seed)
+        parts = mini_batches(groups, off_policy.updates, derive_seed(self.seed, "updates", self.trainer.global_step))
         batches = [MiniBatch(self.sequences(part), self.denominator(part)) for part in parts]
         return take_updates(self, batches, off_policy, self.sampling.temperature, self.importance_cap)
 

@@ -78,11 +78,11 @@ def mini_batches(groups: list[Group], updates: int, seed: int) -> list[list[Grou
     Example:
         ids a to f on two ranks, 3 updates -> on all ranks together two of them in each
     """
-    trained = {group.problem.id: group for group in groups if loss_tokens(group)}
+    trained = [group for group in groups if loss_tokens(group)]
     # why: sorted: a rank has other groups than it would have among more ranks
-    order = shuffled(sorted(gather(list(trained))), seed)
-    cuts = [order[len(order) * n // updates : len(order) * (n + 1) // updates] for n in range(updates)]
-    return [[trained[name] for name in cut if name in trained] for cut in cuts]
+    order = shuffled(sorted(set(gather([group.problem.id for group in trained]))), seed)
+    cuts = [set(order[len(order) * n // updates : len(order) * (n + 1) // updates]) for n in range(updates)]
+    return [[group for group in trained if group.problem.id in cut] for cut in cuts]
 
 
 def take_updates(
@@ -99,7 +99,7 @@ def take_updates(
         _take_the_engines(row for batch in batches for row in batch.rows)
     elif len(batches) > 1:
         # why not the first one's: it is taken by the policy before the step, whose ratio is 1
-        module.observe(later, measures, temperature, remember=True)
+        module.observe(later, measures, temperature, keep=True)
     for number, batch in enumerate(batches):
         rows = batch.rows if measures.drew else [row for row in batch.rows if row.has_gradient]
         module.accumulate(rows, measures, temperature, cap, off_policy)

@@ -5,6 +5,7 @@ import json
 import re
 from typing import Any
 
+import yaml
 from jsonargparse._loaders_dumpers import yaml_load
 
 from acereason.common.errors import UserError
@@ -25,7 +26,11 @@ def renewed(content: str) -> str:
         UserError: a setting has a value that trained off-policy without taking account of it.
     """
     named = _NAMED.search(content) or "strict_on_policy" in content or "WeightSync" in content
-    config = yaml_load(content) if named else None
+    try:
+        config = yaml_load(content) if named else None
+    except yaml.YAMLError:
+        # why: the parser tells what is wrong, and in which line
+        return content
     trainer, model = (_within(config, name) for name in ("trainer", "model"))
     entries = listed if isinstance(listed := trainer.get("callbacks"), list) else []
     changed = [_with_recorder(trainer, entries), _strict(_within(model, "init_args")), *map(_every_step, entries)]

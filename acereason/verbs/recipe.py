@@ -1,23 +1,15 @@
 """The `recipe` verb runs several verbs in order, each in its own process; Figure 2 of the paper as one file."""
 
-import contextlib
 import json
-import os
-import pty
 import shlex
-import subprocess
-import sys
-import termios
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from acereason.common.errors import UserError
 from acereason.common.files import write_json
 from acereason.common.names import check_names
-from acereason.processes import marks, signals
-
-_RUN = Path(__file__).parents[2] / "run.py"
+from acereason.processes import signals
+from acereason.processes.steps import run_step
 
 
 @dataclass
@@ -70,58 +62,7 @@ def _run_step(step: Step, folder: Path, number: str) -> None:
     arguments = step.arguments() + (["--ckpt_path", "auto"] if resumes else [])
     print(f"== step {step.name} ({number}): run.py {shlex.join(arguments)}", flush=True)
     write_json(started, asdict(step))
-    finished = folder / f".{step.name}.finished"
-    finished.unlink(missing_ok=True)
-    with log.open("ab") as file:
-        status = _run_logged([sys.executable, str(_RUN), *arguments], file, marks.environment(finished))
-    # why: status 0 alone doesn't say that the verb has finished: a library may end the process with it
-    if status or not finished.exists():
-        raise _unfinished(step, status, log)
-    finished.unlink()
+    run_step(step.name, arguments, log)
     started.replace(mark)
     if received := signals.received():
         raise signals.Interrupted(received)
-
-
-def _unfinished(step: Step, status: int, log: Path) -> BaseException:
-    """Return the exception that says why a step isn't finished."""
-    ended_by = status - 128 if status > 128 else -status
-    if number := signals.received() or (ended_by if ended_by in signals.SIGNALS else 0):
-        interrupted = signals.Interrupted(number)
-        interrupted.kept = f"step {step.name} ended with status {status}, its log is {log}"
-        return interrupted
-    how = f"failed with status {status}" if status else "ended with status 0 before it had finished"
-    return UserError(f"step {step.name} {how}; its log is {log}")
-
-
-def _run_logged(command: list[str], log: BinaryIO, environment: dict[str, str]) -> int:
-    """Run a command with its output on screen and in the log, pass signals on to it, and return its exit status."""
-    # why: with a terminal of its own the command shows progress bars, as it would without us
-    read, write = _terminal() if sys.stdout.isatty() else os.pipe()
-    process: subprocess.Popen | None = None
-
-    def send(number: int) -> None:
-        if process is not None:
-            process.send_signal(number)
-
-    with signals.forwarded(send), open(read, "rb", buffering=0) as output:
-        process = subprocess.Popen(command, stdout=write, stderr=write, env={**os.environ, **environment})
-        # why: as long as this process has the other end open, reading never comes to an end
-        os.close(write)
-        # why: a signal that came while the command was started has not been passed on
-        if number := signals.received():
-            send(number)
-        # why: a terminal that nobody writes to any more answers with an error, not with an end of file
-        with contextlib.suppress(OSError):
-            while data := output.read(65536):
-                log.write(data)
-                log.flush()
-                os.write(1, data)
-        return process.wait()
-
-
-def _terminal() -> tuple[int, int]:
-    """Open a pseudo-terminal of the size of this process's, and return both ends."""
-    read, write = pty.openpty()
-    termios.tcsetwinsize(write, termios.tcgetwinsize(1))
-    return read, write

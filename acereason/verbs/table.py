@@ -62,6 +62,11 @@ VERBS = {
         function="acereason.evaluation.scaling:scaling",
     ),
     "score": Verb("Judge every response of a file.", function="acereason.verbs.scoring.verb:score"),
+    "study": Verb(
+        "Run arms of a recipe with several seeds, and tell what they show.",
+        "every run that is finished is kept",
+        "acereason.studies.verb:study",
+    ),
     "test": Verb("Evaluate a model on benchmarks, by avg@n and pass@k.", "every sample that was judged is kept"),
     "validate": Verb("Evaluate a model of a `fit` config once, without training."),
 }

@@ -123,14 +123,12 @@ def serve() -> None:
 def main() -> None:
     import callbacks  # noqa: F401
     import run
-    from acereason.verbs import (
-        lightning_cli,  # noqa: F401
-        recipe,
-    )
+    from acereason.processes import steps
+    from acereason.verbs import lightning_cli  # noqa: F401
 
     if sys.argv[1:] == ["--serve"]:
         serve()
-    recipe._RUN = Path(__file__)
+    steps._RUN = Path(__file__)
     follow_all(Sender(json.loads(os.environ["SIGNALLED"])))
     run.main()
 

@@ -164,9 +164,9 @@ def test_arithmetic_and_limit():
     ("source", "message"),
     [
         (Source("nosuch.jsonl"), r"data\.sources\.s\.path: no file nosuch\.jsonl"),
-        (Source(), "give one of path, arithmetic and programs"),
+        (Source(), "give one of path, arithmetic, programs and reasoning_gym"),
         (Source(programs=Programs()), r"data\.sources\.s\.task: must be code for programs, not math"),
-        (Source("x.jsonl", arithmetic=Arithmetic()), "give one of path, arithmetic and programs"),
+        (Source("x.jsonl", arithmetic=Arithmetic()), "give one of path, arithmetic, programs and reasoning_gym"),
         (Source("x.jsonl", fields="gsm9k"), r"data\.sources\.s\.fields: 'gsm9k' is no known mapping"),
     ],
 )

@@ -57,7 +57,7 @@ def test_a_rate_that_the_optimizer_holds_as_a_tensor_follows_the_schedule(monkey
         module._optimizer = module.configure_optimizers()
         for parameter in module.model.parameters():
             parameter.grad = torch.ones_like(parameter)
-        _, told = module._optimizer_step(2.0)
+        _, told = module.step_optimizer(2.0, last=True)
         held = module._optimizer.param_groups[0]["lr"]
         assert told == pytest.approx(0.01 * module.schedule.factor(1))
         assert isinstance(held, torch.Tensor) == isinstance(rate, torch.Tensor)

@@ -51,7 +51,8 @@ def test_what_was_not_in_the_list_is_left_out(tmp_path):
 
 
 def test_a_text_without_them_is_left_as_it_is():
-    for text in ("trainer: {callbacks: [{class_path: Health}]}  # Samples", "Samples", "trainer: {callbacks: null}"):
+    texts = ["trainer: {callbacks: [{class_path: Health}]}  # Samples", "Samples", "trainer: {callbacks: null}"]
+    for text in [*texts, "trainer: {recipe: {WeightSync: ["]:  # the last of which is no YAML
         assert renewed(text) is text
 
 

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from acereason.common.errors import UserError
+from acereason.processes import steps as steps_module
 from acereason.processes.signals import Interrupted
-from acereason.verbs import recipe as recipe_module
 from acereason.verbs.recipe import Step, recipe
 
 
@@ -22,7 +22,7 @@ def program(tmp_path, monkeypatch):
         "if '--fail' in sys.argv: sys.exit(3)\n"
         "pathlib.Path(os.environ['ACEREASON_MARK']).touch()\n"
     )
-    monkeypatch.setattr(recipe_module, "_RUN", script)
+    monkeypatch.setattr(steps_module, "_RUN", script)
     return lambda: (tmp_path / "calls").read_text().splitlines()
 
 

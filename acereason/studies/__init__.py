@@ -1,0 +1,1 @@
+"""Studies: arms of a recipe, run with several seeds, and what their differences show."""

@@ -1,0 +1,112 @@
+"""This module says of each claim whether a study shows it, doesn't show it, or can't tell."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from math import isinf
+from typing import Literal
+
+from acereason.common.errors import UserError
+from acereason.studies.measures import Measure, Values
+from acereason.studies.plan import END
+from acereason.studies.statistics import Estimate, estimate
+
+Verdict = Literal["Shows", "Doesn't show", "Can't tell"]
+# why: one seed's finding was taken back by its own rerun, and the interval of two or three takes their spread on trust
+_FEWEST_SEEDS = 5
+"""Seeds below which no claim is decided."""
+
+
+@dataclass
+class Claim:
+    """A finding that a study may show."""
+
+    says: str
+    """The finding, in a sentence."""
+    measure: str
+    """Name of the measure."""
+    contrast: dict[str, float]
+    """Weights of places in the table, `ARM@MOMENT`, or `ARM` where the measure has one moment. Their sum, seed by seed,
+    is above zero if the finding is true: `{mask: 1, penalize: -1}` is a difference of arms, `{a@rl: 1, a@sft: -1}` a
+    gain."""
+    least: float
+    """The smallest sum that counts as the finding, in the measure's unit: percentage points for shares."""
+    paper: str
+    """What the paper has, with its section."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a study says about a claim."""
+
+    claim: Claim
+    verdict: Verdict
+    contrast: Estimate
+    unit: str
+
+    def sentence(self) -> str:
+        """Return the verdict, the contrast with its 95 % interval, and the paper's number in one sentence."""
+        low, high = self.contrast.interval()
+        sure = "no interval" if isinf(low) else f"95 % interval {low:+.2f} to {high:+.2f}"
+        few = "" if self.contrast.seeds >= _FEWEST_SEEDS else f"; a claim needs {_FEWEST_SEEDS}"
+        seeds = f"{self.contrast.seeds} seed{'s' if self.contrast.seeds > 1 else ''}"
+        measured = f"{f'{self.contrast.mean:+.2f} {self.unit}'.strip()} ({sure}, {seeds}{few})"
+        told = f"Here {measured}, {self.counts()} would count"
+        return f"{self.verdict}: {self.claim.says} {told}; the paper: {self.claim.paper}"
+
+    def counts(self) -> str:
+        """Return the smallest contrast that counts, with its unit."""
+        unit = "point" if self.unit == "points" and self.claim.least == 1 else self.unit
+        return f"{self.claim.least:g} {unit}".strip()
+
+
+def decide(claim: Claim, measure: Measure, values: Values) -> Decision:
+    """Compute a claim's contrast in each seed, and decide by the interval of its mean."""
+    found = estimate(list(contrast(claim, values).values()))
+    unit = "points" if measure.is_share else measure.unit
+    return Decision(claim, verdict(found, claim.least), found, unit)
+
+
+def contrast(claim: Claim, values: Values) -> dict[int, float]:
+    """Return the weighted sum of a claim's places, by seed.
+
+    Raises:
+        UserError: a place isn't in the table.
+    """
+    sums: dict[int, float] = {}
+    for place, weight in claim.contrast.items():
+        for seed, value in _place(claim, place, values).items():
+            sums[seed] = sums.get(seed, 0.0) + weight * value
+    return sums
+
+
+def verdict(found: Estimate, least: float) -> Verdict:
+    """Decide by the 95 % interval of a contrast.
+
+    An interval wholly above zero that reaches `least` shows the claim; one wholly below `least` doesn't; any other, and
+    any of fewer than five seeds, can't tell.
+    """
+    low, high = found.interval()
+    if found.seeds < _FEWEST_SEEDS:
+        return "Can't tell"
+    if high < least:
+        return "Doesn't show"
+    return "Shows" if low > 0 else "Can't tell"
+
+
+def check_claims(claims: list[Claim], measures: Mapping[str, Measure], arms: Collection[str]) -> None:
+    """Raise a UserError for a claim of an unknown measure or arm, or without a least difference."""
+    for claim in claims:
+        key = f"claims: {claim.says!r}"
+        if claim.measure not in measures:
+            raise UserError(f"{key}: no measure {claim.measure}; there are {', '.join(measures)}")
+        if unknown := {place.partition("@")[0] for place in claim.contrast} - set(arms):
+            raise UserError(f"{key}: no arm {', '.join(sorted(unknown))}; there are {', '.join(arms)}")
+        if claim.least <= 0:
+            raise UserError(f"{key}: least is {claim.least:g}; give the smallest difference that counts, above 0")
+
+
+def _place(claim: Claim, place: str, values: Values) -> dict[int, float]:
+    arm, _, moment = place.partition("@")
+    if (moment or END) not in values or arm not in values[moment or END]:
+        raise UserError(f"claims: {claim.says!r}: {place} isn't measured; the moments are {', '.join(values)}")
+    return values[moment or END][arm]

@@ -1,0 +1,40 @@
+"""This module tells what a study will cost before it starts: runs, minutes and disk."""
+
+from collections.abc import Callable, Iterable
+from statistics import fmean
+
+from acereason.runs.report.words import number
+from acereason.studies.plan import Cell, Job
+from acereason.studies.work import Work
+
+
+def told(cells: dict[Cell, Job], work: Work) -> str:
+    """Return the number of runs, and the minutes and disk of those that are left.
+
+    Each comes from the mean of the step's finished runs; before there is one, from the study file.
+    """
+    left = [job for job in work.jobs if work.done(job) is None]
+    runs = f"{len(work.jobs)} runs"
+    if len(cells) > len(work.jobs):
+        runs += f" (arms share them; {len(cells)} otherwise)"
+    minutes = _sum(left, lambda job: _mean(work, job, "minutes", 1.0, job.step.minutes))
+    megabytes = _sum(left, lambda job: _mean(work, job, "bytes", 1e-6, job.step.megabytes))
+    cost = f"{_told(minutes, 'minutes')} one after the other, {_told(megabytes, 'MB of disk')}"
+    return f"{runs}, {work.counted()}; left: {len(left)}, {cost}"
+
+
+def _mean(work: Work, job: Job, what: str, factor: float, expected: float | None) -> float | None:
+    found = [done for other in work.jobs if other.step.name == job.step.name and (done := work.done(other))]
+    measured = [factor * done[what] for done in found if done[what] is not None]
+    return fmean(measured) if measured else expected
+
+
+def _sum(jobs: Iterable[Job], cost: Callable[[Job], float | None]) -> float | None:
+    """Return the sum of the jobs' costs; None if one is unknown."""
+    costs = [cost(job) for job in jobs]
+    known = [one for one in costs if one is not None]
+    return sum(known) if len(known) == len(costs) else None
+
+
+def _told(value: float | None, unit: str) -> str:
+    return f"an unknown number of {unit}" if value is None else f"about {number(round(value))} {unit}"

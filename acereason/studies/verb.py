@@ -1,0 +1,72 @@
+"""The verb `study` runs a recipe's arms with several seeds, and tells what their differences show."""
+
+from pathlib import Path
+
+from acereason.common.errors import UserError
+from acereason.common.files import check_writable, write_atomically, write_json
+from acereason.runs.report.markdown import write_markdown
+from acereason.runs.report.page import render
+from acereason.studies.claims import Claim, check_claims, decide
+from acereason.studies.costs import told
+from acereason.studies.fits import FITTED, Scaling, check_fits, fitted
+from acereason.studies.measures import Measure, check_measures, curves_of, read_values
+from acereason.studies.page import page
+from acereason.studies.plan import StudyStep, plan
+from acereason.studies.work import Work, check_folder
+
+
+def study(
+    title: str,
+    folder: str,
+    steps: list[StudyStep],
+    arms: dict[str, dict[str, list[str]]],
+    seeds: list[int],
+    measures: dict[str, Measure],
+    fits: dict[str, Scaling] | None = None,
+    claims: list[Claim] | None = None,
+    about: str = "",
+    plan_only: bool = False,
+) -> None:
+    """Run every arm with every seed, and write the page of their differences. A finished run is never repeated: the
+    same command goes on after a kill, and several processes may give it at once and share the work.
+
+    Args:
+        title: the question, which is the page's title.
+        folder: the study's folder: `runs` has a run folder for each run, `jobs` its log and mark, `report` the page as
+            report.html and report.md. Several machines may share it.
+        steps: the base recipe; each seed of each arm takes them in order.
+        arms: further flags for steps, by arm; `{}` is the base itself. Steps that come out equal are run once.
+        seeds: values of `seed_everything`, which every run is given. A claim needs at least five.
+        measures: what is read from the runs, by name.
+        fits: regressions of a measure on the arms' numbers of prompts and responses (4.4.2), by name. A claim can be of
+            one, with places `fit@a`, `fit@b`, `fit@c` and `fit@r2`.
+        claims: findings, each of which the page says it shows, doesn't show or can't tell.
+        about: sentences below the title: how large the runs are, and what they can't show.
+        plan_only: tell the number of runs, minutes and disk, and run nothing.
+    """
+    place, claimed, fits = Path(folder), claims or [], fits or {}
+    if not measures:
+        raise UserError("measures: a study needs at least one")
+    cells = plan(steps, arms, seeds, place)
+    check_measures(measures, steps)
+    check_fits(fits, measures, arms)
+    shown = measures | {name: measures[fit.measure] for name, fit in fits.items()}
+    check_claims(claimed, shown, [*arms, FITTED])
+    check_folder(place)
+    check_writable(place, "folder")
+    work = Work(place, list(cells.values()))
+    print(f"study: {told(cells, work)}", flush=True)
+    if plan_only:
+        return
+    work.do_all()
+    values = {name: read_values(name, measure, cells, place) for name, measure in measures.items()}
+    values |= {name: fitted(name, fit, values) for name, fit in fits.items()}
+    curves = {name: curves_of(m, cells, place) for name, m in measures.items() if m.benchmark is None}
+    decisions = [decide(claim, shown[claim.measure], values[claim.measure]) for claim in claimed]
+    content = page(title, about, shown, values, curves, decisions)
+    write_json(place / "results.json", values)
+    write_markdown(content, place / "report")
+    write_atomically(place / "report" / "report.html", render(content))
+    for decision in decisions:
+        print(decision.sentence())
+    print(f"the page is {place / 'report' / 'report.html'}")

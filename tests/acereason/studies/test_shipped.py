@@ -1,0 +1,57 @@
+"""Studies that are shipped: their settings agree, and each run's command line builds what it names."""
+
+from pathlib import Path
+
+import pytest
+from jsonargparse import Namespace
+
+import callbacks  # noqa: F401  the YAML names them
+from acereason.studies.claims import check_claims
+from acereason.studies.fits import FITTED, check_fits
+from acereason.studies.measures import check_measures
+from acereason.studies.plan import Job, plan
+from acereason.studies.verb import study
+from acereason.verbs.lightning_cli import lightning_cli
+from acereason.verbs.parsing import Parser
+
+STUDIES = sorted(path for path in Path("conf/studies").glob("*.yaml") if path.stem != "debug-test")
+
+
+def settings(path: Path) -> Namespace:
+    parser = Parser(parser_mode="omegaconf+")
+    parser.add_function_arguments(study)
+    return parser.instantiate(parser.parse_path(path))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=str)
+def test_settings_agree_with_each_other(path):
+    given = settings(path)
+    fits = given.fits or {}
+    check_measures(given.measures, given.steps)
+    check_fits(fits, given.measures, given.arms)
+    shown = given.measures | {name: given.measures[fit.measure] for name, fit in fits.items()}
+    check_claims(given.claims, shown, [*given.arms, FITTED])
+    assert given.folder == f"runs/studies/{path.stem}"
+    assert len(given.seeds) >= (2 if path.stem == "debug" else 5)
+    assert all(step.minutes and step.megabytes for step in given.steps)
+
+
+def jobs(path: Path) -> list[Job]:
+    """The runs of the last arm, which changes the base most, with one seed; one moment of each step."""
+    given = settings(path)
+    *_, last = given.arms
+    cells = plan(given.steps, {last: given.arms[last]}, given.seeds[:1], Path(given.folder))
+    return list({cell.step: job for cell, job in cells.items()}.values())
+
+
+BUILT = [pytest.param(path, marks=() if path.stem == "pass_at_k" else pytest.mark.slow) for path in STUDIES]
+
+
+@pytest.mark.parametrize("path", BUILT, ids=str)
+def test_every_command_line_builds(path, tmp_path):
+    for job in jobs(path):
+        verb, *flags = job.arguments
+        flags = [flag for flag in flags if not flag.startswith("--ckpt_path")]
+        cli = lightning_cli([*flags, f"--trainer.default_root_dir={tmp_path}"], run=False)
+        assert cli.config.seed_everything == 0
+        assert (type(cli.datamodule).__name__ == "EvaluationData") == (verb == "test")
