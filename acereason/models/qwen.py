@@ -121,10 +121,10 @@ def build_model(
     the weights. Every rank of the mesh must call it.
     """
     if mesh is None:
-        model = nn.Module.to(_equipped(_whole(config, pretrained, seed, key), backbone), dtype)
+        model = _equipped(_whole(config, pretrained, seed, key), backbone, dtype)
     else:
         with torch.device("meta"):
-            model = nn.Module.to(_equipped(_POLICIES[config.model_type](config), backbone), dtype)
+            model = _equipped(_POLICIES[config.model_type](config), backbone, dtype)
         device = torch.device(mesh.device_type)
         kept_on = torch.device("cpu") if backbone.offload else device
         materialize(shard(model, mesh, backbone.compute_dtype, backbone.offload), kept_on, device)
@@ -159,7 +159,8 @@ def _whole(config: QwenConfig, pretrained: str | None, seed: int, key: str) -> Q
     return from_hub(kind, pretrained, key, config=config, dtype=torch.float32, attn_implementation=attention)
 
 
-def _equipped(model: Qwen, backbone: Backbone) -> Qwen:
+def _equipped(model: Qwen, backbone: Backbone, dtype: torch.dtype) -> Qwen:
+    nn.Module.to(model, dtype)  # in place; transformers' own has no types
     model.attention, model.lora = backbone.attention, backbone.lora
     for layer in model.model.layers:
         keep_little(layer)

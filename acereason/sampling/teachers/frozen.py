@@ -71,7 +71,9 @@ class FrozenTeacher:
         """Load the weights, in the dtype that the policy computes in. Every rank must call it."""
         dtype = getattr(torch, self.backbone.compute_dtype)
         model = build_model(self.config, self.pretrained, self.backbone, 0, mesh, dtype, f"{_KEY}.pretrained")
-        self._model = (model if mesh is not None else nn.Module.to(model, device)).requires_grad_(False)
+        if mesh is None:
+            nn.Module.to(model, device)  # in place; transformers' own has no types
+        self._model = model.requires_grad_(False)
 
     @torch.no_grad()
     def logprobs(self, rows: list[Sequence], temperature: float) -> list[list[float] | str]:
