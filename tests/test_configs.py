@@ -5,7 +5,6 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 from jsonargparse import Namespace
 from lightning.pytorch.strategies import ModelParallelStrategy
@@ -36,8 +35,7 @@ DIFFICULTY = sorted(Path("conf/difficulty").glob("*.yaml"))
 JUDGE = Path("conf/rewards/judge.yaml")
 STUDIES = sorted(Path("conf/studies").glob("*.yaml"))
 OTHERS = [JUDGE, *STUDIES, *DIFFICULTY, *HARDWARE, *CURATIONS, BOILERPLATE, *PREDICTS, *EVALS, BY_FILE]
-ADAPTERS = Path("conf/quickstart/lora.yaml")
-OTHERS += [REAL / "bfloat16.yaml", ADAPTERS]
+OTHERS += [REAL / "bfloat16.yaml"]
 FITS = [Path("conf/debug.yaml"), *sorted(path for path in Path("conf").glob("*/*.yaml") if path not in OTHERS)]
 OFTEN = Path("conf/hardware/8gpu.yaml")
 """Tried by the fast tests; the others are slow ones."""
@@ -87,14 +85,6 @@ def test_a_config_builds_with_hardware(tmp_path, path, hardware):
         assert isinstance(engine, VLLMEngine)
         assert (engine.dtype, engine.max_num_seqs) == ("bfloat16", 256)
         assert engine.placement == ("separate" if hardware == RL_ONLY else "colocated")
-
-
-def test_the_quickstart_goes_by_adapters(tmp_path):
-    cli = build(tmp_path, ADAPTERS.with_name("rl.yaml"), ADAPTERS)
-    assert cli.model.backbone.lora.rank == 16
-    assert cli.model.optimizer_of([torch.nn.Parameter(torch.zeros(1))]).param_groups[0]["lr"] == 1e-3
-    assert cli.model.pretrained == "runs/quickstart/sft/export"
-    assert len(cli.datamodule.stages) == 6
 
 
 @pytest.mark.parametrize("path", ["conf/debug.yaml", "conf/rl/qwen2.5-math-7b.yaml"])
