@@ -38,7 +38,7 @@ def debug(verb: str, folder, *more: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "asked",
-    [[], pytest.param(["--trainer.inference_mode=true"], marks=pytest.mark.slow)],
+    [[], pytest.param(["--trainer.inference_mode=true"], marks=[pytest.mark.slow, pytest.mark.nightly])],
     ids=["by default", "asked for"],
 )
 @pytest.mark.parametrize(

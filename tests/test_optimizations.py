@@ -26,11 +26,11 @@ def usual(tmp_path_factory):
     "override",
     [
         "--model.micro_batch_tokens=1",  # each response in a pass of its own
-        "--model.micro_batch_tokens=10000",  # all in one
+        pytest.param("--model.micro_batch_tokens=10000", marks=pytest.mark.nightly),  # all in one
         "--model.backbone.gradient_checkpointing=true",
         pytest.param("--model.backbone.compile=true", marks=pytest.mark.nightly),
-        "--model.engine.max_rows=12",
-        "--trainer.recipe.LongestFirst=null",
+        pytest.param("--model.engine.max_rows=12", marks=pytest.mark.nightly),
+        pytest.param("--trainer.recipe.LongestFirst=null", marks=pytest.mark.nightly),
     ],
     ids=["a response a pass", "one pass", "checkpointing", "compiled", "rollouts at a time", "order"],
 )

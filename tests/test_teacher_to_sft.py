@@ -121,9 +121,7 @@ def test_only_rows_that_are_asked_for(fit, taught):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "step", [pytest.param(3, marks=pytest.mark.nightly), 4, pytest.param(6, marks=pytest.mark.nightly), 8]
-)
+@pytest.mark.parametrize("step", [*(pytest.param(step, marks=pytest.mark.nightly) for step in (3, 4, 6)), 8])
 def test_killed_at_a_checkpoint_it_ends_after_the_same_epoch(fit, command, tmp_path, step):
     """In the middle of an epoch, and at its end, where the plateau has been judged and nothing of it is saved."""
     whole = fit(name="whole")

@@ -19,7 +19,8 @@ TWO = [*FSDP, "--trainer.devices=2", "--trainer.strategy.data_parallel_size=2"]
 @pytest.mark.parametrize(
     "overrides",
     [
-        ["--model.micro_batch_tokens=20"],  # a micro batch or two a response: many, and not as many on both ranks
+        # a micro batch or two a response: many, and not as many on both ranks
+        pytest.param(["--model.micro_batch_tokens=20"], marks=pytest.mark.nightly),
         pytest.param(["--model.micro_batch_tokens=10000"], marks=pytest.mark.nightly),
         pytest.param(["--model.normalize=batch"], marks=pytest.mark.nightly),
         ["--data.stages.short.prompts_per_step=7"],  # four prompts on one rank, three on the other
