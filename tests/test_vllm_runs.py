@@ -59,11 +59,8 @@ def test_after_each_update_the_engine_equals_a_fresh_one_of_that_steps_export(tm
             assert mine == pytest.approx(logprobs, abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    "overrides",
-    [VLLM, pytest.param(SEPARATE, marks=pytest.mark.nightly)],
-    ids=["colocated", "separate"],
-)
+@pytest.mark.nightly  # the runs below whose engines break are resumed and compared too
+@pytest.mark.parametrize("overrides", [VLLM, SEPARATE], ids=["colocated", "separate"])
 def test_it_resumes_exactly(tmp_path, whole, overrides):
     """Killed twice; a separate engine gives what a colocated one gives."""
     folder = tmp_path / "killed"
