@@ -11,7 +11,6 @@ from benchmarks.house import imported, imports
 LAYERS = [
     ["run"],
     ["acereason.verbs", "callbacks"],
-    ["acereason.studies"],
     ["acereason.runs"],
     ["acereason.modules"],
     ["acereason.curation", "acereason.evaluation"],

@@ -65,7 +65,7 @@ VERBS = {
     "study": Verb(
         "Run arms of a recipe with several seeds, and tell what they show.",
         "every run that is finished is kept",
-        "acereason.studies.verb:study",
+        "acereason.verbs.studies.verb:study",
     ),
     "test": Verb("Evaluate a model on benchmarks, by avg@n and pass@k.", "every sample that was judged is kept"),
     "validate": Verb("Evaluate a model of a `fit` config once, without training."),

@@ -3,8 +3,8 @@ from math import log2
 import pytest
 
 from acereason.common.errors import UserError
-from acereason.studies.fits import Scaling, check_fits, fitted
-from acereason.studies.measures import Measure
+from acereason.verbs.studies.fits import Scaling, check_fits, fitted
+from acereason.verbs.studies.measures import Measure
 
 PROMPTS = {"a": 100.0, "b": 100.0, "c": 400.0, "d": 400.0}
 RESPONSES = {"a": 1.0, "b": 4.0, "c": 1.0, "d": 4.0}

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from acereason.studies.power import power_table, samples_table, seeds_table
+from acereason.verbs.studies.power import power_table, samples_table, seeds_table
 
 
 def test_the_page_has_the_tables_that_the_code_makes():

@@ -11,7 +11,7 @@ from acereason.common.files import read_json, write_json
 from acereason.common.locks import Held, Lock
 from acereason.processes import signals
 from acereason.processes.steps import run_step
-from acereason.studies.plan import Job, runs_folder
+from acereason.verbs.studies.plan import Job, runs_folder
 
 _POLL_SECONDS = 2.0
 """Seconds between two looks at what other processes have finished."""

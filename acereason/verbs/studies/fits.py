@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 
 from acereason.common.errors import UserError
 from acereason.evaluation.scaling import fit_scaling
-from acereason.studies.measures import Measure, Values
-from acereason.studies.plan import END
+from acereason.verbs.studies.measures import Measure, Values
+from acereason.verbs.studies.plan import END
 
 FITTED = "fit"
 """The arm of a fit's values in claims: `fit@a`, `fit@b`, `fit@c`, `fit@r2`."""

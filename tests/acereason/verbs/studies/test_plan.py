@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from acereason.common.errors import UserError
-from acereason.studies.plan import Cell, StudyStep, plan
+from acereason.verbs.studies.plan import Cell, StudyStep, plan
 from tests.support.made_study import config
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from acereason.common.errors import UserError
-from acereason.studies.measures import Measure, check_measures, curves_of, read_values
-from acereason.studies.plan import END, Cell, Job, StudyStep
+from acereason.verbs.studies.measures import Measure, check_measures, curves_of, read_values
+from acereason.verbs.studies.plan import END, Cell, Job, StudyStep
 
 STEP = StudyStep("rl", "fit", "a.yaml")
 

@@ -6,9 +6,9 @@ from math import isinf
 from typing import Literal
 
 from acereason.common.errors import UserError
-from acereason.studies.measures import Measure, Values
-from acereason.studies.plan import END
-from acereason.studies.statistics import Estimate, estimate
+from acereason.verbs.studies.measures import Measure, Values
+from acereason.verbs.studies.plan import END
+from acereason.verbs.studies.statistics import Estimate, estimate
 
 Verdict = Literal["Shows", "Doesn't show", "Can't tell"]
 # why: one seed's finding was taken back by its own rerun, and the interval of two or three takes their spread on trust

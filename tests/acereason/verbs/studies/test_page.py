@@ -1,6 +1,6 @@
 from acereason.runs.report.content import Heading, Plots, Table
-from acereason.studies.measures import Measure
-from acereason.studies.page import mean_curve, page
+from acereason.verbs.studies.measures import Measure
+from acereason.verbs.studies.page import mean_curve, page
 
 VALUES = {
     "rl": {"a": {0: 1.0, 1: 3.0}, "b": {0: 4.0, 1: 5.0}},

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from acereason.common.errors import UserError
-from acereason.studies.claims import Claim
-from acereason.studies.measures import Measure
-from acereason.studies.plan import StudyStep
-from acereason.studies.verb import study
+from acereason.verbs.studies.claims import Claim
+from acereason.verbs.studies.measures import Measure
+from acereason.verbs.studies.plan import StudyStep
+from acereason.verbs.studies.verb import study
 from tests.support.made_study import config, program  # noqa: F401
 
 MEASURES = {
@@ -81,7 +81,7 @@ def test_a_failed_run_is_named_and_tried_again_by_the_next_call(tmp_path, progra
 
 
 def test_two_processes_on_one_folder_do_each_run_once(tmp_path, program, monkeypatch):  # noqa: F811
-    monkeypatch.setattr("acereason.studies.work._POLL_SECONDS", 0.05)
+    monkeypatch.setattr("acereason.verbs.studies.work._POLL_SECONDS", 0.05)
     arms = {name: {"rl": [f"--size={size}", "--seconds=0.3"]} for size, name in enumerate("abc")}
     config(tmp_path)
     settings = {"arms": arms, "claims": [], "measures": {"length": MEASURES["length"]}}

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from statistics import fmean
 
 from acereason.runs.report.words import number
-from acereason.studies.plan import Cell, Job
-from acereason.studies.work import Work
+from acereason.verbs.studies.plan import Cell, Job
+from acereason.verbs.studies.work import Work
 
 
 def told(cells: dict[Cell, Job], work: Work) -> str:

@@ -1,9 +1,9 @@
-"""python -m acereason.studies.power: the tables of docs/studies.md, by seeds and by samples."""
+"""python -m acereason.verbs.studies.power: the tables of docs/studies.md, by seeds and by samples."""
 
 from collections.abc import Callable
 
 from acereason.common.markdown import table
-from acereason.studies.statistics import difference_sd, power, seeds_needed
+from acereason.verbs.studies.statistics import difference_sd, power, seeds_needed
 
 DIFFERENCES = (1, 2, 3, 5, 10)
 """Differences of accuracy, in points."""

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from acereason.studies.measures import Measure
-from acereason.studies.plan import StudyStep
-from acereason.studies.verb import study
+from acereason.verbs.studies.measures import Measure
+from acereason.verbs.studies.plan import StudyStep
+from acereason.verbs.studies.verb import study
 from tests.support.made_study import config, program  # noqa: F401
 
 FORK = multiprocessing.get_context("fork")

@@ -7,9 +7,9 @@ from statistics import fmean
 from acereason.runs.curves import Curve
 from acereason.runs.report.content import Block, Heading, Line, Plot, Plots, Report, Section, Table, Text
 from acereason.runs.report.plots import columns, smooth
-from acereason.studies.claims import Decision
-from acereason.studies.measures import Measure, Values
-from acereason.studies.statistics import Estimate, estimate
+from acereason.verbs.studies.claims import Decision
+from acereason.verbs.studies.measures import Measure, Values
+from acereason.verbs.studies.statistics import Estimate, estimate
 
 Curves = Mapping[str, list[Curve]]
 """Curves of one measure by arm, one a seed."""

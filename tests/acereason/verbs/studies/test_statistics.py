@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 
 import pytest
 
-from acereason.studies.statistics import difference_sd, estimate, power, seeds_needed, t_cdf, t_quantile
+from acereason.verbs.studies.statistics import difference_sd, estimate, power, seeds_needed, t_cdf, t_quantile
 
 
 def test_a_mean_and_its_standard_error_by_hand():

@@ -8,13 +8,13 @@ from jsonargparse import Namespace
 
 import callbacks  # noqa: F401  the YAML names them
 from acereason.common.types import Problem
-from acereason.studies.claims import check_claims
-from acereason.studies.fits import FITTED, check_fits
-from acereason.studies.measures import check_measures
-from acereason.studies.plan import Job, plan
-from acereason.studies.verb import study
 from acereason.verbs.lightning_cli import lightning_cli
 from acereason.verbs.parsing import Parser
+from acereason.verbs.studies.claims import check_claims
+from acereason.verbs.studies.fits import FITTED, check_fits
+from acereason.verbs.studies.measures import check_measures
+from acereason.verbs.studies.plan import Job, plan
+from acereason.verbs.studies.verb import study
 from conf.studies.coin import coin
 
 STUDIES = sorted(path for path in Path("conf/studies").glob("*.yaml") if path.stem != "debug-test")

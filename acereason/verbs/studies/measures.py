@@ -10,7 +10,7 @@ from acereason.common.errors import UserError, did_you_mean
 from acereason.evaluation.results import Result, read_results
 from acereason.runs.curves import Curve
 from acereason.runs.report.reading import Run, read_outline
-from acereason.studies.plan import END, Cell, Job, StudyStep, runs_folder
+from acereason.verbs.studies.plan import END, Cell, Job, StudyStep, runs_folder
 
 PASSES = "pass_at_k"
 """The value of a `test` that has a moment for each k."""

@@ -1,9 +1,9 @@
 import pytest
 
 from acereason.common.errors import UserError
-from acereason.studies.claims import Claim, check_claims, contrast, decide, verdict
-from acereason.studies.measures import Measure
-from acereason.studies.statistics import Estimate, estimate
+from acereason.verbs.studies.claims import Claim, check_claims, contrast, decide, verdict
+from acereason.verbs.studies.measures import Measure
+from acereason.verbs.studies.statistics import Estimate, estimate
 
 VALUES = {
     "sft": {"a": {0: 50.0, 1: 52.0}, "b": {0: 60.0, 1: 61.0}},

@@ -6,13 +6,13 @@ from acereason.common.errors import UserError
 from acereason.common.files import check_writable, write_atomically, write_json
 from acereason.runs.report.markdown import write_markdown
 from acereason.runs.report.page import render
-from acereason.studies.claims import Claim, check_claims, decide
-from acereason.studies.costs import told
-from acereason.studies.fits import FITTED, Scaling, check_fits, fitted
-from acereason.studies.measures import Measure, check_measures, curves_of, read_values
-from acereason.studies.page import page
-from acereason.studies.plan import StudyStep, plan
-from acereason.studies.work import Work, check_folder
+from acereason.verbs.studies.claims import Claim, check_claims, decide
+from acereason.verbs.studies.costs import told
+from acereason.verbs.studies.fits import FITTED, Scaling, check_fits, fitted
+from acereason.verbs.studies.measures import Measure, check_measures, curves_of, read_values
+from acereason.verbs.studies.page import page
+from acereason.verbs.studies.plan import StudyStep, plan
+from acereason.verbs.studies.work import Work, check_folder
 
 
 def study(
