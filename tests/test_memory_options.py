@@ -20,7 +20,7 @@ needs_torchao = pytest.mark.skipif(
 )
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_an_offloaded_run_on_two_ranks_is_that_of_one_process_and_resumes_bit_for_bit(tmp_path):
     one, two = fit(tmp_path, "one", *SGD), fit(tmp_path, "two", *SGD, *TWO, *OFFLOAD)
     equal(one, two)

@@ -50,7 +50,7 @@ def killed(folder: Path, moment: str, number: int, *more: str) -> bool:
     return False
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_killed_study_ends_with_the_same_page(tmp_path):
     whole = finish(tmp_path / "whole", *SMALL)
     assert killed(tmp_path / "killed", MOMENTS[1], signal.SIGKILL, *SMALL)
