@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, BinaryIO
 
@@ -121,3 +121,16 @@ class TeacherServer:
                 pass
 
         return Handler
+
+
+def serving(kind: type[TeacherServer]) -> Iterator[Callable[..., TeacherServer]]:
+    """Give what starts servers of a kind, and close them at the end: the body of a fixture."""
+    servers = []
+
+    def start(*args: Any, **values: Any) -> TeacherServer:
+        servers.append(kind(*args, **values))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()

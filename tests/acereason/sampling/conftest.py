@@ -1,16 +1,8 @@
 import pytest
 
-from tests.support.openai_server import TeacherServer
+from tests.support.openai_server import TeacherServer, serving
 
 
 @pytest.fixture
 def serve():
-    servers = []
-
-    def start(*args, **kwargs) -> TeacherServer:
-        servers.append(TeacherServer(*args, **kwargs))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
+    yield from serving(TeacherServer)

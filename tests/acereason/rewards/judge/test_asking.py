@@ -12,6 +12,7 @@ from acereason.rewards.judge.asking import greeted
 from acereason.rewards.judge.settings import JudgeSettings
 from acereason.rewards.pool import RewardPool, RewardSettings
 from tests.support.judge_server import JudgeServer
+from tests.support.openai_server import serving
 
 KEY = "sk-secret-123"
 PROBLEM = Problem("p", "math", "2 + 3", "5", prompt_ids=[1, 2])
@@ -21,15 +22,7 @@ HANG = 300.0
 
 @pytest.fixture
 def serve():
-    servers = []
-
-    def start(*args, **values) -> JudgeServer:
-        servers.append(JudgeServer(*args, **values))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
+    yield from serving(JudgeServer)
 
 
 @pytest.fixture
