@@ -74,6 +74,8 @@ class Listener:
         self.end_ranks: Callable[[float], None] = lambda seconds: None
         self._first, self._told = math.inf, False
         self._shared: Shared | None = None
+        self._asking = threading.RLock()
+        """Held while a thread asks the ranks' store."""
         self._launched = is_launched()
         self.failure = Failure(self._ask, describe, os.getppid() if self._launched else 0)
         self._wake, self._woken = socket.socketpair()
@@ -98,6 +100,12 @@ class Listener:
             os.environ[LAUNCHER] = self._environment
         # why: the thread ends when it reads nothing from the closed socket
         self._wake.close()
+
+    def forget_store(self) -> None:
+        """Ask the ranks' store nothing from now on; return when no thread is asking it."""
+        # why: a process aborts if a thread of it is in the store's C++ code when Python ends
+        with self._asking:
+            self._shared, self.find_store = None, lambda: None
 
     def handle(self, number: int, _: object) -> None:
         """Handle a signal in the main thread: raise Interrupted, unless signals are held or passed on."""
@@ -195,13 +203,14 @@ class Listener:
 
     def _ask(self, question: Callable[[Any, int], T]) -> T | None:
         """Call a function with the ranks' store and their number; return None if there is no store."""
-        try:
-            self._shared = self._shared or self.find_store()
-            return question(*self._shared) if self._shared else None
-        # why: torch raises these when the rank that holds the store has ended
-        except (RuntimeError, ValueError):
-            self._shared, self.find_store = None, lambda: None
-            return None
+        with self._asking:
+            try:
+                self._shared = self._shared or self.find_store()
+                return question(*self._shared) if self._shared else None
+            # why: torch raises these when the rank that holds the store has ended
+            except (RuntimeError, ValueError):
+                self.forget_store()
+                return None
 
     def _force(self, number: int, why: str) -> None:
         if not self.alone:

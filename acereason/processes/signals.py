@@ -77,6 +77,7 @@ def listening(command: list[str], alone: bool, describe: Describe = _described) 
         raise caused from None
     finally:
         _listener = None
+        listener.forget_store()
         # why: a process that is the verb's alone ends now, and the listener watches that it does
         if not alone:
             listener.stop()

@@ -68,6 +68,37 @@ def test_before_ranks_have_agreed_on_anything_all_leave_at_once():
     assert errors == ["interrupted by SIGUSR1; to go on: python run.py fit\n", ""]
 
 
+ENDING = """
+import time
+from datetime import timedelta
+from torch.distributed import TCPStore
+from acereason.processes import signals
+
+store = TCPStore("127.0.0.1", 0, is_master=True)
+asked = []
+
+class Slow:
+    def check(self, keys):
+        asked.append(keys)
+        store.wait(["never set"], timedelta(seconds=1))
+
+class Late:  # Python's end takes time
+    def __del__(self, sleep=time.sleep):
+        sleep(3)
+
+late = Late()
+with signals.listening(["python", "run.py", "fit"], alone=True):
+    signals.share(lambda: (Slow(), 2), lambda seconds: None)
+    while not asked:
+        time.sleep(0.01)
+"""
+
+
+def test_a_process_may_end_while_its_listener_asks_the_store():
+    ended = subprocess.run([sys.executable, "-c", ENDING], env=ONE_THREAD | {"PYTHONPATH": "."}, timeout=HANG)
+    assert ended.returncode == 0
+
+
 def test_a_single_process_needs_no_store():
     assert signal_store() is None
     end_if_interrupted(torch.device("cpu"))  # nobody has sent a signal
