@@ -1,8 +1,12 @@
+import os
 from importlib.util import find_spec
 
 import pytest
 
 import run
+
+# why: as run.py sets it; threads that spin make tests beside each other three times as slow. torch reads it when loaded
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def pytest_collection_modifyitems(items):

@@ -33,9 +33,9 @@ def read(path, **settings):
         ("f.jsonl", f" [\n{ONE}\n,{TWO} ] \n"),
         ("f.json", f'{{"version": 1.0, "data": [{ONE}, {TWO}]}}'),
         ("f.json", f'{{\n "data": [\n{ONE},\n{TWO}]\n}}'),
-        ("f.jsonl.gz", gzip.compress(f"{ONE}\n{TWO}".encode())),
-        ("f.json.gz", gzip.compress(f"[{ONE}, {TWO}]".encode())),
-        ("f.jsonl", gzip.compress(f"{ONE}\n{TWO}".encode())),
+        ("f.jsonl.gz", gzip.compress(f"{ONE}\n{TWO}".encode(), mtime=0)),
+        ("f.json.gz", gzip.compress(f"[{ONE}, {TWO}]".encode(), mtime=0)),
+        ("f.jsonl", gzip.compress(f"{ONE}\n{TWO}".encode(), mtime=0)),
         ("f.jsonl.gz", f"{ONE}\n{TWO}"),
     ],
 )

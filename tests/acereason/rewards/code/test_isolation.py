@@ -18,9 +18,9 @@ ROOT = Path(__file__).resolve().parents[4]
 AS_ROOT = os.geteuid() == 0
 SOMEBODY = 20_000 + os.getpid() % 10_000
 MODES = [
-    pytest.param(SOMEBODY, "namespaces,landlock,seccomp", marks=pytest.mark.slow),
-    pytest.param(SOMEBODY, "landlock,seccomp", marks=pytest.mark.slow),
-    pytest.param(0, "landlock,seccomp", marks=pytest.mark.slow),
+    pytest.param(SOMEBODY, "namespaces,landlock,seccomp", marks=pytest.mark.slow, id="somebody, namespaces"),
+    pytest.param(SOMEBODY, "landlock,seccomp", marks=pytest.mark.slow, id="somebody, no namespaces"),
+    pytest.param(0, "landlock,seccomp", marks=pytest.mark.slow, id="root, no namespaces"),
 ]
 if not AS_ROOT:
     MODES = [(os.geteuid(), "landlock,seccomp")]
