@@ -1,22 +1,18 @@
 """The verb `compare` tells which problems one policy solves and another does not."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
 from rich.console import Console
 
 from acereason.common.errors import UserError
 from acereason.common.files import check_writable, save_figure, write_atomically, write_json
 from acereason.common.markdown import table
 from acereason.evaluation.estimators import Difference, paired_difference
-from acereason.evaluation.results import Result, read_results
-
-Rates = dict[str, float]
-"""Solve rate of each problem, by id."""
+from acereason.evaluation.plots import draw_accuracy, draw_pass_at_k, draw_rates
+from acereason.evaluation.policies import Policy, ends_of, lines_of, read_policies
 
 
 @dataclass
@@ -40,57 +36,63 @@ class Comparison:
     """Number of problems that only one of them has."""
 
 
-def compare(folders: list[str], output: str = "runs/compare", names: list[str] | None = None, seed: int = 0) -> None:
+def compare(
+    folders: list[str],
+    output: str = "runs/compare",
+    names: list[str] | None = None,
+    benchmarks: list[str] | None = None,
+    seed: int = 0,
+) -> None:
     """Compare results of `test`: each folder with the one before it, benchmark by benchmark.
+
+    Folders LINE/MOMENT, such as v7/stage_1, are points on lines: each is compared with the one before it on its line,
+    and with that of the line before at the same moment.
 
     Args:
         folders: two or more folders with results.json, such as SFT before RL.
-        output: folder of compare.md, compare.json, and for each benchmark BENCHMARK-rates.png (Figures 13, 16, 17) and
-            BENCHMARK-pass.png (Figures 12, 15).
-        names: labels of the folders in tables and plots; null takes the folders' own names.
+        output: folder of compare.md, compare.json, accuracy.png (Figures 5 to 7, 10, 11, 14), and for each benchmark
+            BENCHMARK-rates.png (Figures 13, 16, 17) and BENCHMARK-pass.png (Figures 12, 15).
+        names: labels of the folders in tables and plots, such as [v7@SFT,v7@RL] for points on a line; null takes the
+            folders' own names.
+        benchmarks: the benchmarks, of which the average is taken; null takes all that the folders share.
         seed: seed of the bootstrap's draws.
     """
-    policies = _named(folders, names)
-    shared = _shared(policies)
-    pairs = [
-        compared(benchmark, (first, policies[first][benchmark]), (second, policies[second][benchmark]), seed)
-        for benchmark in shared
-        for first, second in pairwise(policies)
-    ]
+    policies = read_policies(folders, names, benchmarks)
     target = Path(output)
     check_writable(target, "output")
     target.mkdir(parents=True, exist_ok=True)
-    for benchmark in shared:
-        results = {name: found[benchmark] for name, found in policies.items()}
-        save_figure(target / f"{benchmark}-rates.png", draw_rates(benchmark, results), dpi=130)
-        save_figure(target / f"{benchmark}-pass.png", draw_pass_at_k(benchmark, results), dpi=130)
+    pairs = [compared(benchmark, *pair, seed) for benchmark in policies[0].results for pair in pairs_of(policies)]
+    _draw(target, policies)
     write_json(target / "compare.json", [asdict(pair) for pair in pairs])
     write_atomically(target / "compare.md", markdown(pairs))
     lines = [*map(_line, pairs), f"plots, compare.json, compare.md: {target}"]
     Console().print("\n".join(lines), markup=False, highlight=False)
 
 
-def compared(benchmark: str, first: tuple[str, Result], second: tuple[str, Result], seed: int) -> Comparison:
-    """Compare the second policy with the first.
+def pairs_of(policies: Sequence[Policy]) -> list[tuple[Policy, Policy]]:
+    """Return which policies are compared: neighbours on a line, then at each moment those of neighbouring lines."""
+    lines = lines_of(policies)
+    along = [pair for line in lines.values() for pair in pairwise(line)]
+    moments = dict.fromkeys(policy.moment for policy in policies)
+    across = [pairwise([policy for policy in policies if policy.moment == moment]) for moment in moments]
+    return [*along, *chain.from_iterable(across)]
 
-    Args:
-        benchmark: name of the benchmark.
-        first: (name, result) of the policy before.
-        second: (name, result) of the policy after.
-        seed: seed of the bootstrap's draws.
+
+def compared(benchmark: str, first: Policy, second: Policy, seed: int) -> Comparison:
+    """Compare the second policy with the first, by a bootstrap with this seed.
 
     Raises:
         UserError: they have no problem in common.
     """
-    before, after = rates(first[1]), rates(second[1])
+    before, after = first.results[benchmark].rates(), second.results[benchmark].rates()
     # why: a policy measured on fewer problems (`data.limit`) compares over the shared ones; `unpaired` counts the rest
     both = [name for name in before if name in after]
     if not both:
-        raise UserError(f"{benchmark}: {first[0]} and {second[0]} have no problem in common")
+        raise UserError(f"{benchmark}: {first.name} and {second.name} have no problem in common")
     return Comparison(
         benchmark=benchmark,
-        first=first[0],
-        second=second[0],
+        first=first.name,
+        second=second.name,
         difference=paired_difference([before[name] for name in both], [after[name] for name in both], seed),
         newly_solved=[name for name in both if before[name] == 0 < after[name]],
         lost=[name for name in both if before[name] > 0 == after[name]],
@@ -98,11 +100,6 @@ def compared(benchmark: str, first: tuple[str, Result], second: tuple[str, Resul
         worsened=sum(after[name] < before[name] for name in both),
         unpaired=len(before.keys() ^ after.keys()),
     )
-
-
-def rates(result: Result) -> Rates:
-    """Return the solve rate of each problem that has a judged sample."""
-    return {name: entry.rate for name, entry in result.problems.items() if entry.rate is not None}
 
 
 def markdown(pairs: list[Comparison]) -> str:
@@ -123,64 +120,13 @@ def markdown(pairs: list[Comparison]) -> str:
     return "\n".join([*lines, ""])
 
 
-def draw_rates(benchmark: str, results: dict[str, Result]) -> Figure:
-    """Draw the solve rate of every problem, in the order of the first policy's rates (Figures 13, 16, 17)."""
-    found = {name: rates(result) for name, result in results.items()}
-    first = next(iter(found.values()))
-    # why: of problems with one rate the ones that another policy solves more often come first, so that points fall too
-    order = sorted(first, key=lambda problem: (-first[problem], -max(own.get(problem, 0) for own in found.values())))
-    figure = Figure(figsize=(max(6.0, min(20.0, 0.16 * len(order))), 4), layout="constrained")
-    axes = figure.subplots()
-    for name, own in found.items():
-        # why: the first policy is a falling line, since problems are sorted by it; points show who is above or below
-        style = "-" if own is first else "o"
-        axes.plot([own.get(problem, float("nan")) for problem in order], style, label=name, markersize=4)
-    _label(axes, benchmark, f"{len(order)} problems, by the solve rate of {next(iter(found))}", "solve rate")
-    return figure
-
-
-def draw_pass_at_k(benchmark: str, results: dict[str, Result]) -> Figure:
-    """Draw pass@k over k for each policy (Figures 12, 15)."""
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    for name, result in results.items():
-        curve = [(int(k), value) for k, value in result.pass_at_k.items() if value is not None]
-        axes.plot([k for k, _ in curve], [value for _, value in curve], "o-", label=name, markersize=4)
-    axes.set_xscale("log", base=2)
-    # why: 1, 2, 4 in place of powers of two
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    _label(axes, benchmark, "k", "pass@k")
-    return figure
-
-
-def _label(axes: Axes, title: str, x: str, y: str) -> None:
-    axes.set(title=title, xlabel=x, ylabel=y, ylim=(-0.03, 1.03))
-    # why: solve rates fall from the upper left and pass@k rises from the lower left, which leaves these corners free
-    axes.legend(fontsize=8, loc="lower left" if y == "solve rate" else "lower right")
-    axes.grid(alpha=0.25)
-
-
-def _named(folders: list[str], names: list[str] | None) -> dict[str, dict[str, Result]]:
-    if len(folders) < 2:
-        raise UserError("folders: name at least two folders with results.json")
-    names = names or _short_names(folders)
-    if len(names) != len(folders) or len(set(names)) < len(names):
-        raise UserError(f"names: {len(folders)} folders need as many different names, not {names}")
-    return {name: read_results(Path(folder)) for name, folder in zip(names, folders, strict=True)}
-
-
-def _short_names(folders: list[str]) -> list[str]:
-    """Return the folders' last parts, or their whole paths where two last parts are alike."""
-    last = [Path(folder).name for folder in folders]
-    return last if len(set(last)) == len(last) else folders
-
-
-def _shared(policies: dict[str, dict[str, Result]]) -> list[str]:
-    first, *others = policies.values()
-    shared = [name for name in first if all(name in other for other in others)]
-    if not shared:
-        raise UserError("folders: no benchmark is in all of them")
-    return shared
+def _draw(target: Path, policies: Sequence[Policy]) -> None:
+    save_figure(target / "accuracy.png", draw_accuracy(policies), dpi=130)
+    groups = ends_of(lines_of(policies))
+    for benchmark in policies[0].results:
+        save_figure(target / f"{benchmark}-rates.png", draw_rates(benchmark, groups), dpi=130)
+        shown = [policy for group in groups for policy in group]
+        save_figure(target / f"{benchmark}-pass.png", draw_pass_at_k(benchmark, shown), dpi=130)
 
 
 def _line(pair: Comparison) -> str:

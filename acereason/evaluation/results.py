@@ -65,6 +65,10 @@ class Result:
     problems: dict[str, ProblemResult]
     """Results by problem id, in the benchmark's order."""
 
+    def rates(self) -> dict[str, float]:
+        """Return the solve rate of each problem that has a judged sample."""
+        return {name: entry.rate for name, entry in self.problems.items() if entry.rate is not None}
+
 
 def write_results(folder: Path, fingerprint: dict[str, Any], results: dict[str, Result]) -> None:
     """Write `results.json` and `results.md` in the folder, the same bytes for the same samples."""

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 import run
+from acereason.evaluation.measured import result_of
+from acereason.evaluation.results import Result
 from acereason.sampling.samples import Sample
 from tests.support.fakes import CONFIG
 from tests.support.limits import HANG
@@ -107,6 +109,14 @@ def sample(name: str, number: int, status: str, vote: str | None = None, **chang
     return Sample(name, number, status=status, detail=detail, **values | changes)
 
 
+def result_by_counts(n: int = 4, **correct: int) -> Result:
+    """The result of problems by their number of correct responses among n."""
+    samples = [sample(name, k, "correct" if k < c else "wrong") for name, c in correct.items() for k in range(n)]
+    return result_of(samples, n, seed=0)
+
+
+PREFER = {"rewards": {"after_think": "prefer"}}
+"""A fingerprint with what `write_results` reads of it."""
 MATH = [
     sample("m/0", 0, "correct", "2"),
     sample("m/0", 1, "correct", "2"),

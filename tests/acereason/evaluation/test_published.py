@@ -2,7 +2,7 @@
 
 import pytest
 
-from acereason.evaluation.published import rows, table1
+from acereason.evaluation.published import curves, points, rows, table1
 
 FOUR = ("aime24", "aime25", "livecodebench_v5", "livecodebench_v6")
 
@@ -40,3 +40,34 @@ def test_what_a_model_was_not_measured_on_is_left_out():
     assert table1("OpenMath-Nemotron-7B") == {"aime24": 74.8, "aime25": 61.2}
     assert len(table1("AceReason-Nemotron-1.1-7B")) == 8
     assert len(rows("table1")) == 15
+
+
+def test_points_are_the_cells_of_the_tables():
+    found = {(point.source, point.line, point.moment): point.percents for point in points()}
+    assert len(found) == 15 + 4 + 3 * 3 + 6
+    assert found["Table 1", "OpenMath-Nemotron-7B", ""] == {"aime24": 74.8, "aime25": 61.2}
+    assert [found["Table 2", "mask", "64K"][name] for name in FOUR] == [72.4, 64.5, 53.5, 45.7]
+    assert found["Table 3", "1600 steps of stage 1", "SFT"]["aime25"] == 48.4
+    assert found["Table 3", "2300 steps of stage 1", "stage 2"]["aime25"] == 54.8
+    assert found["Figure 8", "stage 2", "0.85"]["aime24"] == 67.6
+
+
+def test_an_average_needs_every_number():
+    point = next(point for point in points() if point.line == "Light-R1-7B")
+    assert point.percent(["aime24", "aime25"]) == pytest.approx((59.1 + 44.3) / 2)
+    assert point.percent(["aime24", "evalplus"]) is None
+    assert point.percent([]) is None
+
+
+@pytest.mark.parametrize(
+    ("moments", "lines"),
+    [
+        (["sft", "math_8k", "math_16k", "math_24k"], [f"{n} steps of stage 1 (Table 3)" for n in (1200, 1600, 2300)]),
+        (["SFT", "stage 1"], [f"{n} steps of stage 1 (Table 3)" for n in (1200, 1600, 2300)]),
+        (["32k", "64k"], ["mask (Table 2)", "penalize (Table 2)"]),
+        (["0.6", "1.0"], ["SFT (Figure 8)", "stage 2 (Figure 8)"]),
+        (["sft", "rl"], []),
+    ],
+)
+def test_lines_of_the_paper_share_two_moments(moments, lines):
+    assert list(curves(moments)) == lines

@@ -1,0 +1,68 @@
+import pytest
+
+from acereason.evaluation.plots import draw_accuracy, draw_pass_at_k, draw_rates
+from acereason.evaluation.policies import Policy
+from tests.support.evaluations import result_by_counts
+
+SFT, RL = result_by_counts(a=4, b=2, c=0, d=1, e=0), result_by_counts(a=4, b=3, c=2, d=0, f=4)
+BOTH = [Policy("SFT", {"aime24": SFT}), Policy("RL", {"aime24": RL})]
+
+
+def test_solve_rates_fall():
+    (axes,) = draw_rates("aime24", [BOTH]).axes
+    first, second = (list(line.get_ydata()) for line in axes.get_lines())
+    assert first == [1.0, 0.5, 0.25, 0.0, 0.0]  # hardest last
+    assert second[:4] == [1.0, 0.75, 0.0, 0.5]
+
+
+def test_a_panel_for_each_line():
+    first, second = draw_rates("aime24", [BOTH, BOTH[:1]]).axes
+    assert [len(axes.get_lines()) for axes in (first, second)] == [2, 1]
+
+
+def test_pass_at_k():
+    (axes,) = draw_pass_at_k("aime24", BOTH).axes
+    assert [list(line.get_xdata()) for line in axes.get_lines()] == [[1, 2, 4]] * 2
+    assert list(axes.get_lines()[1].get_ydata())[0] == RL.avg
+
+
+def at(name: str, **counts: int) -> Policy:
+    """On AIME24 and AIME25 by one problem with so many of four correct in each, and another that is never solved."""
+    results = {benchmark: result_by_counts(a=count, b=0) for benchmark, count in counts.items()}
+    return Policy(name, results, name.partition("@")[0])
+
+
+def lines_in(axes) -> dict[str, tuple[list, list]]:
+    """{label: (x, y)} of lines, those with error bars among them."""
+    handles, labels = axes.get_legend_handles_labels()
+    lines = {label: getattr(handle, "lines", [handle])[0] for handle, label in zip(handles, labels, strict=True)}
+    return {label: (list(line.get_xdata()), list(line.get_ydata())) for label, line in lines.items()}
+
+
+def test_accuracy_by_stage_and_start():
+    policies = [
+        *(at("v5@sft", aime24=1, aime25=2), at("v5@math_8k", aime24=2, aime25=2)),
+        *(at("v7@math_8k", aime24=3, aime25=2), at("v7@math_16k", aime24=4, aime25=4)),
+    ]
+    figure = draw_accuracy(policies)
+    aime24, aime25, average = (lines_in(axes) for axes in figure.axes)
+    assert (aime24["v5"], aime24["v7"]) == (([0, 1], [12.5, 25]), ([1, 2], [37.5, 50]))
+    assert average["v5"] == ([0, 1], [(12.5 + 25) / 2, 25])
+    assert aime25["paper: 1200 steps of stage 1 (Table 3)"] == ([0, 1, 2], [48.4, 44.6, 56.7])
+    assert average["paper: 1200 steps of stage 1 (Table 3)"][1][0] == pytest.approx((62.0 + 48.4) / 2)
+    assert average["paper: SFT-7B"][1] == pytest.approx([(62.0 + 48.4) / 2] * 2)
+    assert [axes.get_title() for axes in figure.axes] == ["aime24", "aime25", "average of 2 benchmarks"]
+
+
+def test_bars_are_standard_errors_over_runs():
+    (axes,) = draw_accuracy([at("v7@1", aime24=2), at("v7@3", aime24=4)]).axes
+    (bars,) = (container for container in axes.containers)
+    low, high = bars[2][0].get_segments()[0][:, 1]
+    # one problem of two has variance 1/2 * 1/2 / 3, the other none; over 2 problems
+    assert (high - low) / 2 == pytest.approx(100 * (1 / 12) ** 0.5 / 2)
+    assert lines_in(axes)["v7"][0] == [1, 3]  # numbers stand at themselves
+
+
+def test_a_benchmark_that_the_paper_has_not_stands_alone():
+    figure = draw_accuracy([at("v7@sft", sums=2), at("v7@math_8k", sums=3)])
+    assert list(lines_in(figure.axes[0])) == ["v7"]
