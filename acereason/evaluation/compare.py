@@ -11,7 +11,7 @@ from acereason.common.errors import UserError
 from acereason.common.files import check_writable, save_figure, write_atomically, write_json
 from acereason.common.markdown import table
 from acereason.evaluation.estimators import Difference, paired_difference
-from acereason.evaluation.plots import draw_accuracy, draw_pass_at_k, draw_rates
+from acereason.evaluation.plots import draw_accuracy, draw_bands, draw_pass_at_k, draw_rates
 from acereason.evaluation.policies import Policy, ends_of, lines_of, read_policies
 
 
@@ -51,7 +51,8 @@ def compare(
     Args:
         folders: two or more folders with results.json, such as SFT before RL.
         output: folder of compare.md, compare.json, accuracy.png (Figures 5 to 7, 10, 11, 14), and for each benchmark
-            BENCHMARK-rates.png (Figures 13, 16, 17) and BENCHMARK-pass.png (Figures 12, 15).
+            BENCHMARK-rates.png (Figures 13, 16, 17), BENCHMARK-bands.png (by initial solve rate, 4.5.8) and
+            BENCHMARK-pass.png (Figures 12, 15).
         names: labels of the folders in tables and plots, such as [v7@SFT,v7@RL] for points on a line; null takes the
             folders' own names.
         benchmarks: the benchmarks, of which the average is taken; null takes all that the folders share.
@@ -125,8 +126,8 @@ def _draw(target: Path, policies: Sequence[Policy]) -> None:
     groups = ends_of(lines_of(policies))
     for benchmark in policies[0].results:
         save_figure(target / f"{benchmark}-rates.png", draw_rates(benchmark, groups), dpi=130)
-        shown = [policy for group in groups for policy in group]
-        save_figure(target / f"{benchmark}-pass.png", draw_pass_at_k(benchmark, shown), dpi=130)
+        save_figure(target / f"{benchmark}-bands.png", draw_bands(benchmark, groups), dpi=130)
+        save_figure(target / f"{benchmark}-pass.png", draw_pass_at_k(benchmark, groups), dpi=130)
 
 
 def _line(pair: Comparison) -> str:

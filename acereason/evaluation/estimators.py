@@ -52,8 +52,18 @@ def pass_at_k(counts: Counts, k: int) -> float | None:
 
     Problems with fewer than k judged responses are left out; None where all are.
     """
-    shares = [1 - comb(judged - correct, k) / comb(judged, k) for correct, judged in counts if judged >= k]
+    shares = _solved_by_k(counts, k)
     return fmean(shares) if shares else None
+
+
+def stderr_of_pass_at_k(counts: Counts, k: int) -> float | None:
+    """Return how far pass@k would move with other problems of the same kind; None below two problems."""
+    shares = _solved_by_k(counts, k)
+    return stdev(shares) / sqrt(len(shares)) if len(shares) > 1 else None
+
+
+def _solved_by_k(counts: Counts, k: int) -> list[float]:
+    return [1 - comb(judged - correct, k) / comb(judged, k) for correct, judged in counts if judged >= k]
 
 
 def pass_at_k_by_draws(counts: Counts, k: int, seed: int, draws: int = 100) -> float | None:

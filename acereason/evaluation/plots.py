@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import StrMethodFormatter
 
+from acereason.evaluation.bands import BANDS, banded
+from acereason.evaluation.estimators import stderr_of_pass_at_k
 from acereason.evaluation.policies import AVERAGE, Lines, Policy, columns, lines_of, score
-from acereason.evaluation.published import curves, table1
+from acereason.evaluation.published import curves, points
 
 _MODELS = {"SFT-7B": ":", "AceReason-Nemotron-1.1-7B": "--"}
 """Rows of Table 1 that every figure shows, and how."""
@@ -42,17 +44,27 @@ def draw_rates(benchmark: str, groups: Sequence[Sequence[Policy]]) -> Figure:
     return figure
 
 
-def draw_pass_at_k(benchmark: str, policies: Sequence[Policy]) -> Figure:
-    """Draw pass@k over k for each policy (Figures 12, 15)."""
+def draw_bands(benchmark: str, groups: Sequence[Sequence[Policy]]) -> Figure:
+    """Draw solve rates of problems that were as hard for a group's first policy, band by band (4.5.8)."""
+    figure = Figure(figsize=(7.5, 3.4 * len(groups) + 0.4), layout="constrained")
+    for axes, group in zip(figure.subplots(len(groups), squeeze=False).flat, groups, strict=True):
+        _bands(axes, benchmark, group)
+    return figure
+
+
+def draw_pass_at_k(benchmark: str, groups: Sequence[Sequence[Policy]]) -> Figure:
+    """Draw pass@k over k for each policy, a colour for each group if there are several (Figures 12, 15)."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
-    for policy in policies:
-        curve = [(int(k), value) for k, value in policy.results[benchmark].pass_at_k.items() if value is not None]
-        axes.plot([k for k, _ in curve], [value for _, value in curve], "o-", label=policy.name, markersize=4)
+    for number, group in enumerate(groups):
+        for place, policy in enumerate(group):
+            colour = f"C{number if len(groups) > 1 else place}"
+            style = "o--" if policy is not group[-1] and len(groups) > 1 else "o-"
+            _pass_at_k(axes, policy, benchmark, style, colour)
     axes.set_xscale("log", base=2)
     # why: 1, 2, 4 in place of powers of two
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    _label(axes, benchmark, "k", "pass@k")
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:.0f}"))
+    _label(axes, f"{benchmark} (error bars: one standard error over problems)", "k", "pass@k", "lower right")
     return figure
 
 
@@ -88,18 +100,17 @@ def _paper(axes: Axes, benchmarks: Sequence[str], places: dict[str, float]) -> N
         if known:
             x, y = zip(*known, strict=True)
             axes.plot(x, y, f"{marker}-", color="0.55", linewidth=0.8, markersize=3, label=f"paper: {line}")
-    for model, style in _MODELS.items():
-        row = table1(model)
-        if all(name in row for name in benchmarks):
-            level = sum(row[name] for name in benchmarks) / len(benchmarks)
-            axes.axhline(level, linestyle=style, color="0.55", linewidth=1, label=f"paper: {model}")
+    for point in points():
+        if point.line in _MODELS and (level := point.percent(benchmarks)):
+            style = _MODELS[point.line]
+            axes.axhline(level, linestyle=style, color="0.55", linewidth=1, label=f"paper: {point.line}")
 
 
 def _shared_legend(figure: Figure) -> None:
     found = {label: line for axes in figure.axes for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     # why: matplotlib lists lines with error bars last
     labels = sorted(found, key=lambda label: label.startswith("paper: "))
-    title = "bars: one standard error over runs on the same problems"
+    title = "error bars: one standard error over runs on the same problems"
     lines = [found[label] for label in labels]
     figure.legend(lines, labels, loc="outside lower center", ncols=3, fontsize=8, title=title, title_fontsize=8)
 
@@ -113,11 +124,38 @@ def _rates(axes: Axes, benchmark: str, group: Sequence[Policy]) -> None:
         # why: the first policy is a falling line, since problems are sorted by it; points show who is above or below
         style = "-" if own is first else "o"
         axes.plot([own.get(problem, float("nan")) for problem in order], style, label=name, markersize=4)
-    _label(axes, benchmark, f"{len(order)} problems, by the solve rate of {group[0].name}", "solve rate")
+    _label(axes, benchmark, f"{len(order)} problems, by the solve rate of {group[0].name}", "solve rate", "lower left")
 
 
-def _label(axes: Axes, title: str, x: str, y: str) -> None:
-    axes.set(title=title, xlabel=x, ylabel=y, ylim=(-0.03, 1.03))
-    # why: solve rates fall from the upper left and pass@k rises from the lower left, which leaves these corners free
-    axes.legend(fontsize=8, loc="lower left" if y == "solve rate" else "lower right")
+def _bands(axes: Axes, benchmark: str, group: Sequence[Policy]) -> None:
+    rows = banded(group[0].results[benchmark], [policy.results[benchmark] for policy in group[1:]])
+    width = 0.8 / len(group)
+    for number, policy in enumerate(group):
+        shift = (number - (len(group) - 1) / 2) * width
+        found = [(place + shift, band) for place, row in enumerate(rows) if (band := row[number])]
+        x, y = [place for place, _ in found], [band.rate for _, band in found]
+        errors = [band.stderr or 0.0 for _, band in found]
+        axes.bar(x, y, width, yerr=errors, capsize=2, label=policy.name, error_kw={"linewidth": 1})
+    sizes = [row[0].problems if row[0] else 0 for row in rows]
+    labels = [f"{band}\n{size:.0f}" for band, size in zip(BANDS, sizes, strict=True)]
+    axes.set_xticks(range(len(BANDS)), labels)
+    below = f"solve rate of {group[0].name}, its other responses; below: problems"
+    _label(axes, f"{benchmark} (error bars: one standard error over problems)", below, "solve rate", "upper left")
+
+
+def _pass_at_k(axes: Axes, policy: Policy, benchmark: str, style: str, colour: str) -> None:
+    result = policy.results[benchmark]
+    curve = [(int(k), value) for k, value in result.pass_at_k.items() if value is not None]
+    counts = [(entry.correct, entry.judged) for entry in result.problems.values()]
+    errors = [stderr_of_pass_at_k(counts, k) or 0.0 for k, _ in curve]
+    x, y = [k for k, _ in curve], [value for _, value in curve]
+    axes.errorbar(
+        x, y, errors, fmt=style, color=colour, label=policy.name, markersize=4, capsize=2, linewidth=1.2, elinewidth=0.7
+    )
+
+
+def _label(axes: Axes, title: str, x: str, y: str, legend: str) -> None:
+    axes.set(xlabel=x, ylabel=y, ylim=(-0.03, 1.03))
+    axes.set_title(title, fontsize=10)
+    axes.legend(fontsize=8, loc=legend)
     axes.grid(alpha=0.25)

@@ -12,13 +12,11 @@ from rich.table import Table
 from acereason.common.errors import UserError
 from acereason.common.files import write_atomically, write_json
 from acereason.common.markdown import table as markdown_table
-from acereason.evaluation.published import table1
+from acereason.evaluation.published import EVALPLUS, table1
 
 _SFT, _RL = table1("SFT-7B"), table1("AceReason-Nemotron-1.1-7B")
 PAPER = {name: (_SFT[name], _RL[name]) for name in _RL}
 """{benchmark: percents of SFT-7B and of AceReason-Nemotron-1.1-7B} in Table 1."""
-EVALPLUS = ("humaneval_plus", "mbpp_plus")
-"""Benchmarks whose mean is the table's EvalPlus."""
 
 
 @dataclass

@@ -37,7 +37,8 @@ def folders(tmp_path) -> list[str]:
 def test_the_verb(tmp_path, capsys):
     run.main(["compare", *folders(tmp_path), "--output", str(tmp_path / "out")])
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("compare.json", "compare.md", "accuracy.png", "aime24-rates.png", "aime24-pass.png")
+        *("compare.json", "compare.md", "accuracy.png"),
+        *("aime24-rates.png", "aime24-bands.png", "aime24-pass.png"),
     }
     pairs = json.loads((tmp_path / "out/compare.json").read_text())
     assert [(pair["first"], pair["second"]) for pair in pairs] == [("sft", "rl"), ("rl", "longer")]

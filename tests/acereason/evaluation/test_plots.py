@@ -1,6 +1,6 @@
 import pytest
 
-from acereason.evaluation.plots import draw_accuracy, draw_pass_at_k, draw_rates
+from acereason.evaluation.plots import draw_accuracy, draw_bands, draw_pass_at_k, draw_rates
 from acereason.evaluation.policies import Policy
 from tests.support.evaluations import result_by_counts
 
@@ -20,10 +20,45 @@ def test_a_panel_for_each_line():
     assert [len(axes.get_lines()) for axes in (first, second)] == [2, 1]
 
 
+def bars_of(axes) -> list[tuple[str, list, list]]:
+    """(colour, y, half of the bar's length) of each line with error bars."""
+    found = []
+    for line, _, (bars,) in axes.containers:
+        halves = [(high - low) / 2 for (_, low), (_, high) in bars.get_segments()]
+        found.append((line.get_color(), list(line.get_ydata()), halves))
+    return found
+
+
 def test_pass_at_k():
-    (axes,) = draw_pass_at_k("aime24", BOTH).axes
-    assert [list(line.get_xdata()) for line in axes.get_lines()] == [[1, 2, 4]] * 2
-    assert list(axes.get_lines()[1].get_ydata())[0] == RL.avg
+    (axes,) = draw_pass_at_k("aime24", [BOTH]).axes
+    assert [list(line.get_xdata()) for line, *_ in axes.containers] == [[1, 2, 4]] * 2
+    (blue, first, errors), (orange, second, _) = bars_of(axes)
+    assert (blue, orange) == ("C0", "C1")
+    # of a, b and d some are solved: 1, 1/2 and 1/4 by one response; 1, 5/6 and 1/2 by two; all by four
+    assert first == pytest.approx([(1 + 1 / 2 + 1 / 4) / 5, (1 + 5 / 6 + 1 / 2) / 5, 3 / 5])
+    assert errors[2] == pytest.approx((3 / 10) ** 0.5 / 5**0.5)  # variance of 1, 1, 1, 0, 0 is 0.3
+    assert second[0] == RL.avg
+
+
+def test_pass_at_k_of_lines_has_a_colour_for_each():
+    one, two = BOTH
+    (axes,) = draw_pass_at_k("aime24", [[one, two], [two, one]]).axes
+    lines = [line for line, *_ in axes.containers]
+    assert [(line.get_color(), line.get_linestyle()) for line in lines] == [
+        *(("C0", "--"), ("C0", "-")),
+        *(("C1", "--"), ("C1", "-")),
+    ]
+
+
+def test_bands():
+    (axes,) = draw_bands("aime24", [BOTH]).axes
+    bars = [container for container in axes.containers if len(getattr(container, "patches", []))]
+    first, second = ([bar.get_height() for bar in container] for container in bars)
+    # a of 4/4 is in the highest band; b of 2/4 in 20 to 40 % and in 60 to 80 %; d of 1/4 in 0 % and in 20 to 40 %
+    assert first == pytest.approx([(0 + 0 + 1 / 4) / 2.25, (1 / 2) / 1.25, 0, 1])
+    assert second == pytest.approx([(1 / 2 + 0) / 1.25, (1 / 2 * 3 / 4) / 1.25, 3 / 4, 1])
+    shown = [label.get_text() for label in axes.get_xticklabels()]
+    assert shown == ["0 %\n2", "< 20 %\n0", "20 to 40 %\n1", "40 to 60 %\n0", "60 to 80 %\n0", "≥ 80 %\n1"]
 
 
 def at(name: str, **counts: int) -> Policy:
