@@ -13,6 +13,7 @@ from acereason.common.markdown import table
 from acereason.evaluation.estimators import Difference, paired_difference
 from acereason.evaluation.plots import draw_accuracy, draw_bands, draw_pass_at_k, draw_rates
 from acereason.evaluation.policies import Policy, ends_of, lines_of, read_policies
+from acereason.evaluation.tables import accuracies, by_band, comma_separated, on_screen, passes
 
 
 @dataclass
@@ -50,9 +51,9 @@ def compare(
 
     Args:
         folders: two or more folders with results.json, such as SFT before RL.
-        output: folder of compare.md, compare.json, accuracy.png (Figures 5 to 7, 10, 11, 14), and for each benchmark
-            BENCHMARK-rates.png (Figures 13, 16, 17), BENCHMARK-bands.png (by initial solve rate, 4.5.8) and
-            BENCHMARK-pass.png (Figures 12, 15).
+        output: folder of compare.md, compare.json, accuracy.csv, accuracy.png (Figures 5 to 7, 10, 11, 14), and for
+            each benchmark BENCHMARK-rates.png (Figures 13, 16, 17), BENCHMARK-bands.png (by initial solve rate, 4.5.8)
+            and BENCHMARK-pass.png (Figures 12, 15).
         names: labels of the folders in tables and plots, such as [v7@SFT,v7@RL] for points on a line; null takes the
             folders' own names.
         benchmarks: the benchmarks, of which the average is taken; null takes all that the folders share.
@@ -65,9 +66,13 @@ def compare(
     pairs = [compared(benchmark, *pair, seed) for benchmark in policies[0].results for pair in pairs_of(policies)]
     _draw(target, policies)
     write_json(target / "compare.json", [asdict(pair) for pair in pairs])
-    write_atomically(target / "compare.md", markdown(pairs))
-    lines = [*map(_line, pairs), f"plots, compare.json, compare.md: {target}"]
-    Console().print("\n".join(lines), markup=False, highlight=False)
+    write_atomically(target / "compare.md", markdown(policies, pairs))
+    write_atomically(target / "accuracy.csv", comma_separated(policies))
+    console = Console(highlight=False)
+    console.print(on_screen(policies))
+    # why: of several lines there are more differences than a screen has rows
+    lines = map(_line, pairs) if len(lines_of(policies)) == 1 else []
+    console.print("\n".join([*lines, f"plots, compare.md, compare.json, accuracy.csv: {target}"]), markup=False)
 
 
 def pairs_of(policies: Sequence[Policy]) -> list[tuple[Policy, Policy]]:
@@ -103,22 +108,26 @@ def compared(benchmark: str, first: Policy, second: Policy, seed: int) -> Compar
     )
 
 
-def markdown(pairs: list[Comparison]) -> str:
-    """Format the differences as a Markdown table, followed by the problems newly solved and lost."""
+def markdown(policies: Sequence[Policy], pairs: Sequence[Comparison]) -> str:
+    """Format accuracies, differences, pass@k, solve rates by band, and the problems newly solved and lost."""
+    groups = ends_of(lines_of(policies))
+    parts = [accuracies(policies), f"## Differences\n\n{_differences(pairs)}"]
+    for benchmark in policies[0].results:
+        parts += [passes(groups, benchmark), *(by_band(group, benchmark) for group in groups)]
+    for pair in pairs:
+        solved, lost = (", ".join(names) or "none" for names in (pair.newly_solved, pair.lost))
+        parts.append(f"## {pair.benchmark}: {pair.first} to {pair.second}\n\n- newly solved: {solved}\n- lost: {lost}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _differences(pairs: Sequence[Comparison]) -> str:
     head = ["benchmark", "from", "to", "difference", "95 % interval", "problems", "newly solved", "lost"]
     rows = []
     for pair in pairs:
         mean, low, high = (100 * value for value in (pair.difference.mean, pair.difference.low, pair.difference.high))
         cells = [pair.benchmark, pair.first, pair.second, f"{mean:+.1f}", f"{low:+.1f} to {high:+.1f}"]
         rows.append([*cells, *map(str, [pair.difference.problems, len(pair.newly_solved), len(pair.lost)])])
-    lines = [table(head, rows)]
-    for pair in pairs:
-        lines += ["", f"## {pair.benchmark}: {pair.first} to {pair.second}", ""]
-        lines += [
-            f"- newly solved: {', '.join(pair.newly_solved) or 'none'}",
-            f"- lost: {', '.join(pair.lost) or 'none'}",
-        ]
-    return "\n".join([*lines, ""])
+    return table(head, rows)
 
 
 def _draw(target: Path, policies: Sequence[Policy]) -> None:

@@ -37,16 +37,36 @@ def folders(tmp_path) -> list[str]:
 def test_the_verb(tmp_path, capsys):
     run.main(["compare", *folders(tmp_path), "--output", str(tmp_path / "out")])
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("compare.json", "compare.md", "accuracy.png"),
+        *("compare.json", "compare.md", "accuracy.csv", "accuracy.png"),
         *("aime24-rates.png", "aime24-bands.png", "aime24-pass.png"),
     }
     pairs = json.loads((tmp_path / "out/compare.json").read_text())
     assert [(pair["first"], pair["second"]) for pair in pairs] == [("sft", "rl"), ("rl", "longer")]
     assert pairs[1]["difference"]["mean"] == 0
-    assert "- newly solved: c\n- lost: d" in (tmp_path / "out/compare.md").read_text()
+    page = (tmp_path / "out/compare.md").read_text()
+    assert "- newly solved: c\n- lost: d" in page
+    assert [line for line in page.splitlines() if line.startswith("## ")] == [
+        *("## Accuracy", "## Differences", "## aime24: pass@k", "## aime24: by the solve rate of sft"),
+        *("## aime24: sft to rl", "## aime24: rl to longer"),
+    ]
     said = " ".join(capsys.readouterr().out.split())
     assert "aime24, sft to rl: +12.5 points" in said
     assert "1 newly solved, 1 lost" in said
+
+
+def test_points_on_lines(tmp_path, capsys):
+    folders(tmp_path)
+    made = [str(tmp_path / name) for name in ("sft", "rl", "sft", "longer")]
+    names = "[v5@sft,v5@rl,v7@sft,v7@rl]"
+    run.main(["compare", *made, f"--names={names}", f"--output={tmp_path / 'out'}"])
+    pairs = json.loads((tmp_path / "out/compare.json").read_text())
+    assert [(pair["first"], pair["second"]) for pair in pairs] == [
+        *(("v5@sft", "v5@rl"), ("v7@sft", "v7@rl")),
+        *(("v5@sft", "v7@sft"), ("v5@rl", "v7@rl")),
+    ]
+    said = capsys.readouterr().out
+    assert "v7@rl" in said
+    assert "newly solved" not in said
 
 
 @pytest.mark.parametrize(
