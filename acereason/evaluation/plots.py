@@ -71,7 +71,9 @@ def draw_pass_at_k(benchmark: str, groups: Sequence[Sequence[Policy]]) -> Figure
 def _accuracy(axes: Axes, benchmark: str, lines: Lines, moments: Sequence[str]) -> None:
     places = _places(moments)
     for name, line in lines.items():
-        found = [(places[policy.moment], at) for policy in line if (at := score(policy, benchmark))]
+        # why: from left to right, whatever the order of the command
+        ordered = sorted(line, key=lambda policy: places[policy.moment])
+        found = [(places[policy.moment], at) for policy in ordered if (at := score(policy, benchmark))]
         x, y = [place for place, _ in found], [at.percent for _, at in found]
         errors = [at.stderr_runs or 0.0 for _, at in found]
         axes.errorbar(x, y, errors, fmt="o-", capsize=3, markersize=4, label=name or "here")
@@ -139,6 +141,7 @@ def _bands(axes: Axes, benchmark: str, group: Sequence[Policy]) -> None:
     sizes = [row[0].problems if row[0] else 0 for row in rows]
     labels = [f"{band}\n{size:.0f}" for band, size in zip(BANDS, sizes, strict=True)]
     axes.set_xticks(range(len(BANDS)), labels)
+    axes.set_axisbelow(True)
     below = f"solve rate of {group[0].name}, its other responses; below: problems"
     _label(axes, f"{benchmark} (error bars: one standard error over problems)", below, "solve rate", "upper left")
 

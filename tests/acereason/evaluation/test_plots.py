@@ -95,7 +95,11 @@ def test_bars_are_standard_errors_over_runs():
     low, high = bars[2][0].get_segments()[0][:, 1]
     # one problem of two has variance 1/2 * 1/2 / 3, the other none; over 2 problems
     assert (high - low) / 2 == pytest.approx(100 * (1 / 12) ** 0.5 / 2)
-    assert lines_in(axes)["v7"][0] == [1, 3]  # numbers stand at themselves
+
+
+def test_numbers_stand_at_themselves():
+    (axes,) = draw_accuracy([at("v7@200", aime24=4), at("v7@50", aime24=2), at("v7@100", aime24=3)]).axes
+    assert lines_in(axes)["v7"] == ([50, 100, 200], [25, 37.5, 50])
 
 
 def test_a_benchmark_that_the_paper_has_not_stands_alone():
