@@ -46,8 +46,8 @@ def compare(
 ) -> None:
     """Compare results of `test`: each folder with the one before it, benchmark by benchmark.
 
-    Folders LINE/MOMENT, such as v7/stage_1, are points on lines: each is compared with the one before it on its line,
-    and with that of the line before at the same moment.
+    Folders LINE/MOMENT of several lines, such as v5/stage_1 and v7/stage_1, are points on them: each is compared with
+    the one before it on its line, and with that of the line before at the same moment.
 
     Args:
         folders: two or more folders with results.json, such as SFT before RL.
@@ -68,11 +68,11 @@ def compare(
     write_json(target / "compare.json", [asdict(pair) for pair in pairs])
     write_atomically(target / "compare.md", markdown(policies, pairs))
     write_atomically(target / "accuracy.csv", comma_separated(policies))
-    console = Console(highlight=False)
-    console.print(on_screen(policies))
     # why: of several lines there are more differences than a screen has rows
-    lines = map(_line, pairs) if len(lines_of(policies)) == 1 else []
-    console.print("\n".join([*lines, f"plots, compare.md, compare.json, accuracy.csv: {target}"]), markup=False)
+    told = [_line(pair) for pair in pairs] if len(lines_of(policies)) == 1 else []
+    console = Console(highlight=False, markup=False)
+    console.print(on_screen(policies))
+    console.print("\n".join([*told, f"plots, compare.md, compare.json, accuracy.csv: {target}"]))
 
 
 def pairs_of(policies: Sequence[Policy]) -> list[tuple[Policy, Policy]]:

@@ -57,15 +57,15 @@ def test_the_verb(tmp_path, capsys):
 def test_points_on_lines(tmp_path, capsys):
     folders(tmp_path)
     made = [str(tmp_path / name) for name in ("sft", "rl", "sft", "longer")]
-    names = "[v5@sft,v5@rl,v7@sft,v7@rl]"
+    names = '["v5@sft","v5@rl","[v7]@sft","[v7]@rl"]'
     run.main(["compare", *made, f"--names={names}", f"--output={tmp_path / 'out'}"])
     pairs = json.loads((tmp_path / "out/compare.json").read_text())
     assert [(pair["first"], pair["second"]) for pair in pairs] == [
-        *(("v5@sft", "v5@rl"), ("v7@sft", "v7@rl")),
-        *(("v5@sft", "v7@sft"), ("v5@rl", "v7@rl")),
+        *(("v5@sft", "v5@rl"), ("[v7]@sft", "[v7]@rl")),
+        *(("v5@sft", "[v7]@sft"), ("v5@rl", "[v7]@rl")),
     ]
     said = capsys.readouterr().out
-    assert "v7@rl" in said
+    assert "[v7]@rl" in said  # not taken for rich's markup
     assert "newly solved" not in said
 
 
