@@ -26,7 +26,7 @@ class Backbone:
 
     config: dict[str, Any] | None = None
     """Values of transformers' Qwen2Config for a model with random weights; only without `pretrained`. With `model_type:
-    qwen3` they are Qwen3Config's."""
+    qwen3` they are Qwen3Config's, and heads share out the hidden size where `head_dim` isn't given."""
     tokenizer: str | None = None
     """Hub name or folder; null takes the one beside the weights. `bytes`: one token a byte, for toys."""
     rope_theta: float | None = None
@@ -71,9 +71,13 @@ def _own_config(values: dict[str, Any]) -> QwenConfig:
     if family not in CONFIGS:
         raise UserError(f"model.backbone.config.model_type: no {family!r}; there are {', '.join(CONFIGS)}")
     try:
-        return CONFIGS[family](**{key: value for key, value in values.items() if key != "model_type"})
+        config = CONFIGS[family](**{key: value for key, value in values.items() if key != "model_type"})
     except (StrictDataclassError, TypeError, ValueError) as error:
         raise UserError(f"model.backbone.config: {' '.join(str(error).split())}") from error
+    if family == "qwen3" and "head_dim" not in values:
+        # why: transformers takes 128, of a model whose other sizes nobody gave
+        config.head_dim = config.hidden_size // config.num_attention_heads
+    return config
 
 
 def load_tokenizer(

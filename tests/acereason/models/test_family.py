@@ -92,6 +92,7 @@ def test_qwen3_has_norms_of_queries_and_keys_and_no_biases():
 def test_the_size_of_a_head():
     assert head_size(load_config(None, Backbone(config=CONFIG))) == 32
     assert head_size(load_config(None, Backbone(config=CONFIG | QWEN3 | {"head_dim": 48}))) == 48
+    assert head_size(load_config(None, Backbone(config=CONFIG | {"model_type": "qwen3"}))) == 32
 
 
 @pytest.mark.parametrize(
