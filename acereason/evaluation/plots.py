@@ -1,6 +1,7 @@
 """This module draws what `compare` compares: accuracy over moments, solve rates by problem and by band, pass@k."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -157,7 +158,7 @@ def _pass_at_k(axes: Axes, policy: Policy, benchmark: str, style: str, colour: s
     )
 
 
-def _label(axes: Axes, title: str, x: str, y: str, legend: str) -> None:
+def _label(axes: Axes, title: str, x: str, y: str, legend: Literal["lower right", "lower left", "upper left"]) -> None:
     axes.set(xlabel=x, ylabel=y, ylim=(-0.03, 1.03))
     axes.set_title(title, fontsize=10)
     axes.legend(fontsize=8, loc=legend)
