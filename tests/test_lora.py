@@ -11,6 +11,7 @@ from acereason.models import exports
 from acereason.verbs.lightning_cli import lightning_cli
 from acereason.verbs.starting import Begin
 from tests.support.comparison import SGD, equal, fit
+from tests.support.limits import HANG
 from tests.test_two_ranks import TWO
 
 LORA = ["--model.backbone.lora.rank=4", "--model.backbone.lora.alpha=8"]
@@ -47,7 +48,7 @@ def test_an_engine_without_the_adapters_is_refused(tmp_path, monkeypatch):
 
 def test_dropout_is_refused_in_rl():
     arguments = ["fit", "--config=conf/debug.yaml", *LORA, "--model.backbone.lora.dropout=0.1"]
-    ended = subprocess.run([sys.executable, "run.py", *arguments], capture_output=True, text=True, timeout=300)
+    ended = subprocess.run([sys.executable, "run.py", *arguments], capture_output=True, text=True, timeout=HANG)
     assert ended.returncode == 2
     assert (
         "error: model.backbone.lora.dropout: must be 0 in RL: the engine of the rollouts drops nothing" in ended.stderr
