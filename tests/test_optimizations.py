@@ -28,7 +28,7 @@ def usual(tmp_path_factory):
         "--model.micro_batch_tokens=1",  # each response in a pass of its own
         pytest.param("--model.micro_batch_tokens=10000", marks=pytest.mark.nightly),  # all in one
         "--model.backbone.gradient_checkpointing=true",
-        pytest.param("--model.backbone.compile=true", marks=pytest.mark.nightly),
+        "--model.backbone.compile=true",
         pytest.param("--model.engine.max_rows=12", marks=pytest.mark.nightly),
         pytest.param("--trainer.recipe.LongestFirst=null", marks=pytest.mark.nightly),
     ],

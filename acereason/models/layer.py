@@ -85,8 +85,9 @@ class Rotate(torch.autograd.Function):
     def forward(ctx: Any, heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
         """Rotate [1, N, heads, d] by [1, N, d], whose halves are alike."""
         half = cosines.shape[-1] // 2
-        ctx.save_for_backward(cosines[..., None, :half], sines[..., None, :half])
-        return _rotated(heads, *ctx.to_save)
+        cosines, sines = cosines[..., None, :half], sines[..., None, :half]
+        ctx.save_for_backward(cosines, sines)
+        return _rotated(heads, cosines, sines)
 
     @staticmethod
     @once_differentiable
@@ -99,8 +100,9 @@ class Rotate(torch.autograd.Function):
 def _rotated(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
     rotated = torch.empty_like(heads)
     (first, second), (to_first, to_second) = heads.chunk(2, -1), rotated.chunk(2, -1)
-    torch.mul(first, cosines, out=to_first).sub_(second * sines)
-    torch.mul(second, cosines, out=to_second).add_(first * sines)
+    # why: copied first: a product that is written elsewhere (`out`) would end the graph of a compiled layer
+    to_first.copy_(first).mul_(cosines).sub_(second * sines)
+    to_second.copy_(second).mul_(cosines).add_(first * sines)
     return rotated
 
 

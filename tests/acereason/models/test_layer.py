@@ -6,6 +6,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from acereason.algorithm.batching import MicroBatch, collate
 from acereason.common.types import Sequence
+from acereason.models.layer import Gate, Norm, Rotate
 from acereason.models.qwen import Qwen
 from tests.support.fakes import CONFIG, tiny_qwen
 
@@ -71,3 +72,18 @@ def test_a_layer_keeps_what_products_need():
     assert kept(model) == products + numbers
     # besides: hidden states before the weight of each norm, and silu(gate)
     assert kept(transformers_own(model)) >= products + numbers + 2 * hidden + inner
+
+
+def test_norm_rotation_and_gate_end_no_graph_of_a_compiled_layer():
+    def parts(hidden, weight, cosines, sines):
+        hidden, normed = Norm.apply(hidden, weight, 1e-6)
+        heads = Rotate.apply(normed.unflatten(-1, (-1, 8)), cosines, sines)
+        return hidden + Gate.apply(heads.flatten(-2), normed + 1)
+
+    inputs = [torch.randn(size, requires_grad=True) for size in ((1, 5, 16), (16,))]
+    rotation = [torch.randn(1, 5, 4).repeat(1, 1, 2) for _ in range(2)]
+    compiled = torch.compile(parts, fullgraph=True, dynamic=True, backend="aot_eager")
+    results = [function(*inputs, *rotation) for function in (compiled, parts)]
+    torch.testing.assert_close(*results)
+    torch.testing.assert_close(*(torch.autograd.grad(result.sum(), inputs) for result in results))
+    torch._dynamo.reset()
