@@ -44,7 +44,9 @@ def main(args: list[str] | None = None) -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except signals.Interrupted as interrupted:
-        slurm.requeue(interrupted.number, command)
+        # why: where this verb is a step of another one, that one is the job, and goes on with the step
+        if mark is None:
+            slurm.requeue(interrupted.number, command)
         raise
     marks.leave(mark)
 

@@ -1,8 +1,13 @@
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from acereason.processes.slurm import requeue
+from tests.support.limits import HANG
 
 FIT = ["python", "run.py", "fit", "--config", "a.yaml", "--ckpt_path", "auto"]
 
@@ -74,3 +79,23 @@ def test_what_goes_wrong_is_told(scontrol, monkeypatch, capfd, tmp_path):
     assert "job 4242 could not be queued again: [Errno 2]" in capfd.readouterr().err
     requeue(signal.SIGUSR1, FIT[:-2])
     assert capfd.readouterr().err.endswith("it would start anew; give its command --ckpt_path auto\n")
+
+
+@pytest.mark.slow
+def test_a_recipe_queues_its_job_again_and_its_step_does_not(scontrol, tmp_path):
+    calls, log = scontrol(), tmp_path / "run/fit.log"
+    settings = f"[--trainer.logger.save_dir={tmp_path}, --trainer.max_steps=1000, --trainer.max_epochs=1000]"
+    step = f"{{name: fit, verb: fit, config: conf/debug.yaml, overrides: {settings}}}"
+    Path(tmp_path, "recipe.yaml").write_text(f"folder: {tmp_path}/run\nsteps:\n  - {step}\n")
+    command = [sys.executable, "run.py", "recipe", "--config", f"{tmp_path}/recipe.yaml"]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + HANG
+    while not (log.exists() and "step 1" in log.read_text()):
+        assert running.poll() is None, log.read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    running.send_signal(signal.SIGUSR1)
+    _, said = running.communicate(timeout=HANG)
+    assert running.returncode == 128 + signal.SIGUSR1, said
+    assert calls() == ["requeue 4242"]
+    assert "queued again" not in log.read_text()
