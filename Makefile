@@ -6,10 +6,10 @@ check:  ## lint, format and types
 	mypy
 
 test:  ## the fast tests, a few minutes
-	python -m pytest
+	python -m pytest -n 2 --dist worksteal
 
 test-all:  ## with the slow ones, and vLLM's where it is installed
-	python -m pytest -m "not gpu and not nightly"
+	python -m pytest -n 2 --dist worksteal -m "not gpu and not nightly"
 
 nightly:  ## the longest tests, an hour and more
-	python -m pytest -m "nightly and not gpu"
+	python -m pytest -n 2 --dist worksteal -m "nightly and not gpu"
