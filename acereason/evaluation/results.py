@@ -140,11 +140,12 @@ def _cells(name: str, result: Result) -> list[str]:
     known = [result.avg, result.stderr_problems, result.stderr_runs, result.pass_at_k[str(result.n)], result.majority]
     shares = [*known, result.error_rate]
     paper = [f"{value:.1f}" for value in PAPER.get(name, ())] or ["", ""]
-    length = [f"{result.length_mean:.0f}", _percent(result.truncated)]
-    return [str(result.n), *map(_percent, shares), *length, *paper]
+    length = [f"{result.length_mean:.0f}", percent(result.truncated)]
+    return [str(result.n), *map(percent, shares), *length, *paper]
 
 
-def _percent(share: float | None) -> str:
+def percent(share: float | None) -> str:
+    """Format a share in percent; None as nothing."""
     return "" if share is None else f"{100 * share:.1f}"
 
 

@@ -11,6 +11,7 @@ from acereason.common.markdown import table
 from acereason.evaluation.bands import BANDS, Band, banded
 from acereason.evaluation.policies import AVERAGE, Policy, columns, score
 from acereason.evaluation.published import points
+from acereason.evaluation.results import percent
 
 _COLUMNS = ("source", "line", "moment", "benchmark", "percent", "stderr_runs", "stderr_problems")
 _HERE = "here"
@@ -45,7 +46,7 @@ def passes(groups: Iterable[Sequence[Policy]], benchmark: str) -> str:
     """Format the policies' pass@k on a benchmark as Markdown."""
     policies = [policy for group in groups for policy in group]
     ks = list(dict.fromkeys(k for policy in policies for k in policy.results[benchmark].pass_at_k))
-    rows = [[policy.name, *(_percent(policy.results[benchmark].pass_at_k.get(k)) for k in ks)] for policy in policies]
+    rows = [[policy.name, *(percent(policy.results[benchmark].pass_at_k.get(k)) for k in ks)] for policy in policies]
     return f"## {benchmark}: pass@k\n\n{table(['k', *ks], rows, range(1, 1 + len(ks)))}"
 
 
@@ -71,9 +72,9 @@ def comma_separated(policies: Sequence[Policy]) -> str:
                 numbers = (found.percent, found.stderr_runs, found.stderr_problems)
                 writer.writerow([_HERE, policy.line, policy.moment, name, *map(_number, numbers)])
     for point in points():
-        for name, percent in point.percents.items():
+        for name, value in point.percents.items():
             if name in policies[0].results:
-                writer.writerow([point.source, point.line, point.moment, name, percent, "", ""])
+                writer.writerow([point.source, point.line, point.moment, name, value, "", ""])
     return written.getvalue()
 
 
@@ -83,9 +84,9 @@ def _published(policies: Sequence[Policy]) -> list[tuple[str, str, list[str]]]:
     found = []
     for point in points():
         percents = [point.percent(benchmarks if name == AVERAGE else [name]) for name in columns(policies)]
-        if any(percent is not None for percent in percents):
+        if any(value is not None for value in percents):
             name = f"{point.line}, {point.moment}" if point.moment else point.line
-            found.append((point.source, name, ["" if percent is None else f"{percent:.1f}" for percent in percents]))
+            found.append((point.source, name, ["" if value is None else f"{value:.1f}" for value in percents]))
     return found
 
 
@@ -100,10 +101,6 @@ def _with_error(percent: float, error: float | None) -> str:
 
 def _band(band: Band | None) -> str:
     return _with_error(100 * band.rate, band.stderr and 100 * band.stderr) if band else ""
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f}"
 
 
 def _number(value: float | None) -> str:

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 
@@ -25,7 +26,7 @@ def rows(name: str) -> list[Row]:
 def table1(model: str) -> dict[str, float]:
     """Return {benchmark: percent} of a model in Table 1."""
     (row,) = (row for row in rows("table1") if row["model"] == model)
-    return {name: float(cell) for name, cell in row.items() if name != "model" and cell}
+    return _percents(row)
 
 
 EVALPLUS = ("humaneval_plus", "mbpp_plus")
@@ -58,7 +59,8 @@ class Point:
         return fmean(numbers) if numbers and len(numbers) == len(known) else None
 
 
-def points() -> list[Point]:
+@cache
+def points() -> tuple[Point, ...]:
     """Return Tables 1 to 3 and the table of Figure 8 as points on lines.
 
     The SFT model begins each of Table 3's three lines, which have stages 1 and 2 of so many steps.
@@ -67,12 +69,12 @@ def points() -> list[Point]:
         >>> points()[-1].line, points()[-1].moment, points()[-1].percents["aime24"]
         ('stage 2', '1.0', 65.3)
     """
-    return [
+    return (
         *(_point("Table 1", row["model"], "", row) for row in rows("table1")),
         *(_point("Table 2", row["overlong"], row["max_length"], row) for row in rows("table2")),
         *_table3(),
         *(_point("Figure 8", row["model"], row["temperature"], row) for row in rows("figure8")),
-    ]
+    )
 
 
 def curves(moments: Iterable[str]) -> dict[str, dict[str, Point]]:
@@ -97,5 +99,8 @@ def _table3() -> list[Point]:
 
 
 def _point(source: str, line: str, moment: str, row: Row) -> Point:
-    percents = {name: float(cell) for name, cell in row.items() if name not in _WORDS and cell}
-    return Point(source, line, moment, percents)
+    return Point(source, line, moment, _percents(row))
+
+
+def _percents(row: Row) -> dict[str, float]:
+    return {name: float(cell) for name, cell in row.items() if name not in _WORDS and cell}
