@@ -25,6 +25,7 @@ def study(
     fits: dict[str, Scaling] | None = None,
     claims: list[Claim] | None = None,
     about: str = "",
+    runs: str | None = None,
     plan_only: bool = False,
 ) -> None:
     """Run every arm with every seed, and write the page of their differences. A finished run is never repeated: the
@@ -42,26 +43,29 @@ def study(
             one, with places `fit@a`, `fit@b`, `fit@c` and `fit@r2`.
         claims: findings, each of which the page says it shows, doesn't show or can't tell.
         about: sentences below the title: how large the runs are, and what they can't show.
+        runs: folder of `runs` and `jobs` in place of the study's own: equal runs of studies that name the same one are
+            done once.
         plan_only: tell the number of runs, minutes and disk, and run nothing.
     """
-    place, claimed, fits = Path(folder), claims or [], fits or {}
+    place, shared, claimed, fits = Path(folder), Path(runs or folder), claims or [], fits or {}
     if not measures:
         raise UserError("measures: a study needs at least one")
-    cells = plan(steps, arms, seeds, place)
+    cells = plan(steps, arms, seeds, shared)
     check_measures(measures, steps)
     check_fits(fits, measures, arms)
     shown = measures | {name: measures[fit.measure] for name, fit in fits.items()}
     check_claims(claimed, shown, [*arms, FITTED])
-    check_folder(place)
-    check_writable(place, "folder")
-    work = Work(place, list(cells.values()))
+    for key, path in {"folder": place, "runs": shared}.items():
+        check_folder(path, key)
+        check_writable(path, key)
+    work = Work(shared, list(cells.values()))
     print(f"study: {told(cells, work)}", flush=True)
     if plan_only:
         return
     work.do_all()
-    values = {name: read_values(name, measure, cells, place) for name, measure in measures.items()}
+    values = {name: read_values(name, measure, cells, shared) for name, measure in measures.items()}
     values |= {name: fitted(name, fit, values) for name, fit in fits.items()}
-    curves = {name: curves_of(m, cells, place) for name, m in measures.items() if m.benchmark is None}
+    curves = {name: curves_of(m, cells, shared) for name, m in measures.items() if m.benchmark is None}
     decisions = [decide(claim, shown[claim.measure], values[claim.measure]) for claim in claimed]
     content = page(title, about, shown, values, curves, decisions)
     write_json(place / "results.json", values)

@@ -18,12 +18,12 @@ _POLL_SECONDS = 2.0
 
 
 class Work:
-    """The runs of a study in its folder.
+    """The runs of a study in their folder.
 
     `jobs/ID` has each run's lock, log and, once finished, `done.json`; `runs/ID` is the run's own folder.
 
     Args:
-        folder: the study's folder, which other processes may share.
+        folder: the folder of the runs, which other processes and studies may share.
         jobs: the runs, each after its inputs.
     """
 
@@ -89,11 +89,11 @@ def _bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
-def check_folder(folder: Path) -> None:
-    """Raise a UserError for a folder that holds what is no study's."""
+def check_folder(folder: Path, key: str) -> None:
+    """Raise a UserError for a folder, named by a key, that holds what is no study's."""
     if folder.is_file():
-        raise UserError(f"folder: {folder} is a file; name a folder for the study")
+        raise UserError(f"{key}: {folder} is a file; name a folder for the study")
     known = {"jobs", "runs", "report", "results.json"}
     names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     if foreign := sorted(name for name in names if name not in known and not name.startswith(".")):
-        raise UserError(f"folder: {folder} holds what is no study's: {', '.join(foreign[:3])}; name another folder")
+        raise UserError(f"{key}: {folder} holds what is no study's: {', '.join(foreign[:3])}; name another folder")

@@ -20,13 +20,13 @@ MEASURES = {
 }
 
 
-def made(folder: Path, seeds: list[int], **changes) -> None:
-    file = config(folder)
+def made(place: Path, seeds: list[int], **changes) -> None:
+    file = config(place)
     steps = [StudyStep("rl", "fit", file), StudyStep("test", "test", file, ["--model.pretrained={rl}"])]
     arms = {"small": {"rl": ["--size=1"]}, "large": {"rl": ["--size=4"]}}
     claim = Claim("Size helps.", "accuracy", {"large": 1, "small": -1}, 1.0, "+2 points (4.5).")
-    settings = {"steps": steps, "arms": arms, "measures": MEASURES, "claims": [claim]} | changes
-    study("Does size help?", str(folder / "out"), seeds=seeds, **settings)
+    settings = {"steps": steps, "arms": arms, "measures": MEASURES, "claims": [claim], "folder": str(place / "out")}
+    study("Does size help?", seeds=seeds, **(settings | changes))
 
 
 def test_a_study_from_its_runs_to_its_page(tmp_path, program, capfd):  # noqa: F811
@@ -93,6 +93,22 @@ def test_two_processes_on_one_folder_do_each_run_once(tmp_path, program, monkeyp
     calls = program()
     assert len(calls) == 12
     assert len({tuple(call) for call in calls}) == 12
+
+
+def test_studies_that_share_their_runs_folder_do_equal_runs_once(tmp_path, program, capfd):  # noqa: F811
+    common = str(tmp_path / "common")
+    made(tmp_path, [0, 1], runs=common)
+    assert len(program()) == 8
+    small = {"small": {"rl": ["--size=1"]}, "huge": {"rl": ["--size=9"]}}
+    capfd.readouterr()
+    made(tmp_path, [0, 1], runs=common, folder=str(tmp_path / "other"), arms=small, claims=[])
+    assert "study: 8 runs, 4 of 8 finished" in capfd.readouterr().out
+    assert len(program()) == 12  # small's are there
+    first, second = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("out", "other"))
+    assert first["accuracy"]["end"]["small"] == second["accuracy"]["end"]["small"]
+    assert {path.name for path in (tmp_path / "other").iterdir()} == {"results.json", "report"}
+    with pytest.raises(UserError, match=r"runs: .*config\.yaml is a file"):
+        made(tmp_path, [0], runs=str(tmp_path / "config.yaml"))
 
 
 def test_mistakes(tmp_path, program):  # noqa: F811
