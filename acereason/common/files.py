@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -80,8 +81,9 @@ def naming(path: Path) -> Iterator[None]:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give the path of a temporary file to write; if the block raises nothing, the file replaces `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # why: in the same folder, since a rename is atomic within one file system only
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    # why: in the same folder, since a rename is atomic within one file system only; by chance, since containers that
+    # share a disk number their processes alike
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with naming(path):
             yield temporary

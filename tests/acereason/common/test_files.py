@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from acereason.common.files import atomic_folder, write_json
+from acereason.common.files import atomic_folder, atomic_path, write_json
 
 
 def test_a_file_is_replaced_whole(tmp_path):
@@ -28,3 +28,11 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
         (target / "new").mkdir()
     assert os.listdir(tmp_path) == ["out"]
     assert os.listdir(tmp_path / "out") == ["old"]
+
+
+def test_two_writers_of_a_file_with_the_same_process_id_do_not_meet(tmp_path):
+    with atomic_path(tmp_path / "a.json") as first, atomic_path(tmp_path / "a.json") as second:
+        first.write_text("first")
+        second.write_text("second")
+    assert (tmp_path / "a.json").read_text() == "first"  # it was the last to finish
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
