@@ -1,6 +1,6 @@
 """This module tells what a study will cost before it starts: runs, minutes and disk."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 
 from acereason.runs.report.words import number
@@ -9,18 +9,30 @@ from acereason.verbs.studies.work import Work
 
 
 def told(cells: dict[Cell, Job], work: Work) -> str:
-    """Return the number of runs, and the minutes and disk of those that are left.
+    """Return the number of runs, and the minutes and disk of those that are finished and of those that are left.
 
-    Each comes from the mean of the step's finished runs; before there is one, from the study file.
+    Each of the latter comes from the mean of the step's finished runs; before there is one, from the study file.
     """
     left = [job for job in work.jobs if work.done(job) is None]
     runs = f"{len(work.jobs)} runs"
     if len(cells) > len(work.jobs):
         runs += f" (arms share them; {len(cells)} otherwise)"
-    minutes = _sum(left, lambda job: _mean(work, job, "minutes", 1.0, job.step.minutes))
-    megabytes = _sum(left, lambda job: _mean(work, job, "bytes", 1e-6, job.step.megabytes))
-    cost = f"{_told(minutes, 'minutes')} one after the other, {_told(megabytes, 'MB of disk')}"
-    return f"{runs}, {work.counted()}; left: {len(left)}, {cost}"
+    finished = work.counted()
+    if len(left) < len(work.jobs):
+        finished += f", {_cost(work, [job for job in work.jobs if work.done(job)])}"
+    return f"{runs}; {finished}; left: {len(left)}, {_cost(work, left)}"
+
+
+def _cost(work: Work, jobs: Sequence[Job]) -> str:
+    minutes = _sum(jobs, lambda job: _one(work, job, "minutes", 1.0, job.step.minutes))
+    megabytes = _sum(jobs, lambda job: _one(work, job, "bytes", 1e-6, job.step.megabytes))
+    return f"{_told(minutes, 'minutes')} one after the other, {_told(megabytes, 'MB of disk')}"
+
+
+def _one(work: Work, job: Job, what: str, factor: float, expected: float | None) -> float | None:
+    """Return what a run took; of one that isn't finished, or was resumed, what it is expected to take."""
+    done = work.done(job)
+    return factor * done[what] if done and done[what] is not None else _mean(work, job, what, factor, expected)
 
 
 def _mean(work: Work, job: Job, what: str, factor: float, expected: float | None) -> float | None:

@@ -57,19 +57,33 @@ def test_a_finished_run_is_never_repeated_and_more_seeds_add_theirs(tmp_path, pr
     capfd.readouterr()
     made(tmp_path, [0, 1])
     assert len(program()) == 8
-    assert "study: 8 runs, 4 of 8 finished; left: 4, about 0 minutes one after the other" in capfd.readouterr().out
+    told = capfd.readouterr().out
+    assert "study: 8 runs; 4 of 8 finished, about 0 minutes one after the other, about 0 MB of disk; left: 4," in told
 
 
 def test_the_cost_is_told_before_anything_runs(tmp_path, program, capfd):  # noqa: F811
     file = config(tmp_path)
     step = StudyStep("rl", "fit", file, minutes=3, megabytes=20)
     made(tmp_path, [0, 1], steps=[step], measures={"length": Measure("rl", "length")}, claims=[], plan_only=True)
-    told = "4 runs, 0 of 4 finished; left: 4, about 12 minutes one after the other, about 80 MB of disk"
+    told = "4 runs; 0 of 4 finished; left: 4, about 12 minutes one after the other, about 80 MB of disk"
     assert told in capfd.readouterr().out
     made(tmp_path, [0], plan_only=True)
     assert "an unknown number of minutes" in capfd.readouterr().out
     assert program() == []
     assert not (tmp_path / "out").exists()
+
+
+def test_the_cost_of_finished_runs_is_told_and_foretells_that_of_the_others(tmp_path, program, capfd):  # noqa: F811
+    made(tmp_path, [0, 1])
+    for path, minutes in zip(sorted((tmp_path / "out/jobs").glob("rl-*/done.json")), (4, 6, 8, None), strict=True):
+        # why: a run that was resumed has no minutes, and counts as one like the others
+        path.write_text(json.dumps({"step": "rl", "minutes": minutes, "bytes": 50_000_000}))
+    for path in (tmp_path / "out/jobs").glob("test-*/done.json"):
+        path.write_text(json.dumps({"step": "test", "minutes": 1, "bytes": 0}))
+    capfd.readouterr()
+    made(tmp_path, [0, 1, 2], plan_only=True)
+    told = "12 runs; 8 of 12 finished, about 28 minutes one after the other, about 200 MB of disk; left: 4, about 14 "
+    assert told in capfd.readouterr().out
 
 
 def test_a_failed_run_is_named_and_tried_again_by_the_next_call(tmp_path, program):  # noqa: F811
@@ -102,7 +116,7 @@ def test_studies_that_share_their_runs_folder_do_equal_runs_once(tmp_path, progr
     small = {"small": {"rl": ["--size=1"]}, "huge": {"rl": ["--size=9"]}}
     capfd.readouterr()
     made(tmp_path, [0, 1], runs=common, folder=str(tmp_path / "other"), arms=small, claims=[])
-    assert "study: 8 runs, 4 of 8 finished" in capfd.readouterr().out
+    assert "study: 8 runs; 4 of 8 finished" in capfd.readouterr().out
     assert len(program()) == 12  # small's are there
     first, second = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("out", "other"))
     assert first["accuracy"]["end"]["small"] == second["accuracy"]["end"]["small"]
