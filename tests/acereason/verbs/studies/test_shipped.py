@@ -1,5 +1,6 @@
 """Studies that are shipped: their settings agree, and each run's command line builds what it names."""
 
+import re
 from pathlib import Path
 from statistics import fmean
 
@@ -37,6 +38,16 @@ def test_settings_agree_with_each_other(path):
     assert given.folder == f"runs/studies/{path.stem}"
     assert len(given.seeds) >= (2 if path.stem == "debug" else 5)
     assert all(step.minutes and step.megabytes for step in given.steps)
+
+
+@pytest.mark.parametrize("page", sorted(Path("docs/studies").glob("*/report.md")), ids=str)
+def test_a_page_is_of_the_study_as_it_is(page):
+    given, text = settings(Path("conf/studies", f"{page.parent.name}.yaml")), page.read_text()
+    assert text.startswith(f"# {given.title}\n\n{given.about}\n\n## ")
+    claims = [f": {claim.says} Here " for claim in given.claims]
+    assert [said in text for said in claims] == [True] * len(claims)
+    assert re.findall(r", (\d+) seeds\)", text) == [str(len(given.seeds))] * len(claims)
+    assert re.findall(r"^### (.+?)(?: \(|:)", text, re.MULTILINE) == [*given.measures, *(given.fits or {})]
 
 
 def test_the_coin_is_fair_and_stays_as_it_fell():
