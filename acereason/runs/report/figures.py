@@ -19,7 +19,7 @@ def figure(plot: Plot) -> dict[str, Any]:
     layout = {
         "height": 260,
         "margin": {"l": 50, "r": 12, "t": 40 if legend else 18, "b": 34},
-        "xaxis": _AXIS | {"title": {"text": plot.xlabel, "standoff": 4}},
+        "xaxis": _AXIS | {"title": {"text": plot.xlabel, "standoff": 4}, "type": _type(plot)},
         "yaxis": _AXIS | values,
         "hovermode": "closest" if plot.histogram else "x unified",
         "showlegend": legend,
@@ -28,6 +28,11 @@ def figure(plot: Plot) -> dict[str, Any]:
         "annotations": [_label(label, first, last) for label, first, last in plot.spans],
     }
     return {"id": plot.id, "data": [trace(plot, line) for line in plot.lines], "layout": layout}
+
+
+def _type(plot: Plot) -> str:
+    # why: by itself plotly takes names such as 4 and 1/8 for numbers and dates, and leaves the others of their axis out
+    return "category" if any(isinstance(x, str) for line in plot.lines for x in line.x) else "linear"
 
 
 def trace(plot: Plot, line: Line) -> dict[str, Any]:

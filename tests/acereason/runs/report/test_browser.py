@@ -4,6 +4,8 @@ from importlib.util import find_spec
 
 import pytest
 
+from acereason.runs.report.content import Line, Plot, Plots, Report, Section
+from acereason.runs.report.page import render
 from acereason.runs.report.verb import report
 from tests.support.browser import CHROMIUM, DRIVER, browser, requests, show
 from tests.support.made_run import make_rl, make_sft
@@ -75,6 +77,16 @@ def test_plots_follow_the_readers_theme(driver, pages):
     assert colours["light"][0] == "rgb(255, 255, 255)"
     assert colours["light"][0] != colours["dark"][0]
     assert colours["light"][1] != colours["dark"][1]
+
+
+def test_moments_and_classes_are_names_whatever_they_look_like(driver, tmp_path):
+    places = {"moments": ["4", "end"], "classes": ["1/8", "2/8", "never"]}
+    plots = [Plot(f"p-{name}", name, [Line("arm", x, [1.0] * len(x), "points")]) for name, x in places.items()]
+    (tmp_path / "page.html").write_text(render(Report("A study", [], [Section("s", "S", [Plots(plots)])])))
+    show(driver, tmp_path / "page.html", "light", 1280)
+    ticks = "[...p.querySelectorAll('.xtick text')].map((tick) => tick.textContent)"
+    shown = script(driver, f"[...document.querySelectorAll('.plot')].map((p) => {ticks})")
+    assert shown == list(places.values())
 
 
 def test_what_a_model_writes_stays_text(driver, pages):
