@@ -55,7 +55,7 @@ class Decision:
 
     def counts(self) -> str:
         """Return the smallest contrast that counts, with its unit."""
-        unit = "point" if self.unit == "points" and self.claim.least == 1 else self.unit
+        unit = self.unit.removesuffix("s") if self.unit in ("points", "tokens") and self.claim.least == 1 else self.unit
         return f"{self.claim.least:g} {unit}".strip()
 
 

@@ -43,9 +43,15 @@ class Measure:
         return self.value.rpartition("/")[2].partition("@")[0] in (*_SHARES, "pass")
 
     @property
+    def is_evaluation(self) -> bool:
+        """Whether the values come of evaluations inside a `fit`, between updates, and not of the updates."""
+        return self.value.startswith("eval/")
+
+    @property
     def unit(self) -> str:
         """Unit of what is shown."""
-        return "%" if self.is_share else "nats" if self.value == "policy/entropy" else ""
+        units = {"policy/entropy": "nats", "response/length_mean": "tokens", "length_mean": "tokens"}
+        return "%" if self.is_share else units.get(self.value, "")
 
 
 def check_measures(measures: Mapping[str, Measure], steps: list[StudyStep]) -> None:
@@ -121,7 +127,7 @@ def _of_fit(name: str, measure: Measure, run: Run) -> dict[str, float]:
 def _last_step(name: str, measure: Measure, moment: str | int, run: Run) -> int:
     """Return the step of the last value that a moment has."""
     # why: an evaluation is logged at the number of updates before it, an update at its own number, from 0
-    after = measure.value.startswith("eval/")
+    after = measure.is_evaluation
     if moment == END:
         return run.steps
     if isinstance(moment, int):

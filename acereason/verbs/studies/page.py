@@ -1,6 +1,6 @@
 """This module makes a study's page: verdicts, figures and tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isinf
 from statistics import fmean
 
@@ -96,10 +96,12 @@ def _bar(stderr: float) -> float:
 
 
 def _course(name: str, measure: Measure, curves: Curves) -> Plot:
+    # why: evaluations are few and far between: a mean over five of them would be one over most of the run
+    drawn: Callable[[Curve], Curve] = (lambda curve: curve) if measure.is_evaluation else smooth
     lines = []
     for number, (arm, seeds) in enumerate(curves.items()):
-        lines += [Line(arm, *columns(smooth(curve)), "faint", number) for curve in seeds]
-        lines.append(Line(arm, *columns(smooth(mean_curve(seeds))), "line", number))
+        lines += [Line(arm, *columns(drawn(curve)), "faint", number) for curve in seeds]
+        lines.append(Line(arm, *columns(drawn(mean_curve(seeds))), "line", number))
     return Plot(f"course-{name}", name, lines, measure.unit)
 
 

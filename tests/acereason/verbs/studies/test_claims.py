@@ -53,6 +53,22 @@ def test_a_sentence_has_verdict_interval_seeds_and_the_papers_number():
     )
 
 
+@pytest.mark.parametrize(
+    ("value", "benchmark", "least", "counts"),
+    [
+        ("avg", "sums", 1.0, "1 point"),
+        ("avg", "sums", 1.5, "1.5 points"),
+        ("length_mean", "sums", 1.0, "1 token"),
+        ("response/length_mean", None, 2.0, "2 tokens"),
+        ("policy/entropy", None, 0.02, "0.02 nats"),
+        ("reward/mean", None, 0.1, "0.1"),
+    ],
+)
+def test_what_would_count_has_the_measures_unit(value, benchmark, least, counts):
+    values = {"end": {"a": {0: 1.0}, "b": {0: 5.0}}}
+    assert decide(claim({"b": 1, "a": -1}, least), Measure("rl", value, benchmark), values).counts() == counts
+
+
 def test_a_single_seed_says_that_it_has_no_interval():
     values = {"end": {"a": {0: 1.0}, "b": {0: 5.0}}}
     told = decide(claim({"b": 1, "a": -1}), Measure("test", "avg", "sums"), values).sentence()

@@ -35,3 +35,14 @@ def test_one_seed_has_neither_error_nor_interval():
 
 def test_a_mean_of_curves_is_of_the_steps_that_all_have():
     assert mean_curve([[(0, 1.0), (1, 2.0)], [(1, 4.0), (2, 9.0)]]) == [(1, 3.0)]
+
+
+def test_courses_are_smoothed_but_those_of_evaluations():
+    courses = {}
+    for name in ("length", "eval/sums/avg"):
+        curves = {"m": {"a": [[(0, 1.0), (40, 3.0), (80, 8.0)], [(0, 3.0), (40, 5.0), (80, 6.0)]]}}
+        report = page("Q?", "", {"m": Measure("rl", name)}, {"m": {"end": {"a": {0: 8.0, 1: 6.0}}}}, curves, [])
+        (found,) = (block for section in report.sections if section.id == "courses" for block in section.blocks[1:])
+        courses[name] = [line.y for line in found.plots[0].lines]  # two seeds and their mean
+    assert courses["length"] == [[1.0, 2.0, 4.0], [3.0, 4.0, 14 / 3], [2.0, 3.0, 13 / 3]]
+    assert courses["eval/sums/avg"] == [[1.0, 3.0, 8.0], [3.0, 5.0, 6.0], [2.0, 4.0, 7.0]]
