@@ -1,11 +1,15 @@
 """This module tells what a study will cost before it starts: runs, minutes and disk."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
+from typing import Any
 
 from acereason.runs.report.words import number
 from acereason.verbs.studies.plan import Cell, Job
 from acereason.verbs.studies.work import Work
+
+Done = Mapping[str, Mapping[str, Any]]
+"""What each finished run has left of itself, by its id; read once, since a study has hundreds of runs."""
 
 
 def told(cells: dict[Cell, Job], work: Work) -> str:
@@ -13,31 +17,28 @@ def told(cells: dict[Cell, Job], work: Work) -> str:
 
     Each of the latter comes from the mean of the step's finished runs; before there is one, from the study file.
     """
-    left = [job for job in work.jobs if work.done(job) is None]
+    done = {job.id: found for job in work.jobs if (found := work.done(job)) is not None}
+    finished, left = ([job for job in work.jobs if (job.id in done) == wanted] for wanted in (True, False))
     runs = f"{len(work.jobs)} runs"
     if len(cells) > len(work.jobs):
         runs += f" (arms share them; {len(cells)} otherwise)"
-    finished = work.counted()
-    if len(left) < len(work.jobs):
-        finished += f", {_cost(work, [job for job in work.jobs if work.done(job)])}"
-    return f"{runs}; {finished}; left: {len(left)}, {_cost(work, left)}"
+    took = f", {_cost(finished, work.jobs, done)}" if finished else ""
+    return f"{runs}; {work.counted()}{took}; left: {len(left)}, {_cost(left, work.jobs, done)}"
 
 
-def _cost(work: Work, jobs: Sequence[Job]) -> str:
-    minutes = _sum(jobs, lambda job: _one(work, job, "minutes", 1.0, job.step.minutes))
-    megabytes = _sum(jobs, lambda job: _one(work, job, "bytes", 1e-6, job.step.megabytes))
+def _cost(jobs: Sequence[Job], among: Sequence[Job], done: Done) -> str:
+    minutes = _sum(jobs, lambda job: _one(job, among, done, "minutes", 1.0, job.step.minutes))
+    megabytes = _sum(jobs, lambda job: _one(job, among, done, "bytes", 1e-6, job.step.megabytes))
     return f"{_told(minutes, 'minutes')} one after the other, {_told(megabytes, 'MB of disk')}"
 
 
-def _one(work: Work, job: Job, what: str, factor: float, expected: float | None) -> float | None:
+def _one(job: Job, among: Sequence[Job], done: Done, what: str, factor: float, expected: float | None) -> float | None:
     """Return what a run took; of one that isn't finished, or was resumed, what it is expected to take."""
-    done = work.done(job)
-    return factor * done[what] if done and done[what] is not None else _mean(work, job, what, factor, expected)
-
-
-def _mean(work: Work, job: Job, what: str, factor: float, expected: float | None) -> float | None:
-    found = [done for other in work.jobs if other.step.name == job.step.name and (done := work.done(other))]
-    measured = [factor * done[what] for done in found if done[what] is not None]
+    own = done.get(job.id, {}).get(what)
+    if own is not None:
+        return factor * own
+    same = [done[other.id][what] for other in among if other.step.name == job.step.name and other.id in done]
+    measured = [factor * value for value in same if value is not None]
     return fmean(measured) if measured else expected
 
 
