@@ -1,5 +1,8 @@
 """This module draws plots by matplotlib, for the Markdown and while a run goes on."""
 
+from typing import Any
+
+from matplotlib.artist import setp
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -7,6 +10,10 @@ from matplotlib.ticker import PercentFormatter
 from acereason.runs.report.content import Line, Plot
 
 _COLUMNS = 2
+_INSIDE = 4
+"""Lines whose names fit into a plot without covering much of it; the names of more stand beside it."""
+_WIDE = 50
+"""Letters that fit side by side below a plot; longer names are turned."""
 
 
 def picture(plots: list[Plot], title: str = "") -> Figure:
@@ -43,9 +50,23 @@ def _draw(axes: Axes, plot: Plot) -> None:
     if plot.percent:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set_ylim(0, None if plot.histogram else 1.02)
-    if len({line.name for line in plot.lines}) > 1:
-        axes.legend(fontsize=7)
+    _legend(axes, plot)
+    _turn(axes, plot)
     axes.grid(alpha=0.25)
+
+
+def _legend(axes: Axes, plot: Plot) -> None:
+    names = {line.name for line in plot.lines}
+    below = all(line.x == [line.name] for line in plot.lines)
+    if len(names) > 1 and not below:
+        beside: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1, 1)}
+        axes.legend(fontsize=7, **beside if len(names) > _INSIDE else {})
+
+
+def _turn(axes: Axes, plot: Plot) -> None:
+    places = dict.fromkeys(x for line in plot.lines for x in line.x if isinstance(x, str))
+    if sum(map(len, places)) > _WIDE:
+        setp(axes.get_xticklabels(), rotation=30, ha="right", rotation_mode="anchor", size=8)
 
 
 def _lines(axes: Axes, plot: Plot) -> None:
