@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from matplotlib.artist import setp
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -66,7 +65,8 @@ def _legend(axes: Axes, plot: Plot) -> None:
 def _turn(axes: Axes, plot: Plot) -> None:
     places = dict.fromkeys(x for line in plot.lines for x in line.x if isinstance(x, str))
     if sum(map(len, places)) > _WIDE:
-        setp(axes.get_xticklabels(), rotation=30, ha="right", rotation_mode="anchor", size=8)
+        for label in axes.get_xticklabels():
+            label.set(rotation=30, horizontalalignment="right", rotation_mode="anchor", size=8)
 
 
 def _lines(axes: Axes, plot: Plot) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from math import isinf
+from math import inf, isinf
 from typing import Literal
 
 from acereason.common.errors import UserError
@@ -10,6 +10,8 @@ from acereason.verbs.studies.measures import Measure, Values
 from acereason.verbs.studies.plan import END
 from acereason.verbs.studies.statistics import Estimate, estimate
 
+Table = tuple[Collection[str], Collection[str] | None]
+"""(arms, moments) of a measure; None where only results tell the moments."""
 Verdict = Literal["Shows", "Doesn't show", "Can't tell"]
 # why: one seed's finding was taken back by its own rerun, and the interval of two or three takes their spread on trust
 _FEWEST_SEEDS = 5
@@ -67,16 +69,17 @@ def decide(claim: Claim, measure: Measure, values: Values) -> Decision:
 
 
 def contrast(claim: Claim, values: Values) -> dict[int, float]:
-    """Return the weighted sum of a claim's places, by seed.
+    """Return the weighted sum of a claim's places, by seed, of the seeds in which all of them have a value.
 
     Raises:
-        UserError: a place isn't in the table.
+        UserError: a place isn't in the table, or there is no such seed.
     """
-    sums: dict[int, float] = {}
-    for place, weight in claim.contrast.items():
-        for seed, value in _place(claim, place, values).items():
-            sums[seed] = sums.get(seed, 0.0) + weight * value
-    return sums
+    weighted = [(weight, _place(claim, place, values)) for place, weight in claim.contrast.items()]
+    # why: where a verifier fails too often a seed has no value, and a sum without one place is another contrast
+    seeds = [seed for seed in weighted[0][1] if all(seed in by_seed for _, by_seed in weighted)]
+    if not seeds:
+        raise UserError(f"claims: {claim.says!r}: no seed has a value of each of {', '.join(claim.contrast)}")
+    return {seed: sum(weight * by_seed[seed] for weight, by_seed in weighted) for seed in seeds}
 
 
 def verdict(found: Estimate, least: float) -> Verdict:
@@ -93,15 +96,22 @@ def verdict(found: Estimate, least: float) -> Verdict:
     return "Shows" if low > 0 else "Can't tell"
 
 
-def check_claims(claims: list[Claim], measures: Mapping[str, Measure], arms: Collection[str]) -> None:
-    """Raise a UserError for a claim of an unknown measure or arm, or without a least difference."""
+def check_claims(claims: list[Claim], tables: Mapping[str, Table]) -> None:
+    """Raise a UserError for a claim of an unknown measure, arm or moment, or without a least difference."""
     for claim in claims:
         key = f"claims: {claim.says!r}"
-        if claim.measure not in measures:
-            raise UserError(f"{key}: no measure {claim.measure}; there are {', '.join(measures)}")
-        if unknown := {place.partition("@")[0] for place in claim.contrast} - set(arms):
-            raise UserError(f"{key}: no arm {', '.join(sorted(unknown))}; there are {', '.join(arms)}")
-        if claim.least <= 0:
+        if claim.measure not in tables:
+            raise UserError(f"{key}: no measure {claim.measure}; there are {', '.join(tables)}")
+        if not claim.contrast:
+            raise UserError(f"{key}: contrast is empty; give weights of places, such as {{b: 1, a: -1}}")
+        arms, moments = tables[claim.measure]
+        for place in claim.contrast:
+            arm, _, moment = place.partition("@")
+            if arm not in arms:
+                raise UserError(f"{key}: no arm {arm}; there are {', '.join(arms)}")
+            if moments is not None and (moment or END) not in moments:
+                raise UserError(f"{key}: {place} isn't measured; the moments are {', '.join(moments)}")
+        if not 0 < claim.least < inf:
             raise UserError(f"{key}: least is {claim.least:g}; give the smallest difference that counts, above 0")
 
 

@@ -1,15 +1,17 @@
 """This module fits the regression of section 4.4.2 to a study's arms, which differ in prompts and responses."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from acereason.common.errors import UserError
-from acereason.evaluation.scaling import fit_scaling
-from acereason.verbs.studies.measures import Measure, Values
-from acereason.verbs.studies.plan import END
+from acereason.evaluation.scaling import Fit, fit_scaling
+from acereason.verbs.studies.measures import Measure, Values, moments_of
+from acereason.verbs.studies.plan import END, StudyStep
 
 FITTED = "fit"
 """The arm of a fit's values in claims: `fit@a`, `fit@b`, `fit@c`, `fit@r2`."""
+COEFFICIENTS = [one.name for one in fields(Fit)]
+"""Their moments."""
 
 
 @dataclass
@@ -26,8 +28,10 @@ class Scaling:
     """Moment of the measure."""
 
 
-def check_fits(fits: Mapping[str, Scaling], measures: Mapping[str, Measure], arms: Collection[str]) -> None:
-    """Raise a UserError for a fit of an unknown measure or arm, or whose two tables differ in their arms."""
+def check_fits(
+    fits: Mapping[str, Scaling], measures: Mapping[str, Measure], arms: Collection[str], steps: list[StudyStep]
+) -> None:
+    """Raise a UserError for a fit of an unknown measure, moment or arm, or whose arms don't determine it."""
     for name, fit in fits.items():
         if name in measures:
             raise UserError(f"fits.{name}: is a measure's name, too; rename one")
@@ -37,6 +41,12 @@ def check_fits(fits: Mapping[str, Scaling], measures: Mapping[str, Measure], arm
             raise UserError(f"fits.{name}.prompts: no arm {', '.join(sorted(unknown))}; there are {', '.join(arms)}")
         if fit.prompts.keys() != fit.responses.keys():
             raise UserError(f"fits.{name}: prompts and responses name different arms; give both for each")
+        moments = moments_of(measures[fit.measure], steps)
+        if moments is not None and fit.moment not in moments:
+            raise UserError(f"fits.{name}.moment: {fit.measure} has no {fit.moment}; there are {', '.join(moments)}")
+        x, y = ([by_arm[arm] for arm in fit.prompts] for by_arm in (fit.prompts, fit.responses))
+        # why: it raises where the arms don't determine it, whatever their accuracies
+        fit_scaling(x, y, range(len(x)))
 
 
 def fitted(name: str, fit: Scaling, values: Mapping[str, Values]) -> Values:
@@ -50,7 +60,7 @@ def fitted(name: str, fit: Scaling, values: Mapping[str, Values]) -> Values:
     table = values[fit.measure][fit.moment]
     arms = list(fit.prompts)
     found: Values = {}
-    for seed in table[arms[0]]:
+    for seed in (one for one in table[arms[0]] if all(one in table[arm] for arm in arms)):
         x, y, z = ([by_arm[arm] for arm in arms] for by_arm in (fit.prompts, fit.responses, _of(seed, table)))
         result = fit_scaling(x, y, z)
         for coefficient, value in asdict(result).items():

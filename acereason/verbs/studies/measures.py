@@ -1,16 +1,15 @@
 """This module reads a study's measures from its runs: a curve at some moments, or numbers of a benchmark."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from acereason.common.errors import UserError, did_you_mean
 from acereason.evaluation.results import Result, read_results
 from acereason.runs.curves import Curve
 from acereason.runs.report.reading import Run, read_outline
-from acereason.verbs.studies.plan import END, Cell, Job, StudyStep, runs_folder
+from acereason.verbs.studies.plan import END, Cell, Job, StudyStep, moments, runs_folder
 
 PASSES = "pass_at_k"
 """The value of a `test` that has a moment for each k."""
@@ -67,6 +66,22 @@ def check_measures(measures: Mapping[str, Measure], steps: list[StudyStep]) -> N
             raise UserError(f"measures.{name}.over: {measure.over} values have no mean; give 1 or more")
 
 
+def moments_of(measure: Measure, steps: list[StudyStep]) -> Collection[str] | None:
+    """Return the moments that a measure has; None of `pass_at_k`, of which only results tell each k."""
+    if measure.benchmark is None:
+        return [str(moment) for moment in measure.at]
+    if measure.value == PASSES:
+        return None
+    return [moment for step in steps if step.name == measure.step for moment, _ in moments(step)]
+
+
+def check_run(measures: Mapping[str, Measure], job: Job, folder: Path) -> None:
+    """Raise a UserError where a finished run hasn't what is measured of its step: after the first run, not the last."""
+    for name, measure in measures.items():
+        if measure.step == job.step.name:
+            _of_run(name, measure, runs_folder(folder) / job.id, END)
+
+
 def read_values(name: str, measure: Measure, cells: Mapping[Cell, Job], folder: Path) -> Values:
     """Return a measure's values in the units that are shown: shares in percent.
 
@@ -106,14 +121,18 @@ def _of_run(name: str, measure: Measure, run: Path, moment: str) -> dict[str, fl
 
 
 def _of_test(name: str, measure: Measure, result: Result) -> dict[str, float]:
-    """Return the values by k=1, k=2, ..., or a single one by an empty text."""
+    """Return the values by k=1, k=2, ..., or a single one by an empty text; none where verifiers failed too often."""
     if measure.value == PASSES:
         return {f"k={k}": value for k, value in result.pass_at_k.items() if value is not None}
-    word, _, k = measure.value.partition("@")
-    value: Any = result.pass_at_k.get(k) if word == "pass" else getattr(result, word, None)
-    if not isinstance(value, float | int):
-        raise UserError(f"measures.{name}.value: the results of {measure.benchmark} have no {measure.value}")
-    return {"": float(value)}
+    numbers: dict[str, float | None] = {
+        field: value for field, value in vars(result).items() if isinstance(value, float | int | None)
+    }
+    numbers |= {f"pass@{k}": value for k, value in result.pass_at_k.items()}
+    if measure.value not in numbers:
+        hint = did_you_mean(measure.value, numbers) or f"there are {', '.join(numbers)}"
+        raise UserError(f"measures.{name}.value: the results of {measure.benchmark} have no {measure.value}; {hint}")
+    value = numbers[measure.value]
+    return {} if value is None else {"": float(value)}
 
 
 def _of_fit(name: str, measure: Measure, run: Run) -> dict[str, float]:

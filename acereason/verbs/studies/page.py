@@ -115,7 +115,8 @@ def mean_curve(curves: Sequence[Curve]) -> Curve:
 def _tables(name: str, measure: Measure, values: Values) -> list[Block]:
     arms = list(dict.fromkeys(arm for by_arm in values.values() for arm in by_arm))
     unit = f" ({measure.unit})" if measure.unit else ""
-    rows = [[moment, *(_mean(by_arm.get(arm, {})) for arm in arms)] for moment, by_arm in values.items()]
+    most = max((len(by_seed) for by_arm in values.values() for by_seed in by_arm.values()), default=0)
+    rows = [[moment, *(_mean(by_arm.get(arm, {}), most) for arm in arms)] for moment, by_arm in values.items()]
     blocks: list[Block] = [Heading(f"{name}{unit}: {_what(measure)}"), Table(["moment", *arms], rows)]
     if len(arms) > 1:
         first, *others = arms
@@ -130,11 +131,13 @@ def _what(measure: Measure) -> str:
     return f"{measure.value}{where} after {measure.step}{over}"
 
 
-def _mean(by_seed: Mapping[int, float]) -> str:
+def _mean(by_seed: Mapping[int, float], most: int) -> str:
+    """Format a mean with its standard error, and with its number of seeds where others have more."""
     if not by_seed:
         return "-"
     found = estimate(list(by_seed.values()))
-    return f"{found.mean:.2f}" if isinf(found.stderr) else f"{found.mean:.2f} ± {found.stderr:.2f}"
+    error = "" if isinf(found.stderr) else f" ± {found.stderr:.2f}"
+    return f"{found.mean:.2f}{error}" + (f" (seeds: {found.seeds})" if found.seeds < most else "")
 
 
 def _paired(by_arm: Mapping[str, Mapping[int, float]], first: str, second: str) -> str:

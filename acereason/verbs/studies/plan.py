@@ -21,6 +21,8 @@ _RESUMES = {
     "test": ["--trainer.default_root_dir={folder}/{id}"],
 }
 """Flags by which a verb writes into its run's folder, and goes on with what is there."""
+_LARGEST_SEED = 2**32 - 1
+"""Of NumPy's generators, which Lightning seeds."""
 
 Arms = Mapping[str, Mapping[str, Sequence[str]]]
 """{arm: {step: further flags}}."""
@@ -82,7 +84,7 @@ def plan(steps: Sequence[StudyStep], arms: Arms, seeds: Sequence[int], folder: P
         for arm, flags in arms.items():
             inputs: dict[str, str] = {}
             for step in steps:
-                for moment, more in _moments(step):
+                for moment, more in moments(step):
                     given = [*step.overrides, *more, *flags.get(step.name, ()), f"--seed_everything={seed}"]
                     cells[Cell(arm, seed, step.name, moment)] = job = _job(step, given, inputs, folder)
                 if not step.each:
@@ -95,11 +97,13 @@ def runs_folder(folder: Path) -> Path:
     return folder / "runs"
 
 
-def _moments(step: StudyStep) -> Iterator[tuple[str, list[str]]]:
+def moments(step: StudyStep) -> Iterator[tuple[str, list[str]]]:
+    """Yield the moments at which a step is a run, each with its flags."""
     yield from step.each.items() if step.each else [(END, [])]
 
 
 def _job(step: StudyStep, flags: list[str], inputs: dict[str, str], folder: Path) -> Job:
+    _check_folders(step, flags, inputs)
     flags = [f"--config={step.config}", *flags]
     used = [found for flag in flags for found in re.findall(r"\{([^{}]+)\}", flag) if found in inputs]
     # why: by the inputs' ids, not by their paths, so that a study's folder can be moved
@@ -116,6 +120,16 @@ def _job(step: StudyStep, flags: list[str], inputs: dict[str, str], folder: Path
 def _filled(flag: str, values: Mapping[str, str]) -> str:
     """Return a flag with the values of the steps that it names; braces around anything else stay."""
     return re.sub(r"\{([^{}]+)\}", lambda found: values.get(found[1], found[0]), flag)
+
+
+def _check_folders(step: StudyStep, flags: Sequence[str], inputs: Mapping[str, str]) -> None:
+    """Raise a UserError for a flag with the folder of a run that isn't an earlier step's."""
+    # why only before a slash: braces have other meanings, as in `--data.template.math={statement}=`
+    for flag in flags:
+        for name in re.findall(r"\{([^{}]+)\}/", flag):
+            if name not in inputs:
+                known = ", ".join(inputs) or "none"
+                raise UserError(f"steps.{step.name}: {flag}: no earlier step {name} with one run; there are {known}")
 
 
 def _content(flag: str) -> Any:
@@ -140,6 +154,9 @@ def _check(steps: Sequence[StudyStep], arms: Arms, seeds: Sequence[int]) -> None
             raise UserError(f"{key}: a study needs at least one")
         if twice := {str(one) for one in listed if listed.count(one) > 1}:
             raise UserError(f"{key}: {', '.join(sorted(twice))} is there twice")
+    for seed in seeds:
+        if not 0 <= seed <= _LARGEST_SEED:
+            raise UserError(f"seeds: {seed} is none; give numbers from 0 to {_LARGEST_SEED}")
     for step in steps:
         check_names(step.each, f"steps.{step.name}.each")
         if step.verb not in _RESUMES:

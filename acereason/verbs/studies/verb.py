@@ -6,10 +6,10 @@ from acereason.common.errors import UserError
 from acereason.common.files import check_writable, write_atomically, write_json
 from acereason.runs.report.markdown import write_markdown
 from acereason.runs.report.page import render
-from acereason.verbs.studies.claims import Claim, check_claims, decide
+from acereason.verbs.studies.claims import Claim, Table, check_claims, decide
 from acereason.verbs.studies.costs import told
-from acereason.verbs.studies.fits import FITTED, Scaling, check_fits, fitted
-from acereason.verbs.studies.measures import Measure, check_measures, curves_of, read_values
+from acereason.verbs.studies.fits import COEFFICIENTS, FITTED, Scaling, check_fits, fitted
+from acereason.verbs.studies.measures import Measure, check_measures, check_run, curves_of, moments_of, read_values
 from acereason.verbs.studies.page import page
 from acereason.verbs.studies.plan import StudyStep, plan
 from acereason.verbs.studies.work import Work, check_folder
@@ -52,9 +52,9 @@ def study(
         raise UserError("measures: a study needs at least one")
     cells = plan(steps, arms, seeds, shared)
     check_measures(measures, steps)
-    check_fits(fits, measures, arms)
-    shown = measures | {name: measures[fit.measure] for name, fit in fits.items()}
-    check_claims(claimed, shown, [*arms, FITTED])
+    check_fits(fits, measures, arms, steps)
+    tables: dict[str, Table] = {name: (arms, moments_of(measure, steps)) for name, measure in measures.items()}
+    check_claims(claimed, tables | dict.fromkeys(fits, ([FITTED], COEFFICIENTS)))
     for key, path in {"folder": place, "runs": shared}.items():
         check_folder(path, key)
         check_writable(path, key)
@@ -62,8 +62,9 @@ def study(
     print(f"study: {told(cells, work)}", flush=True)
     if plan_only:
         return
-    work.do_all()
+    work.do_all(lambda job: check_run(measures, job, shared))
     values = {name: read_values(name, measure, cells, shared) for name, measure in measures.items()}
+    shown = measures | {name: measures[fit.measure] for name, fit in fits.items()}
     values |= {name: fitted(name, fit, values) for name, fit in fits.items()}
     curves = {name: curves_of(m, cells, shared) for name, m in measures.items() if m.benchmark is None}
     decisions = [decide(claim, shown[claim.measure], values[claim.measure]) for claim in claimed]

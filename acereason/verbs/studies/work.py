@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,11 @@ class Work:
         path = self._place(job) / "done.json"
         return read_json(path) if path.exists() else None
 
-    def do_all(self) -> None:
+    def do_all(self, check: Callable[[Job], None] = lambda job: None) -> None:
         """Return when every run has finished, here or in another process.
+
+        Args:
+            check: is given each run that has finished here, and may raise.
 
         Raises:
             UserError: a run failed; names its log.
@@ -45,7 +48,9 @@ class Work:
         """
         while left := {job.id: job for job in self.jobs if self.done(job) is None}:
             ready = [job for job in left.values() if left.keys().isdisjoint(job.inputs)]
-            if not any(self._try(job) for job in ready):
+            if job := next((job for job in ready if self._try(job)), None):
+                check(job)
+            else:
                 # why: the others may end without having finished, and leave their runs to this process
                 time.sleep(_POLL_SECONDS)
 

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from acereason.common.errors import UserError
@@ -75,13 +77,33 @@ def test_a_single_seed_says_that_it_has_no_interval():
     assert told.startswith("Can't tell: It helps. Here +4.00 points (no interval, 1 seed; a claim needs 5)")
 
 
-def test_mistakes_name_the_claim():
-    measures = {"accuracy": Measure("test", "avg", "sums")}
-    with pytest.raises(UserError, match="'It helps.': no arm c; there are a, b"):
-        check_claims([claim({"c@rl": 1})], measures, ["a", "b"])
+def test_a_contrast_is_of_the_seeds_in_which_all_its_places_have_a_value():
+    values = {"k=8": {"a": {0: 50.0, 2: 53.0}, "b": {0: 60.0, 1: 61.0, 2: 62.0}}}
+    assert contrast(claim({"b@k=8": 1, "a@k=8": -1}), values) == {0: 10.0, 2: 9.0}
+    values["k=8"]["b"] = {1: 61.0}
+    with pytest.raises(UserError, match=r"no seed has a value of each of b@k=8, a@k=8"):
+        contrast(claim({"b@k=8": 1, "a@k=8": -1}), values)
+
+
+@pytest.mark.parametrize(
+    ("weights", "least", "told"),
+    [
+        ({"c@rl": 1}, 1.0, "no arm c; there are a, b"),
+        ({"a@lr": 1}, 1.0, "a@lr isn't measured; the moments are sft, rl"),
+        ({"a": 1}, 1.0, "a isn't measured; the moments are sft, rl"),
+        ({}, 1.0, "contrast is empty"),
+        ({"a@rl": 1}, 0.0, "least is 0; give the smallest difference that counts"),
+        ({"a@rl": 1}, float("nan"), "least is nan; give the smallest"),
+    ],
+)
+def test_mistakes_name_the_claim(weights, least, told):
+    with pytest.raises(UserError, match=f"'It helps.': {re.escape(told)}"):
+        check_claims([claim(weights, least)], {"accuracy": (["a", "b"], ["sft", "rl"])})
+
+
+def test_moments_that_only_results_tell_are_looked_for_in_them():
+    check_claims([claim({"a@k=8": 1})], {"accuracy": (["a"], None)})
     with pytest.raises(UserError, match="'It helps.': no measure accuracy; there are length"):
-        check_claims([claim({"a": 1})], {"length": measures["accuracy"]}, ["a"])
-    with pytest.raises(UserError, match="least is 0; give the smallest difference that counts"):
-        check_claims([claim({"a": 1}, 0.0)], measures, ["a"])
+        check_claims([claim({"a": 1})], {"length": (["a"], None)})
     with pytest.raises(UserError, match="b@end isn't measured; the moments are sft, rl"):
         contrast(claim({"b@end": 1}), VALUES)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from acereason.common.errors import UserError
-from acereason.verbs.studies.measures import Measure, check_measures, curves_of, read_values
+from acereason.verbs.studies.measures import Measure, check_measures, curves_of, moments_of, read_values
 from acereason.verbs.studies.plan import END, Cell, Job, StudyStep
 
 STEP = StudyStep("rl", "fit", "a.yaml")
@@ -46,6 +46,14 @@ def test_moments_of_evaluations_in_percent(cells, tmp_path):
 
 def test_whole_curves(cells, tmp_path):
     assert curves_of(Measure("rl", "eval/sums/avg"), cells, tmp_path) == {"a": [[(0, 25.0), (3, 50.0), (5, 75.0)]]}
+
+
+def test_moments_are_known_before_a_run_but_those_of_each_k():
+    test = StudyStep("test", "test", "a.yaml", each={"sft": [], "rl": []})
+    assert moments_of(Measure("rl", "policy/entropy", at=[1, "short"]), [STEP, test]) == ["1", "short"]
+    assert moments_of(Measure("test", "avg", "sums"), [STEP, test]) == ["sft", "rl"]
+    assert moments_of(Measure("rl", "avg", "sums"), [StudyStep("rl", "test", "a.yaml")]) == [END]
+    assert moments_of(Measure("test", "pass_at_k", "sums"), [STEP, test]) is None
 
 
 def test_mistakes_name_the_measure(cells, tmp_path):

@@ -33,6 +33,13 @@ def test_one_seed_has_neither_error_nor_interval():
     assert tables == [[["end", "1.00", "3.50"]], [["end", "+2.50"]]]
 
 
+def test_a_mean_of_fewer_seeds_than_the_others_says_so():
+    values = {"k=8": {"a": {0: 1.0, 1: 3.0}, "b": {0: 4.0, 1: 5.0, 2: 9.0}}}
+    report = page("Q?", "", {"m": Measure("test", "pass_at_k", "sums")}, {"m": values}, {}, [])
+    (means, _) = (block for block in report.sections[-1].blocks if isinstance(block, Table))
+    assert means.rows == [["k=8", "2.00 ± 1.00 (seeds: 2)", "6.00 ± 1.53"]]
+
+
 def test_a_mean_of_curves_is_of_the_steps_that_all_have():
     assert mean_curve([[(0, 1.0), (1, 2.0)], [(1, 4.0), (2, 9.0)]]) == [(1, 3.0)]
 

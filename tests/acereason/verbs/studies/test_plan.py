@@ -62,7 +62,20 @@ def test_braces_that_name_no_step_stay(tmp_path):
     assert job.arguments[2:4] == ("--data.stages={math: {}}", "--template={statement}=")
 
 
+def test_a_folder_is_of_an_earlier_step_with_one_run(steps):
+    with pytest.raises(UserError, match=r"steps.rl: --p=\{sfd\}/export: no earlier step sfd .*there are sft"):
+        plan([steps[0], StudyStep("rl", "fit", steps[0].config, ["--p={sfd}/export"])], {"a": {}}, [0], Path("out"))
+    with pytest.raises(UserError, match=r"steps.sft: --p=\{rl\}/x: no earlier step rl with one run; there are none"):
+        plan(steps, {"a": {"sft": ["--p={rl}/x"]}}, [0], Path("out"))
+    last = StudyStep("last", "test", steps[0].config, ["--m={test}/x"])  # `test` has a run for each moment
+    with pytest.raises(UserError, match=r"steps.last: --m=\{test\}/x: no earlier step test"):
+        plan([*steps, last], {"a": {}}, [0], Path("out"))
+
+
 def test_mistakes_name_the_key(steps):
+    for seed in (-1, 2**32):
+        with pytest.raises(UserError, match=f"seeds: {seed} is none; give numbers from 0 to 4294967295"):
+            plan(steps, ARMS, [0, seed], Path("out"))
     with pytest.raises(UserError, match=r"arms.a: no step rll; did you mean rl\?"):
         plan(steps, {"a": {"rll": []}}, [0], Path("out"))
     with pytest.raises(UserError, match="seeds: 1 is there twice"):

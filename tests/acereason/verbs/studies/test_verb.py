@@ -139,5 +139,26 @@ def test_mistakes(tmp_path, program):  # noqa: F811
         made(tmp_path, [0], measures={"x": Measure("rl", "lenght")}, claims=[])
     with pytest.raises(UserError, match=r"measures.x.benchmark: no sum; there are sums"):
         made(tmp_path, [0], measures={"x": Measure("test", "avg", "sum")}, claims=[])
-    with pytest.raises(UserError, match="measures.x.value: the results of sums have no pass@8"):
+    with pytest.raises(UserError, match=r"measures.x.value: the results of sums have no pass@8; did you mean pass@"):
         made(tmp_path, [0], measures={"x": Measure("test", "pass@8", "sums")}, claims=[])
+
+
+def test_what_no_run_has_is_told_after_the_first_run(tmp_path, program):  # noqa: F811
+    with pytest.raises(UserError, match=r"measures.x.value: rl-\w+ has logged no lenght; did you mean length\?"):
+        made(tmp_path, [0, 1], measures={"x": Measure("rl", "lenght")}, claims=[])
+    assert len(program()) == 1
+    with pytest.raises(UserError, match=r"measures.x.value: the results of sums have no avrg; did you mean avg\?"):
+        made(tmp_path, [0, 1], measures={"x": Measure("test", "avrg", "sums")}, claims=[])
+    assert [call[0] for call in program()] == ["fit", "test"]
+
+
+def test_a_value_that_a_result_has_no_samples_for_is_left_out_and_told(tmp_path, program):  # noqa: F811
+    made(tmp_path, [0, 1], measures={"x": Measure("test", "avg", "sums")}, claims=[])
+    path = sorted((tmp_path / "out/runs").glob("test-*/results.json"))[0]
+    results = json.loads(path.read_text())
+    results["benchmarks"]["sums"]["avg"] = None  # the verifier failed on every sample
+    path.write_text(json.dumps(results))
+    made(tmp_path, [0, 1], measures={"x": Measure("test", "avg", "sums")}, claims=[])
+    values = json.loads((tmp_path / "out/results.json").read_text())["x"]["end"]
+    assert sorted(map(len, values.values())) == [1, 2]
+    assert "(seeds: 1)" in (tmp_path / "out/report/report.md").read_text()
