@@ -29,20 +29,24 @@ def page(
         title: the study's question.
         about: sentences on what was run, how large, and what it can't show.
         measures: the measures by name.
-        values: their values.
+        values: their values, and those of fits.
         curves: whole curves of those measures that have some.
         decisions: what the study says about its claims.
     """
-    plots = [_plot(name, measures[name], found) for name, found in values.items() if len(found) > 1 or _arms(found) > 1]
+    measured = {name: found for name, found in values.items() if name in measures}
+    plots = [
+        _plot(name, measures[name], found) for name, found in measured.items() if len(found) > 1 or _arms(found) > 1
+    ]
     courses = [_course(name, measures[name], found) for name, found in curves.items()]
-    tables = [block for name, found in values.items() for block in _tables(name, measures[name], found)]
+    tables = [block for name, found in measured.items() for block in _tables(name, measures[name], found)]
+    fits = [block for name, found in values.items() if name not in measures for block in _fit(name, found)]
     sections = [
         Section("claims", "What it shows", _claims(decisions)),
         Section("figures", "Figures", [Text(_BARS), Plots(plots)] if plots else []),
         Section(
             "courses", "Over steps", [Text("Faint: each seed. Thick: their mean."), Plots(courses)] if courses else []
         ),
-        Section("numbers", "Numbers", [Text(_NUMBERS), *tables]),
+        Section("numbers", "Numbers", [Text(_NUMBERS), *tables, *fits]),
     ]
     return Report(title, [about] if about else [], [section for section in sections if section.blocks])
 
@@ -123,6 +127,13 @@ def _tables(name: str, measure: Measure, values: Values) -> list[Block]:
         differences = [[moment, *(_paired(v, first, arm) for arm in others)] for moment, v in values.items()]
         blocks.append(Table(["moment", *(f"{arm} - {first}" for arm in others)], differences))
     return blocks
+
+
+def _fit(name: str, values: Values) -> list[Block]:
+    """Return the coefficients of a fit, which are no curve."""
+    means = [_mean(by_seed, 0) for by_arm in values.values() for by_seed in by_arm.values()]
+    heading = f"{name}: a log2 prompts + b log2 responses + c, the logarithms standardized (4.4.2)"
+    return [Heading(heading), Table(list(values), [means])]
 
 
 def _what(measure: Measure) -> str:

@@ -68,7 +68,7 @@ def study(
     values |= {name: fitted(name, fit, values) for name, fit in fits.items()}
     curves = {name: curves_of(m, cells, shared) for name, m in measures.items() if m.benchmark is None}
     decisions = [decide(claim, shown[claim.measure], values[claim.measure]) for claim in claimed]
-    content = page(title, about, shown, values, curves, decisions)
+    content = page(title, about, measures, values, curves, decisions)
     write_json(place / "results.json", values)
     write_markdown(content, place / "report")
     write_atomically(place / "report" / "report.html", render(content))

@@ -33,6 +33,16 @@ def test_one_seed_has_neither_error_nor_interval():
     assert tables == [[["end", "1.00", "3.50"]], [["end", "+2.50"]]]
 
 
+def test_coefficients_of_a_fit_are_a_row_and_no_figure():
+    fit = {"a": {"fit": {0: 4.0, 1: 6.0}}, "b": {"fit": {0: 1.0, 1: 1.0}}, "r2": {"fit": {0: 0.9, 1: 0.8}}}
+    report = page("Q?", "", {"m": Measure("test", "avg", "sums")}, {"m": VALUES, "scaling": fit}, {}, [])
+    heading, table = report.sections[-1].blocks[-2:]
+    assert heading == Heading("scaling: a log2 prompts + b log2 responses + c, the logarithms standardized (4.4.2)")
+    assert table == Table(["a", "b", "r2"], [["5.00 ± 1.00", "1.00 ± 0.00", "0.85 ± 0.05"]])
+    (plots,) = (block for section in report.sections for block in section.blocks if isinstance(block, Plots))
+    assert [plot.title for plot in plots.plots] == ["m"]
+
+
 def test_a_mean_of_fewer_seeds_than_the_others_says_so():
     values = {"k=8": {"a": {0: 1.0, 1: 3.0}, "b": {0: 4.0, 1: 5.0, 2: 9.0}}}
     report = page("Q?", "", {"m": Measure("test", "pass_at_k", "sums")}, {"m": values}, {}, [])
