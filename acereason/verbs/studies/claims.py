@@ -1,6 +1,6 @@
 """This module says of each claim whether a study shows it, doesn't show it, or can't tell."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isinf
 from typing import Literal
@@ -96,7 +96,7 @@ def verdict(found: Estimate, least: float) -> Verdict:
     return "Shows" if low > 0 else "Can't tell"
 
 
-def check_claims(claims: list[Claim], tables: Mapping[str, Table]) -> None:
+def check_claims(claims: Sequence[Claim], tables: Mapping[str, Table]) -> None:
     """Raise a UserError for a claim of an unknown measure, arm or moment, or without a least difference."""
     for claim in claims:
         key = f"claims: {claim.says!r}"

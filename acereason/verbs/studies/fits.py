@@ -1,6 +1,6 @@
 """This module fits the regression of section 4.4.2 to a study's arms, which differ in prompts and responses."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 from acereason.common.errors import UserError
@@ -29,7 +29,7 @@ class Scaling:
 
 
 def check_fits(
-    fits: Mapping[str, Scaling], measures: Mapping[str, Measure], arms: Collection[str], steps: list[StudyStep]
+    fits: Mapping[str, Scaling], measures: Mapping[str, Measure], arms: Collection[str], steps: Sequence[StudyStep]
 ) -> None:
     """Raise a UserError for a fit of an unknown measure, moment or arm, or whose arms don't determine it."""
     for name, fit in fits.items():

@@ -1,6 +1,6 @@
 """This module reads a study's measures from its runs: a curve at some moments, or numbers of a benchmark."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -53,7 +53,7 @@ class Measure:
         return "%" if self.is_share else units.get(self.value, "")
 
 
-def check_measures(measures: Mapping[str, Measure], steps: list[StudyStep]) -> None:
+def check_measures(measures: Mapping[str, Measure], steps: Sequence[StudyStep]) -> None:
     """Raise a UserError for a measure of no step, or of a benchmark that it doesn't name."""
     verbs = {step.name: step.verb for step in steps}
     for name, measure in measures.items():
@@ -66,7 +66,7 @@ def check_measures(measures: Mapping[str, Measure], steps: list[StudyStep]) -> N
             raise UserError(f"measures.{name}.over: {measure.over} values have no mean; give 1 or more")
 
 
-def moments_of(measure: Measure, steps: list[StudyStep]) -> Collection[str] | None:
+def moments_of(measure: Measure, steps: Sequence[StudyStep]) -> Collection[str] | None:
     """Return the moments that a measure has; None of `pass_at_k`, of which only results tell each k."""
     if measure.benchmark is None:
         return [str(moment) for moment in measure.at]

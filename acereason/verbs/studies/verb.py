@@ -1,5 +1,6 @@
 """The verb `study` runs a recipe's arms with several seeds, and tells what their differences show."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from acereason.common.errors import UserError
@@ -11,7 +12,7 @@ from acereason.verbs.studies.costs import told
 from acereason.verbs.studies.fits import COEFFICIENTS, FITTED, Scaling, check_fits, fitted
 from acereason.verbs.studies.measures import Measure, check_measures, check_run, curves_of, moments_of, read_values
 from acereason.verbs.studies.page import page
-from acereason.verbs.studies.plan import StudyStep, plan
+from acereason.verbs.studies.plan import Arms, StudyStep, plan
 from acereason.verbs.studies.work import Work, check_folder
 
 
@@ -51,10 +52,7 @@ def study(
     if not measures:
         raise UserError("measures: a study needs at least one")
     cells = plan(steps, arms, seeds, shared)
-    check_measures(measures, steps)
-    check_fits(fits, measures, arms, steps)
-    tables: dict[str, Table] = {name: (arms, moments_of(measure, steps)) for name, measure in measures.items()}
-    check_claims(claimed, tables | dict.fromkeys(fits, ([FITTED], COEFFICIENTS)))
+    check_findings(measures, fits, claimed, arms, steps)
     for key, path in {"folder": place, "runs": shared}.items():
         check_folder(path, key)
         check_writable(path, key)
@@ -75,3 +73,17 @@ def study(
     for decision in decisions:
         print(decision.sentence())
     print(f"the page is {place / 'report' / 'report.html'}")
+
+
+def check_findings(
+    measures: Mapping[str, Measure],
+    fits: Mapping[str, Scaling],
+    claims: Sequence[Claim],
+    arms: Arms,
+    steps: Sequence[StudyStep],
+) -> None:
+    """Raise a UserError where measures, fits and claims name what the study hasn't, as far as no run must tell."""
+    check_measures(measures, steps)
+    check_fits(fits, measures, arms, steps)
+    tables: dict[str, Table] = {name: (arms, moments_of(measure, steps)) for name, measure in measures.items()}
+    check_claims(claims, tables | dict.fromkeys(fits, ([FITTED], COEFFICIENTS)))

@@ -11,11 +11,8 @@ import callbacks  # noqa: F401  the YAML names them
 from acereason.common.types import Problem
 from acereason.verbs.lightning_cli import lightning_cli
 from acereason.verbs.parsing import Parser
-from acereason.verbs.studies.claims import check_claims
-from acereason.verbs.studies.fits import FITTED, check_fits
-from acereason.verbs.studies.measures import check_measures
 from acereason.verbs.studies.plan import Job, plan
-from acereason.verbs.studies.verb import study
+from acereason.verbs.studies.verb import check_findings, study
 from conf.studies.coin import coin
 
 STUDIES = sorted(path for path in Path("conf/studies").glob("*.yaml") if path.stem != "debug-test")
@@ -30,11 +27,7 @@ def settings(path: Path) -> Namespace:
 @pytest.mark.parametrize("path", STUDIES, ids=str)
 def test_settings_agree_with_each_other(path):
     given = settings(path)
-    fits = given.fits or {}
-    check_measures(given.measures, given.steps)
-    check_fits(fits, given.measures, given.arms)
-    shown = given.measures | {name: given.measures[fit.measure] for name, fit in fits.items()}
-    check_claims(given.claims, shown, [*given.arms, FITTED])
+    check_findings(given.measures, given.fits or {}, given.claims, given.arms, given.steps)
     assert given.folder == f"runs/studies/{path.stem}"
     assert len(given.seeds) >= (2 if path.stem == "debug" else 5)
     assert all(step.minutes and step.megabytes for step in given.steps)
