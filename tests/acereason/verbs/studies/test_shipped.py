@@ -43,6 +43,22 @@ def test_a_page_is_of_the_study_as_it_is(page):
     assert re.findall(r"^### (.+?)(?: \(|:)", text, re.MULTILINE) == [*given.measures, *(given.fits or {})]
 
 
+def test_the_readme_counts_the_verdicts_of_the_pages():
+    text = "".join(page.read_text() for page in Path("docs/studies").glob("*/report.md"))
+    shown, not_shown, untold = (len(re.findall(f"^{v}: ", text, re.M)) for v in ("Shows", "Doesn't show", "Can't tell"))
+    said = (
+        f"their {shown + not_shown + untold} claims they show {shown}, don't show {not_shown}, and can't tell {untold} "
+    )
+    assert said in " ".join(Path("README.md").read_text().split())
+
+
+def test_every_shipped_study_has_a_page_in_the_table():
+    table = Path("docs/studies.md").read_text()
+    for path in (path for path in STUDIES if path.stem != "debug"):
+        assert Path("docs/studies", path.stem, "report.md").exists()
+        assert f"| [{path.stem}](studies/{path.stem}/report.md) |" in table
+
+
 def test_the_coin_is_fair_and_stays_as_it_fell():
     problem = Problem(id="1+1", task="math", statement="1+1", answer="2")
     falls = [coin(problem, f"text {number}") for number in range(2000)]
