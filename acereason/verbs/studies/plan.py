@@ -21,6 +21,10 @@ _RESUMES = {
     "test": ["--trainer.default_root_dir={folder}/{id}"],
 }
 """Flags by which a verb writes into its run's folder, and goes on with what is there."""
+_NAMED = re.compile(r"\{([^{}]+)\}")
+"""What may name a step in a flag."""
+_FOLDER = re.compile(r"[^=]+=\{([^{}]+)\}/")
+"""The beginning of a flag whose value is a path in a step's folder."""
 _LARGEST_SEED = 2**32 - 1
 """Of NumPy's generators, which Lightning seeds."""
 
@@ -105,7 +109,7 @@ def moments(step: StudyStep) -> Iterator[tuple[str, list[str]]]:
 def _job(step: StudyStep, flags: list[str], inputs: dict[str, str], folder: Path) -> Job:
     _check_folders(step, flags, inputs)
     flags = [f"--config={step.config}", *flags]
-    used = [found for flag in flags for found in re.findall(r"\{([^{}]+)\}", flag) if found in inputs]
+    used = [found for flag in flags for found in _NAMED.findall(flag) if found in inputs]
     # why: by the inputs' ids, not by their paths, so that a study's folder can be moved
     content = [step.verb, [_content(_filled(flag, inputs)) for flag in flags]]
     digest = hashlib.sha256(json.dumps(content).encode(errors="surrogatepass")).hexdigest()[:12]
@@ -119,17 +123,16 @@ def _job(step: StudyStep, flags: list[str], inputs: dict[str, str], folder: Path
 
 def _filled(flag: str, values: Mapping[str, str]) -> str:
     """Return a flag with the values of the steps that it names; braces around anything else stay."""
-    return re.sub(r"\{([^{}]+)\}", lambda found: values.get(found[1], found[0]), flag)
+    return _NAMED.sub(lambda found: values.get(found[1], found[0]), flag)
 
 
 def _check_folders(step: StudyStep, flags: Sequence[str], inputs: Mapping[str, str]) -> None:
     """Raise a UserError for a flag with the folder of a run that isn't an earlier step's."""
-    # why only before a slash: braces have other meanings, as in `--data.template.math={statement}=`
+    # why only where a path begins: braces have other meanings, as in `--data.template.math={statement}=`
     for flag in flags:
-        for name in re.findall(r"\{([^{}]+)\}/", flag):
-            if name not in inputs:
-                known = ", ".join(inputs) or "none"
-                raise UserError(f"steps.{step.name}: {flag}: no earlier step {name} with one run; there are {known}")
+        if (found := _FOLDER.match(flag)) and (name := found[1]) not in inputs:
+            known = ", ".join(inputs) or "none"
+            raise UserError(f"steps.{step.name}: {flag}: no earlier step {name} with one run; there are {known}")
 
 
 def _content(flag: str) -> Any:

@@ -36,7 +36,7 @@ class Work:
         path = self._place(job) / "done.json"
         return read_json(path) if path.exists() else None
 
-    def do_all(self, check: Callable[[Job], None] = lambda job: None) -> None:
+    def do_all(self, check: Callable[[Job], None]) -> None:
         """Return when every run has finished, here or in another process.
 
         Args:

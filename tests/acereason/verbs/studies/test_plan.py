@@ -57,9 +57,10 @@ def test_the_id_of_a_run_is_of_what_it_does_and_not_of_where(steps, tmp_path):
 
 
 def test_braces_that_name_no_step_stay(tmp_path):
-    step = StudyStep("rl", "fit", config(tmp_path), ["--data.stages={math: {}}", "--template={statement}="])
+    flags = ["--data.stages={math: {}}", "--template={statement}=", "--template=Q: {statement}/1"]
+    step = StudyStep("rl", "fit", config(tmp_path), flags)
     (job,) = plan([step], {"a": {}}, [0], Path("out")).values()
-    assert job.arguments[2:4] == ("--data.stages={math: {}}", "--template={statement}=")
+    assert list(job.arguments[2:5]) == flags
 
 
 def test_a_folder_is_of_an_earlier_step_with_one_run(steps):
